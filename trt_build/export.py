@@ -1,0 +1,154 @@
+"""Write a PyTorch network as a model file, and check that the graph equals the network.  The only torch import here."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from vs_interp.errors import ArgumentError, ExportError
+from vs_interp.networks.base import Network
+
+from .backends.openvino import OpenVINO
+from .model_file import ModelFile, with_spec, write
+from .profile import Profile
+
+OPSET = 18
+"""TensorRT 10.13 has a wrong GridSample from opset 20 on and a right one from opset 18."""
+
+TOLERANCE = 1e-3
+"""Largest difference (of a range of 1) between graph and network; float32 convolutions in another order."""
+
+TIMES = (0.125, 0.5, 0.8)
+
+
+def export(network: Network, path: Path, *, overwrite: bool = False) -> ModelFile:
+    """Write ``network`` to ``path`` as a model file, checked against PyTorch, and return it.
+
+    Raises :class:`ArgumentError` where the file exists, :class:`ExportError` where names, shapes or values differ.
+    """
+    if path.exists() and not overwrite:
+        raise ArgumentError(f"{path} exists: remove it, name another file, or allow it to be replaced")
+    graph = with_spec(to_graph(network), network.spec)
+    model = ModelFile.from_bytes(graph.SerializeToString(deterministic=True))
+    validate(network, model)
+    write(graph, path)
+    return model
+
+
+class _WithState(nn.Module):
+    """The network with its state as further outputs, so that those tensors get names of their own."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        frames, time = (inputs[:-1], inputs[-1]) if self.network.spec.takes_time else (inputs, None)
+        state = self.network.state(*frames)
+        return self.network.made(frames, state, time), *state
+
+
+def to_graph(network: Network) -> onnx.ModelProto:
+    """Return the network as a graph with dynamic height and width, nodes named after the modules they come from."""
+    spec = network.spec
+    size = spec.padded(2 * spec.multiple_of), spec.padded(3 * spec.multiple_of)
+    step = spec.multiple_of
+    dimensions = {2: step * torch.export.Dim("rows"), 3: step * torch.export.Dim("columns")}
+    with _quiet():
+        program = torch.onnx.export(
+            _WithState(network.eval()),
+            tuple(_inputs(network, size, 0.5)),
+            input_names=spec.inputs,
+            output_names=("output", *spec.state),
+            dynamic_shapes=((*({} if name == "time" else dimensions for name in spec.inputs),),),
+            opset_version=OPSET,
+            dynamo=True,
+        )
+    assert program is not None
+    graph = program.model_proto
+    _name_nodes(graph)
+    _name_dimensions(graph)
+    kept = [value for value in graph.graph.output if value.name not in spec.state]
+    graph.graph.value_info.extend(value for value in graph.graph.output if value.name in spec.state)
+    del graph.graph.output[:]
+    graph.graph.output.extend(kept)
+    return graph
+
+
+def validate(network: Network, model: ModelFile) -> None:
+    """Compare graph and network on three sizes and three times.  Raises :class:`ExportError`."""
+    spec = network.spec
+    if model.spec != spec:
+        raise ExportError(f"names differ: the file's spec is {model.spec}, the network's {spec}")
+    step = spec.multiple_of
+    for height, width in ((2, 3), (3, 2), (4, 4)):
+        size = spec.padded(height * step), spec.padded(width * step)
+        session = OpenVINO(slots=1).open(model, Profile(width=size[1], height=size[0]))[0]
+        for time in TIMES if spec.takes_time else (0.5,):
+            inputs = _inputs(network, size, time)
+            with torch.no_grad():
+                wanted = network(*inputs).numpy()
+            frames = inputs[: len(spec.frame_inputs)]
+            shape = (spec.pictures, spec.output.channels, size[0] * spec.output.scale, size[1] * spec.output.scale)
+            if wanted.shape != shape:
+                raise ExportError(f"shapes differ: the network gives {wanted.shape}, its spec says {shape}")
+            made = np.empty(shape, np.float32)
+            session.run([frame[0].numpy() for frame in frames], range(len(frames)), [time], list(made))
+            difference = float(np.abs(made - wanted).max())
+            if not difference <= TOLERANCE:
+                raise ExportError(f"values differ by {difference:.2g} at {size[1]}x{size[0]}, time {time}: report this")
+
+
+def _inputs(network: Network, size: tuple[int, int], time: float) -> list[Tensor]:
+    """Return smooth random frames (distinct tensors: the exporter would alias equal ones) and the time."""
+    random = np.random.default_rng(size[0] * 10_007 + size[1])
+    channels = network.spec.window.channels
+    frames = []
+    for _ in network.spec.frame_inputs:
+        coarse = torch.from_numpy(random.random((1, channels, 8, 8), np.float32))
+        frames.append(nn.functional.interpolate(coarse, size=size, mode="bicubic").clamp(0, 1))
+    return [*frames, torch.full((1, 1, 1, 1), time)] if network.spec.takes_time else frames
+
+
+def _name_nodes(graph: onnx.ModelProto) -> None:
+    """Name every node by the modules it comes from (``/synthesis_network/conv1/Conv_12``)."""
+    for number, node in enumerate(graph.graph.node):
+        scopes = next((p.value for p in node.metadata_props if p.key == "pkg.torch.onnx.name_scopes"), "[]")
+        parts = [part for part in scopes.strip("[]").replace("'", "").split(", ") if part]
+        module = parts[-2].removeprefix("network.").replace(".", "/") if len(parts) > 1 else ""
+        node.name = f"/{module}/{node.op_type}_{number}" if module else f"/{node.op_type}_{number}"
+        del node.metadata_props[:]
+        node.doc_string = ""
+
+
+def _name_dimensions(graph: onnx.ModelProto) -> None:
+    """Call the dynamic dimensions of the frames height and width."""
+    for value in graph.graph.input:
+        dimensions = value.type.tensor_type.shape.dim
+        for index, name in ((2, "height"), (3, "width")):
+            if dimensions[index].dim_param:
+                dimensions[index].dim_param = name
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's progress and its warnings about its own inner workings to itself."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            os.environ.setdefault("TORCH_LOGS", "")
+            yield
+    finally:
+        logging.disable(previous)

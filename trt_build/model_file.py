@@ -1,0 +1,108 @@
+"""The model file: one ONNX graph in FP32 that carries its spec, read, checked, split and written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx.utils import Extractor
+
+from vs_interp.errors import ModelFileError
+from vs_interp.spec import NetworkSpec
+
+SPEC_KEY = "vs-interp"
+"""The metadata entry that holds the spec."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A checked model: its graph, its spec, and the SHA-256 of the bytes it was read from."""
+
+    graph: onnx.ModelProto
+    spec: NetworkSpec
+    digest: str
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> ModelFile:
+        """Read a model file.  Raises :class:`ModelFileError` where it is missing, broken or without a spec."""
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise ModelFileError(f"cannot read the model file {path}: {error.strerror}") from error
+        try:
+            return cls.from_bytes(content)
+        except ModelFileError as error:
+            raise ModelFileError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> ModelFile:
+        """Like :meth:`load`, from the bytes of a file."""
+        try:
+            graph = onnx.load_model_from_string(content)
+            onnx.checker.check_model(graph)
+        except (DecodeError, onnx.checker.ValidationError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ModelFileError(f"this is no ONNX file, or a truncated one ({reason}): export or fetch it again") from error
+        metadata = {entry.key: entry.value for entry in graph.metadata_props}
+        if SPEC_KEY not in metadata:
+            raise ModelFileError("this ONNX file has no vs-interp spec: make it with `vs-interp export CHECKPOINT -o MODEL`")
+        spec = NetworkSpec.from_json(metadata[SPEC_KEY])
+        _check_names(graph, spec)
+        return cls(graph, spec, hashlib.sha256(content).hexdigest())
+
+    def split(self) -> tuple[onnx.ModelProto | None, onnx.ModelProto]:
+        """Return the graph up to the state (``None`` without one) and the graph from there to the output.
+
+        The first takes the frames and gives the state tensors; the second takes the inputs it still needs, then the
+        state tensors, and gives ``output``.
+        """
+        if not self.spec.state:
+            return None, self.graph
+        extractor = Extractor(onnx.shape_inference.infer_shapes(self.graph))
+        state = list(self.spec.state)
+        return (
+            extractor.extract_model(list(self.spec.frame_inputs), state),
+            extractor.extract_model([*self.spec.inputs, *state], ["output"]),
+        )
+
+
+def with_spec(graph: onnx.ModelProto, spec: NetworkSpec) -> onnx.ModelProto:
+    """Return a copy of the graph that carries the spec."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(graph)
+    kept = [entry for entry in copy.metadata_props if entry.key != SPEC_KEY]
+    del copy.metadata_props[:]
+    copy.metadata_props.extend([*kept, onnx.StringStringEntryProto(key=SPEC_KEY, value=spec.to_json())])
+    return copy
+
+
+def write(graph: onnx.ModelProto, path: Path) -> None:
+    """Write the graph under its final name only once it is whole."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with unfinished.open("wb") as file:
+            file.write(graph.SerializeToString(deterministic=True))
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        raise ModelFileError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _check_names(graph: onnx.ModelProto, spec: NetworkSpec) -> None:
+    inputs = tuple(value.name for value in graph.graph.input)
+    outputs = tuple(value.name for value in graph.graph.output)
+    if inputs != spec.inputs:
+        raise ModelFileError(f"its inputs are {inputs} where its window needs {spec.inputs}: export the model again")
+    if outputs != ("output",):
+        raise ModelFileError(f"its outputs are {outputs} where ('output',) is expected: export the model again")
+    made = {name for node in graph.graph.node for name in node.output}
+    missing = [name for name in spec.state if name not in made]
+    if missing:
+        raise ModelFileError(f"its state tensors {', '.join(missing)} are not in the graph: export the model again")

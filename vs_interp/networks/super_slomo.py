@@ -1,0 +1,252 @@
+"""Super-SloMo: Jiang et al. 2018, "High Quality Estimation of Multiple Intermediate Frames" (arXiv:1712.00080)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..spec import NetworkSpec, Output, Window
+from .base import Network
+from .warp import Padding, Warp
+
+PUBLISHED_MEAN = (0.429, 0.431, 0.397)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuperSloMoConfig:
+    """What fixes a Super-SloMo network besides its weights.  The defaults are the published network.
+
+    width
+        Channels of the first convolution; 32 is the paper's, the other layers scale with it.
+    skip
+        Where the skip tensor of an ``up`` block joins: ``"late"`` before its second convolution (published) or
+        ``"early"`` before its first (the Thomasedv variant).
+    first_kernel
+        Side of the very first convolution's kernel: 7 (published) or 9 (the variant).
+    align_corners, padding, exact_warp
+        How pictures are warped, see :class:`~vs_interp.networks.warp.Warp`.
+    mean
+        Subtracted from RGB in [0, 1] before anything else, added back at the end.
+    flow_gain
+        The flow networks' outputs are multiplied by it: with a gain of 8 small weights reach large motion.
+    flow_scale
+        The flow network works on pictures this many times smaller, and its flow is scaled up again: a quarter of
+        the cost and twice the reach at 2.
+    linear_output
+        Leave out the LeakyReLU after the last convolution, which the published network has.
+    """
+
+    width: int = 32
+    skip: Literal["late", "early"] = "late"
+    first_kernel: int = 7
+    align_corners: bool = True
+    padding: Padding = "zeros"
+    exact_warp: bool = False
+    mean: tuple[float, float, float] = PUBLISHED_MEAN
+    flow_gain: float = 1.0
+    flow_scale: int = 1
+    linear_output: bool = False
+
+
+def _activate(x: Tensor) -> Tensor:
+    return functional.leaky_relu(x, 0.1)
+
+
+def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+
+
+class _Down(nn.Module):
+    """Halve the picture, then two convolutions."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__()
+        self.conv1 = _convolution(inputs, outputs, kernel)
+        self.conv2 = _convolution(outputs, outputs, kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = _activate(self.conv1(functional.avg_pool2d(x, 2)))
+        return _activate(self.conv2(x))
+
+
+class _UpLate(nn.Module):
+    """Double the picture; the skip tensor joins before the second convolution."""
+
+    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
+        super().__init__()
+        self.conv1 = _convolution(inputs, outputs, 3)
+        self.conv2 = _convolution(outputs + skip, outputs, 3)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        x = _activate(self.conv1(x))
+        return _activate(self.conv2(torch.cat((x, skip), 1)))
+
+
+class _UpEarly(nn.Module):
+    """Double the picture; the skip tensor joins before the first convolution."""
+
+    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
+        super().__init__()
+        self.conv1 = _convolution(inputs + skip, outputs, 3)
+        self.conv2 = _convolution(outputs, outputs, 3)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        x = _activate(self.conv1(torch.cat((x, skip), 1)))
+        return _activate(self.conv2(x))
+
+
+class _UNet(nn.Module):
+    """The paper's UNet: five halvings, five doublings; module names are those of the published checkpoint."""
+
+    def __init__(self, inputs: int, outputs: int, config: SuperSloMoConfig) -> None:
+        super().__init__()
+        widths = [config.width * factor for factor in (1, 2, 4, 8, 16, 16)]
+        up = _UpLate if config.skip == "late" else _UpEarly
+        self.linear_output = config.linear_output
+        self.conv1 = _convolution(inputs, widths[0], config.first_kernel)
+        self.conv2 = _convolution(widths[0], widths[0], 7)
+        for level in range(1, 6):
+            kernel = 5 if level == 1 else 3
+            self.add_module(f"down{level}", _Down(widths[level - 1], widths[level], kernel))
+        for level in range(1, 6):
+            self.add_module(f"up{level}", up(widths[6 - level], widths[5 - level], widths[5 - level]))
+        self.conv3 = _convolution(widths[0], outputs, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = _activate(self.conv1(x))
+        skips = [_activate(self.conv2(x))]
+        for level in range(1, 6):
+            skips.append(self.get_submodule(f"down{level}")(skips[-1]))
+        x = skips.pop()
+        for level in range(1, 6):
+            x = self.get_submodule(f"up{level}")(x, skips.pop())
+        x = self.conv3(x)
+        return x if self.linear_output else _activate(x)
+
+
+class _Residual(nn.Module):
+    """Add a flow residual; a module so that an FP16 engine can keep the sum in FP32 (its scope is an island)."""
+
+    def forward(self, flow: Tensor, residual: Tensor) -> Tensor:
+        return flow.float() + residual.float()
+
+
+class Synthesis(NamedTuple):
+    """The made frame (B×3×H×W), and the steps on the way: flows in pixels, pictures in [0, 1].
+
+    ``guess_t0``, ``guess_t1`` are the flows combined from F01 and F10, ``flow_t0``, ``flow_t1`` the refined ones;
+    ``guessed0``, … and ``warped0``, … are the frames warped along them.
+    """
+
+    frame: Tensor
+    guess_t0: Tensor
+    guess_t1: Tensor
+    flow_t0: Tensor
+    flow_t1: Tensor
+    guessed0: Tensor
+    guessed1: Tensor
+    warped0: Tensor
+    warped1: Tensor
+
+
+class SuperSloMo(Network):
+    """Super-SloMo: the flow between two frames, then the frame at any time between them.
+
+    Frames are B×3×H×W RGB in [0, 1], H and W multiples of ``multiple_of``.
+    """
+
+    Config = SuperSloMoConfig
+
+    def __init__(self, config: SuperSloMoConfig | None = None) -> None:
+        super().__init__()
+        config = config or SuperSloMoConfig()
+        self.config: SuperSloMoConfig = config
+        self.flow_network = _UNet(6, 4, config)
+        self.synthesis_network = _UNet(20, 5, config)
+        self.warp = Warp(config.align_corners, config.padding, config.exact_warp)
+        self.add_residual = _Residual()
+        self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
+        self.mean: Tensor
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """A pair of frames in, one frame at any time between them out; the flows are the state."""
+        return NetworkSpec(
+            name="super-slomo",
+            window=Window(offsets=(0, 1)),
+            output=Output(times=None),
+            multiple_of=32 * self.config.flow_scale,
+            minimum=32 * self.config.flow_scale,
+            state=("flow01", "flow10"),
+            fp32_islands=("*/warp/*", "*/add_residual/*", "GridSample"),
+        )
+
+    @classmethod
+    def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[SuperSloMoConfig, dict[str, Tensor]] | None:
+        """Read the layout of ``SuperSloMo.ckpt``: ``state_dictFC`` and ``state_dictAT``; either skip is told by shape."""
+        prefixes = {"state_dictFC.": "flow_network.", "state_dictAT.": "synthesis_network."}
+        state = {
+            new + name.removeprefix(old): tensor
+            for name, tensor in tensors.items()
+            for old, new in prefixes.items()
+            if name.startswith(old)
+        }
+        first, up = state.get("flow_network.conv1.weight"), state.get("flow_network.up1.conv1.weight")
+        if first is None or up is None:
+            return None
+        early = up.shape[1] > up.shape[0]
+        config = SuperSloMoConfig(
+            width=first.shape[0],
+            first_kernel=first.shape[2],
+            skip="early" if early else "late",
+            align_corners=not early,
+            mean=(0.5, 0.5, 0.5) if early else PUBLISHED_MEAN,
+        )
+        return config, state
+
+    def flow(self, frame0: Tensor, frame1: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the flows F01 and F10 (B×2×H×W, pixels); they do not depend on the time."""
+        pair = torch.cat((frame0 - self.mean, frame1 - self.mean), 1)
+        scale = self.config.flow_scale
+        if scale > 1:
+            pair = functional.avg_pool2d(pair, scale)
+        flow = self.flow_network(pair).float() * (self.config.flow_gain * scale)
+        if scale > 1:
+            flow = functional.interpolate(flow, scale_factor=float(scale), mode="bilinear", align_corners=False)
+        return flow[:, :2], flow[:, 2:]
+
+    def synthesise(self, frame0: Tensor, frame1: Tensor, flow01: Tensor, flow10: Tensor, time: Tensor) -> Synthesis:
+        """Return the frame at ``time`` (B×1×1×1 in (0, 1)), and the steps on the way that the losses look at."""
+        first, second = frame0 - self.mean, frame1 - self.mean
+        guess_t0 = (time - 1) * time * flow01 + time * time * flow10
+        guess_t1 = (1 - time) * (1 - time) * flow01 + (time - 1) * time * flow10
+        guessed0, guessed1 = self.warp(first, guess_t0), self.warp(second, guess_t1)
+        parts = (first, second, flow01, flow10, guess_t1, guess_t0, guessed1, guessed0)
+        refined = self.synthesis_network(torch.cat(parts, 1))
+        gain = self.config.flow_gain
+        flow_t0 = self.add_residual(guess_t0, refined[:, 0:2] * gain)
+        flow_t1 = self.add_residual(guess_t1, refined[:, 2:4] * gain)
+        visible0 = torch.sigmoid(refined[:, 4:5].float())
+        warped0, warped1 = self.warp(first, flow_t0), self.warp(second, flow_t1)
+        weight0, weight1 = (1 - time) * visible0, time * (1 - visible0)
+        frame = (weight0 * warped0 + weight1 * warped1) / (weight0 + weight1) + self.mean
+        return Synthesis(
+            frame, guess_t0, guess_t1, flow_t0, flow_t1,
+            guessed0 + self.mean, guessed1 + self.mean, warped0 + self.mean, warped1 + self.mean,
+        )  # fmt: skip
+
+    def state(self, *frames: Tensor) -> tuple[Tensor, ...]:
+        """Return F01 and F10."""
+        return self.flow(*frames)
+
+    def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
+        """Return the B×3×H×W frame at ``time`` (B×1×1×1, strictly between 0 and 1)."""
+        assert time is not None
+        return self.synthesise(*frames, *state, time).frame

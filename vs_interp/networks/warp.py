@@ -1,0 +1,49 @@
+"""Backward warping of a picture along a flow field."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Padding = Literal["zeros", "border"]
+
+
+class Warp(nn.Module):
+    """Sample a picture where a flow points: ``out(x, y) = picture(x + u, y + v)``.
+
+    Follows the published Super-SloMo ``backWarp``: the position is scaled by the *width* (not width - 1), so that
+    what it means depends on ``align_corners``: with ``True`` (the meaning when the published weights were trained)
+    a zero flow is the identity but for a stretch of W / (W - 1) about the corner, with ``False`` it shifts the
+    picture by half a pixel.  ``exact=True`` instead makes a zero flow the identity for either setting.
+
+    A module, not a function, so that its nodes carry a scope of their own in an exported graph: the coordinates and
+    the grid must stay FP32 in a half-precision engine.
+    """
+
+    def __init__(self, align_corners: bool = False, padding: Padding = "zeros", exact: bool = False) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+        self.padding: Padding = padding
+        self.exact = exact
+
+    def forward(self, picture: Tensor, flow: Tensor) -> Tensor:
+        """Return the picture sampled along the flow.
+
+        ``picture`` is B×C×H×W, ``flow`` B×2×H×W in pixels (u to the right, v down); the result is B×C×H×W.
+        """
+        height, width = picture.shape[-2:]
+        columns = torch.arange(width, device=flow.device, dtype=torch.float32).view(1, 1, width)
+        rows = torch.arange(height, device=flow.device, dtype=torch.float32).view(1, height, 1)
+        x, y = columns + flow[:, 0].float(), rows + flow[:, 1].float()
+        if self.exact:
+            offset, margin = (0.0, 1) if self.align_corners else (0.5, 0)
+            x, y = (x + offset) / (width - margin), (y + offset) / (height - margin)
+        else:
+            x, y = x / width, y / height
+        grid = torch.stack((2 * x - 1, 2 * y - 1), dim=3)
+        return functional.grid_sample(
+            picture.float(), grid, mode="bilinear", padding_mode=self.padding, align_corners=self.align_corners
+        )

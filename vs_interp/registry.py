@@ -1,0 +1,26 @@
+"""The networks by name.  A module is imported when its network is asked for, since it brings PyTorch along."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from .errors import ArgumentError
+
+if TYPE_CHECKING:
+    from .networks.base import Network
+
+NETWORKS = {
+    "super-slomo": "super_slomo:SuperSloMo",
+    "rife": "rife:Rife",
+}
+"""Name → module and class below ``vs_interp.networks``: one line a network."""
+
+
+def network_class(name: str) -> type[Network]:
+    """Return the class of the network called ``name``.  Raises :class:`ArgumentError` where there is none."""
+    if name not in NETWORKS:
+        raise ArgumentError(f"no network is called {name!r}: known are {', '.join(sorted(NETWORKS))}")
+    module, _, attribute = NETWORKS[name].partition(":")
+    found: type[Network] = getattr(importlib.import_module(f".networks.{module}", __package__), attribute)
+    return found

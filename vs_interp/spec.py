@@ -1,0 +1,136 @@
+"""What a network is to those who serve it: a window of frames in, frames at given times out.
+
+The spec travels as JSON in the metadata of the ONNX model file, so that a file describes itself.  No PyTorch here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from .errors import ModelFileError
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """The frames that a network looks at.
+
+    offsets
+        Their positions, relative to the frame the window belongs to; ascending, 0 among them.
+    channels
+        3 for RGB, 1 for luma alone; values in [0, 1].
+    edge
+        What stands before the first and after the last frame of a clip: it repeats, or the clip is mirrored.
+    """
+
+    offsets: tuple[int, ...] = (0, 1)
+    channels: Literal[1, 3] = 3
+    edge: Literal["repeat", "mirror"] = "repeat"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """The pictures that a network gives for a window.
+
+    times
+        Where they lie between the window's frame 0 and frame 1, ascending; ``None`` where the caller asks for any
+        time in (0, 1), one at a run.  ``(0.0,)`` for networks that refine or enlarge frame 0 itself.
+    scale
+        Height and width are this many times the input's.
+    """
+
+    kind: Literal["frame", "flow", "mask"] = "frame"
+    channels: int = 3
+    times: tuple[float, ...] | None = None
+    scale: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec:
+    """Everything that exporter, builder and server must know of a network.
+
+    The graph's inputs are ``frame0`` … ``frame{N-1}`` (1×C×H×W float32, C the window's channels) in the order of the
+    window's offsets, then ``time`` (1×1×1×1) where the network takes one; its only output is ``output``
+    (M×C×S·H×S·W, M the number of times of a run, S the scale).
+
+    multiple_of, minimum
+        Height and width must be multiples of the one, and at least the other; servers pad by edge repetition.
+    tileable
+        Whether a picture may be worked on in overlapping tiles (not where the network takes a mean of it all).
+    state
+        Names of inner tensors that do not depend on the time: worked out once a window, used for every time.
+    fp32_islands
+        Patterns (``fnmatch``) of node names or operator types that stay FP32 in a half-precision engine.
+    """
+
+    name: str
+    window: Window = field(default_factory=Window)
+    output: Output = field(default_factory=Output)
+    multiple_of: int = 1
+    minimum: int = 1
+    tileable: bool = True
+    state: tuple[str, ...] = ()
+    fp32_islands: tuple[str, ...] = ()
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether a run is asked for one time in (0, 1)."""
+        return self.output.times is None
+
+    @property
+    def frame_inputs(self) -> tuple[str, ...]:
+        """Names of the graph's inputs that hold frames."""
+        return tuple(f"frame{index}" for index in range(len(self.window.offsets)))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of all the graph's inputs, in order."""
+        return (*self.frame_inputs, "time") if self.takes_time else self.frame_inputs
+
+    @property
+    def pictures(self) -> int:
+        """Pictures that one run gives (M)."""
+        return 1 if self.output.times is None else len(self.output.times)
+
+    def padded(self, size: int) -> int:
+        """Return the smallest height or width that the network takes and that holds ``size``."""
+        size = max(size, self.minimum)
+        return -(-size // self.multiple_of) * self.multiple_of
+
+    def to_json(self) -> str:
+        """Return the spec as one line of JSON."""
+        return json.dumps({"version": FORMAT_VERSION, **asdict(self)}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> NetworkSpec:
+        """Read what :meth:`to_json` wrote.  Raises :class:`ModelFileError` naming what is wrong."""
+        try:
+            values = json.loads(text)
+            version = values.pop("version")
+            if version != FORMAT_VERSION:
+                raise ModelFileError(f"its spec has version {version!r}, known is {FORMAT_VERSION}: update vs-interp")
+            window = Window(**_tuples(values.pop("window")))
+            output = Output(**_tuples(values.pop("output")))
+            spec = cls(window=window, output=output, **_tuples(values))
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise ModelFileError(f"its spec cannot be read ({error}): export the model again") from error
+        spec._check()
+        return spec
+
+    def _check(self) -> None:
+        offsets, times = self.window.offsets, self.output.times
+        if 0 not in offsets or list(offsets) != sorted(set(offsets)):
+            raise ModelFileError(f"its window has the offsets {offsets}: they must ascend and hold 0")
+        if times is not None and (not times or any(not 0 <= time < 1 for time in times)):
+            raise ModelFileError(f"its output has the times {times}: they must lie in [0, 1)")
+        for name in ("multiple_of", "minimum"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise ModelFileError(f"its spec has {name} = {getattr(self, name)!r}: it must be a whole number from 1 up")
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON has lists where the spec has tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
