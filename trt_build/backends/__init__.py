@@ -1,0 +1,47 @@
+"""The runtimes that serve a model, and the choice among them.  Importing this imports no runtime."""
+
+from __future__ import annotations
+
+import functools
+import sys
+
+from vs_interp.errors import ArgumentError, BackendError
+
+from .base import Backend, Picture, Session
+from .openvino import OpenVINO
+
+__all__ = ["Backend", "OpenVINO", "Picture", "Session", "choose", "known"]
+
+
+def known() -> tuple[type[Backend], ...]:
+    """Return every backend, the one to prefer first."""
+    return (OpenVINO,)
+
+
+def choose(backend: Backend | str | None) -> Backend:
+    """Return the backend itself, the one of that name with its default options, or for ``None`` the best that works.
+
+    Raises :class:`ArgumentError` for an unknown name, :class:`BackendError` where ``None`` finds none that works.
+    """
+    if isinstance(backend, Backend):
+        return backend
+    if backend is None:
+        return _best()
+    names = {kind.name: kind for kind in known()}
+    if backend not in names:
+        raise ArgumentError(f"no backend is called {backend!r}: known are {', '.join(names)}")
+    return names[backend]()
+
+
+@functools.cache
+def _best() -> Backend:
+    """Return the first backend that lacks nothing, and say once on standard error which and why."""
+    lacks = []
+    for kind in known():
+        missing = kind.missing()
+        if missing is None:
+            why = f" ({'; '.join(lacks)})" if lacks else ""
+            print(f"vs-interp: works with {kind.name}{why}", file=sys.stderr)
+            return kind()
+        lacks.append(f"{kind.name}: {missing}")
+    raise BackendError(f"no backend works here: {'; '.join(lacks)}")
