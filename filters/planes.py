@@ -1,0 +1,100 @@
+"""A clip's planes: what they hold, and the way to RGB and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import vapoursynth as vs
+
+from trt_build.profile import Matrix, PlaneFormat, Siting
+from vs_interp.errors import ArgumentError
+
+core = vs.core
+
+SMALLEST = 16
+UNSPECIFIED = 2
+BT601, BT709 = 6, 1
+MATRICES: dict[int, Matrix] = {1: "709", 5: "601", 6: "601", 9: "2020"}
+SITINGS: dict[int, Siting] = {0: "left", 1: "center", 2: "top_left"}
+FAMILIES: dict[int, Literal["rgb", "yuv", "gray"]] = {vs.RGB: "rgb", vs.YUV: "yuv", vs.GRAY: "gray"}
+
+
+@dataclass(frozen=True)
+class Colour:
+    """How the clip's numbers mean colour, as VapourSynth's codes, with defaults where its frames do not say."""
+
+    matrix: int
+    range: int
+    chroma_location: int
+
+
+def check_clip(clip: vs.VideoNode) -> Colour:
+    """Look at the clip and its first frame.  Raises :class:`ArgumentError` where it cannot be worked on."""
+    if not isinstance(clip, vs.VideoNode):
+        raise ArgumentError(f"the first argument is {type(clip).__name__}, not a clip")
+    if clip.format is None or clip.format.id == 0 or clip.width == 0:
+        raise ArgumentError("the clip's format or size varies: make it constant first, e.g. with core.resize.Bicubic")
+    depth, floating = clip.format.bits_per_sample, clip.format.sample_type == vs.FLOAT
+    if depth not in ((16, 32) if floating else range(8, 17)):
+        raise ArgumentError(f"the format {clip.format.name} is not supported: convert to 8-16 bits, half or float")
+    if clip.format.subsampling_w > 1 or clip.format.subsampling_h > clip.format.subsampling_w:
+        raise ArgumentError(f"the format {clip.format.name} is not supported: convert to 4:2:0, 4:2:2 or 4:4:4")
+    if min(clip.width, clip.height) < SMALLEST:
+        raise ArgumentError(f"the clip is {clip.width}x{clip.height}: it must be at least {SMALLEST}x{SMALLEST}")
+    with clip.get_frame(0) as frame:
+        props = dict(frame.props)
+    if props.get("_FieldBased", 0):
+        raise ArgumentError("the clip is interlaced (_FieldBased is set): deinterlace it first, e.g. with bwdif or QTGMC")
+    return _colour(clip, props)
+
+
+def _colour(clip: vs.VideoNode, props: dict[str, object]) -> Colour:
+    def code(name: str, default: int, unspecified: int | None = None) -> int:
+        value = props.get(name, default)
+        known = isinstance(value, int) and value != unspecified
+        return int(value) if known else default  # type: ignore[call-overload,no-any-return]
+
+    if clip.format.color_family == vs.RGB:
+        return Colour(matrix=0, range=code("_Range", vs.RANGE_FULL), chroma_location=0)
+    small = clip.width <= 1024 and clip.height <= 576
+    matrix = code("_Matrix", BT601 if small else BT709, UNSPECIFIED)
+    if matrix == 0:
+        matrix = BT601 if small else BT709
+    return Colour(matrix, code("_Range", vs.RANGE_LIMITED), code("_ChromaLocation", 0))
+
+
+def plane_format(clip: vs.VideoNode, colour: Colour) -> PlaneFormat:
+    """Return the clip's format in the engine builder's words.  Raises :class:`ArgumentError` for rare matrices."""
+    family = FAMILIES[clip.format.color_family]
+    if family != "rgb" and colour.matrix not in MATRICES:
+        raise ArgumentError(f"the matrix {colour.matrix} cannot be worked on by the engine: convert to BT.709 or BT.2020")
+    if colour.chroma_location not in SITINGS:
+        raise ArgumentError(f"the chroma location {colour.chroma_location} is not supported: convert to left or top-left")
+    return PlaneFormat(
+        family=family,
+        bits=clip.format.bits_per_sample,
+        floating=clip.format.sample_type == vs.FLOAT,
+        subsampling=(clip.format.subsampling_w, clip.format.subsampling_h),
+        matrix=MATRICES.get(colour.matrix, "709"),
+        full_range=colour.range == vs.RANGE_FULL,
+        siting=SITINGS[colour.chroma_location],
+    )
+
+
+def to_rgb(clip: vs.VideoNode, colour: Colour) -> vs.VideoNode:
+    """Return the clip as RGB in float32, [0, 1], chroma enlarged by Catmull-Rom; the transfer stays as it is."""
+    if clip.format.color_family == vs.RGB:
+        return core.resize.Bicubic(clip, format=vs.RGBS, range_in=colour.range, range=vs.RANGE_FULL)
+    located = {"chromaloc_in": colour.chroma_location} if clip.format.subsampling_w else {}
+    return core.resize.Bicubic(
+        clip, format=vs.RGBS, matrix_in=colour.matrix, range_in=colour.range, range=vs.RANGE_FULL, **located
+    )
+
+
+def from_rgb(clip: vs.VideoNode, like: vs.VideoNode, colour: Colour) -> vs.VideoNode:
+    """Return an RGB float32 clip in the format, matrix, range and chroma location of ``like``."""
+    if like.format.color_family == vs.RGB:
+        return core.resize.Bicubic(clip, format=like.format.id, range=colour.range)
+    located = {"chromaloc": colour.chroma_location} if like.format.subsampling_w else {}
+    return core.resize.Bicubic(clip, format=like.format.id, matrix=colour.matrix, range=colour.range, **located)

@@ -1,0 +1,131 @@
+"""Pure arithmetic of the time line: which moment of which source frame makes an output frame, and for how long.
+
+A *moment* is a source frame n and a time t in [0, 1): t = 0 is the frame itself, any other lies between it and the
+next.  Everything is exact: rates, times and durations are fractions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate
+from math import floor
+
+from vs_interp.errors import ArgumentError
+
+Rate = int | float | Fraction | tuple[int, int]
+
+HIGHEST_FACTOR = 128
+SIMPLEST = 1001
+"""A float stands for the fraction with a denominator up to this that lies within a ten-millionth of it."""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The output's moments over ``sources`` frames.
+
+    ``cycle[i]`` holds the times, ascending, that fall into source frame n where n % len(cycle) = i; a variable time
+    line is one cycle as long as the clip.  ``length`` is the number of output frames.
+    """
+
+    sources: int
+    cycle: tuple[tuple[Fraction, ...], ...]
+    length: int
+
+    def times(self, source: int) -> tuple[Fraction, ...]:
+        """Return the times that fall into a source frame."""
+        return self.cycle[source % len(self.cycle)]
+
+    @property
+    def most_made(self) -> int:
+        """The largest number of frames to make within one source frame."""
+        return max(sum(time > 0 for time in times) for times in self.cycle)
+
+    def offsets(self) -> list[int]:
+        """Return where a cycle's moments lie when each source frame is followed by ``most_made`` made ones."""
+        stride = self.most_made + 1
+        picked = []
+        for index, times in enumerate(self.cycle):
+            first_made = 1 if times and times[0] > 0 else 0
+            picked += [index * stride + first_made + position for position in range(len(times))]
+        return picked
+
+    def moments(self) -> tuple[tuple[int, Fraction], ...]:
+        """Return the moments of one cycle: source frame within the cycle, and time."""
+        return tuple((index, time) for index, times in enumerate(self.cycle) for time in times)
+
+
+def by_factor(sources: int, factor: Fraction) -> Timeline:
+    """Return the time line that has ``factor`` times as many frames: floor(sources · factor) of them."""
+    cycle: list[list[Fraction]] = [[] for _ in range(min(factor.denominator, sources))]
+    for output in range(factor.numerator):
+        position = output / factor
+        if floor(position) >= len(cycle):
+            break
+        cycle[floor(position)].append(position - floor(position))
+    return Timeline(sources, tuple(map(tuple, cycle)), floor(sources * factor))
+
+
+def by_rate(durations: Sequence[Fraction], fps: Fraction) -> Timeline:
+    """Return the time line with a constant rate over source frames that last ``durations`` seconds each."""
+    starts = list(accumulate(durations, initial=Fraction(0)))
+    length = floor(starts[-1] * fps)
+    cycle: list[list[Fraction]] = [[] for _ in durations]
+    for output in range(length):
+        moment = output / fps
+        source = bisect_right(starts, moment) - 1
+        cycle[source].append((moment - starts[source]) / durations[source])
+    return Timeline(len(durations), tuple(map(tuple, cycle)), length)
+
+
+def span(here: Fraction, following: Fraction, duration: Fraction, next_duration: Fraction) -> Fraction:
+    """Return the seconds between the times ``here`` and ``following``, which may lie in the next source frame.
+
+    ``here`` is in [0, 1), ``following`` in (here, 2]; the source frame and the next last the given durations.
+    """
+    if following <= 1:
+        return (following - here) * duration
+    return (1 - here) * duration + (following - 1) * next_duration
+
+
+def as_factor(factor: int | float | Fraction) -> Fraction:
+    """Return an exact factor above 1.  Raises :class:`ArgumentError`."""
+    exact = _as_fraction(factor, "factor", "2, 2.5 or Fraction(5, 2)")
+    if not 1 < exact <= HIGHEST_FACTOR:
+        raise ArgumentError(f"factor is {factor}: it must be above 1, and at most {HIGHEST_FACTOR}")
+    return exact
+
+
+def as_rate(fps: Rate) -> Fraction:
+    """Return an exact frame rate; 23.976, 29.97, 59.94 and the like are read as n·1000/1001.
+
+    Raises :class:`ArgumentError`.
+    """
+    if isinstance(fps, tuple):
+        if len(fps) != 2 or not all(isinstance(part, int) for part in fps) or fps[1] == 0:
+            raise ArgumentError(f"fps is {fps}: a pair must be two whole numbers, such as (60000, 1001)")
+        fps = Fraction(*fps)
+    if isinstance(fps, float) and fps > 0 and round(fps) != fps:
+        nominal = round(fps * 1.001)
+        if abs(fps - nominal / 1.001) < 0.006:
+            return Fraction(nominal * 1000, 1001)
+    exact = _as_fraction(fps, "fps", "60, 59.94 or (60000, 1001)")
+    if exact <= 0:
+        raise ArgumentError(f"fps is {fps}: it must be above 0")
+    return exact
+
+
+def _as_fraction(value: object, name: str, examples: str) -> Fraction:
+    if isinstance(value, bool) or not isinstance(value, int | float | Fraction):
+        raise ArgumentError(f"{name} is {value!r}: it must be a number such as {examples}")
+    try:
+        exact = Fraction(value)
+    except (ValueError, OverflowError) as error:
+        raise ArgumentError(f"{name} is {value}: it must be a number such as {examples}") from error
+    if isinstance(value, float):
+        exact = exact.limit_denominator(SIMPLEST)
+        if abs(float(exact) - value) > 1e-7 * abs(value):
+            raise ArgumentError(f"{name} is {value}: it is no simple ratio, give one such as {examples}")
+    return exact
