@@ -1,0 +1,194 @@
+"""Half precision, written into the graph: strongly typed networks are all that TensorRT 11 and TensorRT-RTX know.
+
+Nodes that work on picture values become FP16, their weights with them; the islands that the spec names, and everything
+worked out from sizes alone (coordinates, ranges), stay FP32, with Casts where the two meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from vs_interp.errors import ModelFileError
+
+from .model_file import ModelFile
+
+HALF, FLOAT = int(TensorProto.FLOAT16), int(TensorProto.FLOAT)
+_SUFFIXES = {HALF: "_half", FLOAT: "_float"}
+
+LARGEST_HALF = 65504.0
+
+_FLOAT_INPUTS = {"Resize": (1, 2)}
+"""Inputs that stay FP32 whatever the rest of the node is: the region and the scales of a Resize."""
+
+_BOUNDS = {"Clip": (1, 2)}
+"""Inputs that bound values: one beyond half precision's range is brought to its end, where it bounds as well."""
+
+
+def to_half(model: ModelFile) -> ModelFile:
+    """Return the model with an FP16 graph: weights half, FP32 islands as the spec says, every tensor typed.
+
+    Inputs and ``output`` stay float32; state tensors keep their names and have the type of the node that makes them.
+    Raises :class:`ModelFileError` naming the tensors where weights are not finite, or beyond half's range (65504).
+    """
+    graph = ModelProto()
+    graph.CopyFrom(model.graph)
+    if any(attribute.HasField("g") for node in graph.graph.node for attribute in node.attribute):
+        raise ModelFileError(
+            "its graph has branches or loops, which the FP16 pass does not take: export it without them"
+        )
+    _name_constants(graph.graph)
+    _Halving(graph, model.spec.fp32_islands).run()
+    try:
+        graph = onnx.shape_inference.infer_shapes(graph, check_type=True, strict_mode=True)
+        onnx.checker.check_model(graph, full_check=True)
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ModelFileError(
+            f"its graph cannot be written in half precision ({reason}): name the node an FP32 island"
+        ) from error
+    return ModelFile(graph, model.spec, model.digest)
+
+
+class _Halving:
+    """One walk over the nodes: a tensor has the type its maker gives it, and one Cast to the other type at most."""
+
+    def __init__(self, model: ModelProto, islands: tuple[str, ...]) -> None:
+        self.graph = model.graph
+        self.islands = islands
+        self.types = element_types(model)
+        self.pictures = _picture_values(self.graph)
+        self.weights = {tensor.name: tensor for tensor in self.graph.initializer}
+        self.outputs = {value.name for value in self.graph.output}
+        self.nodes: list[NodeProto] = []
+        self.copies: dict[tuple[str, int], str] = {}
+        self.wrong = [
+            tensor.name
+            for tensor in self.graph.initializer
+            if tensor.data_type == FLOAT and not np.isfinite(numpy_helper.to_array(tensor)).all()
+        ]
+
+    def run(self) -> None:
+        """Rewrite the graph in place."""
+        for node in list(self.graph.node):
+            self._take(node, HALF if self._is_half(node) else FLOAT)
+        if self.wrong:
+            names = ", ".join(self.wrong[:3]) + (f" and {len(self.wrong) - 3} more" if len(self.wrong) > 3 else "")
+            raise ModelFileError(
+                f"half precision cannot hold the weights {names} (not finite, or beyond {LARGEST_HALF:g}): "
+                "train them again, or make their nodes FP32 islands"
+            )
+        used = {name for node in self.nodes for name in node.input} | self.outputs
+        weights = [tensor for tensor in self.weights.values() if tensor.name in used]
+        replace(self.graph.node, self.nodes)
+        replace(self.graph.initializer, weights)
+        for value in self.graph.value_info:
+            value.type.tensor_type.elem_type = self.types[value.name]
+
+    def _is_half(self, node: NodeProto) -> bool:
+        """Whether a node works on picture values and is on no island."""
+        on_island = any(fnmatchcase(node.name, p) or fnmatchcase(node.op_type, p) for p in self.islands)
+        return not on_island and not self.pictures.isdisjoint(node.output)
+
+    def _take(self, node: NodeProto, precision: int) -> None:
+        """Add a copy of the node, all of whose float tensors have the given precision, behind the Casts it needs."""
+        copy = NodeProto()
+        copy.CopyFrom(node)
+        for index, name in enumerate(node.input):
+            if self.types.get(name) in (FLOAT, HALF):
+                wanted = FLOAT if index in _FLOAT_INPUTS.get(node.op_type, ()) else precision
+                copy.input[index] = self._typed(name, wanted, bound=index in _BOUNDS.get(node.op_type, ()))
+        self.nodes.append(copy)
+        if precision == FLOAT:
+            return
+        for attribute in copy.attribute:
+            if copy.op_type == "Cast" and attribute.name == "to" and attribute.i == FLOAT:
+                attribute.i = HALF
+        for index, name in enumerate(node.output):
+            if self.types.get(name) != FLOAT:
+                continue
+            if name in self.outputs:
+                copy.output[index] = self.copies[name, HALF] = self._unused(name, HALF)
+                self.nodes.append(_cast(copy.output[index], name, FLOAT))
+            else:
+                self.types[name] = HALF
+
+    def _typed(self, name: str, precision: int, *, bound: bool) -> str:
+        """Return the name under which the tensor is to be had in the given precision."""
+        if self.types[name] == precision:
+            return name
+        if (name, precision) not in self.copies:
+            copy = self.copies[name, precision] = self._unused(name, precision)
+            if name in self.weights:
+                self.weights[copy] = self._halve(self.weights[name], copy, bound)
+            else:
+                self.nodes.append(_cast(name, copy, precision))
+        return self.copies[name, precision]
+
+    def _halve(self, tensor: TensorProto, name: str, bound: bool) -> TensorProto:
+        values = numpy_helper.to_array(tensor)
+        if bound:
+            values = np.clip(values, -LARGEST_HALF, LARGEST_HALF)
+        elif np.abs(values).max(initial=0) > LARGEST_HALF:
+            self.wrong += [] if tensor.name in self.wrong else [tensor.name]
+            values = np.zeros_like(values)
+        return numpy_helper.from_array(values.astype(np.float16), name)
+
+    def _unused(self, name: str, precision: int) -> str:
+        name += _SUFFIXES[precision]
+        while name in self.types:
+            name += "_"
+        self.types[name] = precision
+        return name
+
+
+def _name_constants(graph: GraphProto) -> None:
+    """Make initialisers of Constant nodes, so that weights are found in one place."""
+    for node in [node for node in graph.node if node.op_type == "Constant"]:
+        value = helper.get_attribute_value(node.attribute[0])
+        if isinstance(value, TensorProto):
+            tensor = TensorProto()
+            tensor.CopyFrom(value)
+        else:
+            kind = np.int64 if "int" in node.attribute[0].name else np.float32
+            tensor = numpy_helper.from_array(np.asarray(value, kind))
+        tensor.name = node.output[0]
+        graph.initializer.append(tensor)
+        graph.node.remove(node)
+
+
+def element_types(model: ModelProto) -> dict[str, int]:
+    """Return the element type of every tensor, by ONNX's shape inference."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        types[value.name] = value.type.tensor_type.elem_type
+    unknown = [name for node in graph.node for name in node.output if name and not types.get(name)]
+    if unknown:
+        raise ModelFileError(f"the types of {', '.join(unknown[:3])} cannot be inferred: export the model again")
+    return types
+
+
+def _picture_values(graph: GraphProto) -> set[str]:
+    """Return the tensors that depend on the values of the inputs, not on their sizes alone."""
+    found = {value.name for value in graph.input}
+    for node in graph.node:
+        if node.op_type not in ("Shape", "Size") and not found.isdisjoint(node.input):
+            found.update(node.output)
+    return found
+
+
+def _cast(source: str, target: str, precision: int) -> NodeProto:
+    return helper.make_node("Cast", [source], [target], name=f"/precision/Cast_{target}", to=precision)
+
+
+def replace(field: Any, items: Iterable[Any]) -> None:
+    """Put other items into a repeated field."""
+    items = list(items)
+    del field[:]
+    field.extend(items)
