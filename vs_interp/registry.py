@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 NETWORKS = {
     "super-slomo": "super_slomo:SuperSloMo",
     "rife": "rife:Rife",
+    "flavr": "flavr:Flavr",
 }
 """Name → module and class below ``vs_interp.networks``: one line a network."""
 
