@@ -36,7 +36,7 @@ def choose(backend: Backend | str | None) -> Backend:
 @functools.cache
 def _best() -> Backend:
     """Return the first backend that lacks nothing, and say once on standard error which and why."""
-    lacks = []
+    lacks: list[str] = []
     for kind in known():
         missing = kind.missing()
         if missing is None:

@@ -19,7 +19,9 @@ Picture = Sequence[NDArray[Any]]
 class Session(Protocol):
     """A compiled model with memory of its own, used by one thread at a time."""
 
-    def run(self, window: Sequence[Picture], keys: Sequence[int], times: Sequence[float], out: Sequence[Picture]) -> None:
+    def run(
+        self, window: Sequence[Picture], keys: Sequence[int], times: Sequence[float], out: Sequence[Picture]
+    ) -> None:
         """Work on one window and fill ``out``, one picture for each of ``times``.
 
         ``window`` holds the frames at the spec's offsets, in planes of the profile's format; ``keys`` their numbers

@@ -98,7 +98,11 @@ class _OpenVINOSession:
     """One slot: padded input buffers that are kept, an infer request for the state and one for the rest."""
 
     def __init__(
-        self, model: ModelFile, profile: Profile, state: openvino.CompiledModel | None, synthesis: openvino.CompiledModel
+        self,
+        model: ModelFile,
+        profile: Profile,
+        state: openvino.CompiledModel | None,
+        synthesis: openvino.CompiledModel,
     ) -> None:
         import openvino
 
@@ -121,7 +125,9 @@ class _OpenVINOSession:
             for name in model.spec.state:
                 self._synthesis.set_tensor(name, self._state.get_tensor(name))
 
-    def run(self, window: Sequence[Picture], keys: Sequence[int], times: Sequence[float], out: Sequence[Picture]) -> None:
+    def run(
+        self, window: Sequence[Picture], keys: Sequence[int], times: Sequence[float], out: Sequence[Picture]
+    ) -> None:
         """See :class:`~trt_build.backends.base.Session`."""
         for index, (picture, key) in enumerate(zip(window, keys, strict=True)):
             if self._keys[index] != key:

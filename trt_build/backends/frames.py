@@ -1,0 +1,149 @@
+"""Frames on the device, shared by all slots: neighbouring windows overlap, and a frame is sent only once for all."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vs_interp.errors import BackendError
+
+from .base import Picture
+from .device import ALIGNMENT, Device, Event, Memory, Stream
+
+
+@dataclass(frozen=True)
+class PictureLayout:
+    """How the planes of a picture lie in one block of memory: one after the other, each aligned.
+
+    shapes
+        Lines and columns of every plane.
+    """
+
+    shapes: tuple[tuple[int, int], ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes of every plane."""
+        return tuple(math.prod(shape) * self.dtype.itemsize for shape in self.shapes)
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Where every plane starts."""
+        aligned = [-(-size // ALIGNMENT) * ALIGNMENT for size in self.sizes]
+        return tuple(sum(aligned[:plane]) for plane in range(len(aligned)))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the block."""
+        return self.offsets[-1] + self.sizes[-1]
+
+    def planes(self, block: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        """Return views of the planes in a block of host memory."""
+        return [
+            block[offset : offset + size].view(self.dtype).reshape(shape)
+            for offset, size, shape in zip(self.offsets, self.sizes, self.shapes, strict=True)
+        ]
+
+
+class StoredFrame:
+    """A place for one frame: pinned memory, device memory, and the event after which the one is in the other."""
+
+    def __init__(self, device: Device, layout: PictureLayout) -> None:
+        self.memory: Memory = device.allocate(layout.size)
+        self.sent: Event = device.event()
+        self.staging = device.stage(layout.size)
+        self.planes = layout.planes(self.staging)
+        self.key: int | None = None
+        self.users = 0
+        self.is_given = False
+        """Whether the copy has been given to a stream, so that others can wait for :attr:`sent`."""
+        self.last_use = 0
+
+
+class FrameStore:
+    """The frames that lie on one device, the least recently used making room for the next.
+
+    Slots borrow all the frames of a window at once; :meth:`grow` has made places for every slot's window, so that one
+    is always free.  A place is taken only when no slot uses it, and a slot gives frames back when its stream has come
+    to rest: so the device never reads what is being overwritten.
+    """
+
+    def __init__(self, device: Device, layout: PictureLayout) -> None:
+        self.device, self.layout = device, layout
+        self.frames: list[StoredFrame] = []
+        self._changed = threading.Condition()
+        self._clock = 0
+
+    def grow(self, count: int) -> None:
+        """Add places for the window of one more slot."""
+        self.frames += [StoredFrame(self.device, self.layout) for _ in range(count)]
+
+    @contextmanager
+    def borrow(self, keys: Sequence[int], window: Sequence[Picture], stream: Stream) -> Iterator[list[Memory]]:
+        """Give the frames of a window, on the device by the time the stream gets to what is given to it next.
+
+        At the end the stream comes to rest, so that the frames are free for others.
+        """
+        pictures = dict(zip(keys, window, strict=True))
+        frames, missing = self._take(pictures)
+        try:
+            for key in missing:
+                self._send(frames[key], pictures[key], stream)
+            for key, frame in frames.items():
+                if key not in missing:
+                    self._await(frame, key)
+                    stream.wait(frame.sent)
+            yield [frames[key].memory for key in keys]
+        finally:
+            try:
+                stream.synchronise()
+            finally:
+                self._give_back(frames.values())
+
+    def _take(self, keys: Collection[int]) -> tuple[dict[int, StoredFrame], list[int]]:
+        """Return a place for every key, and the keys whose frames are still to be sent there."""
+        with self._changed:
+            self._clock += 1
+            frames = {frame.key: frame for frame in self.frames if frame.key is not None and frame.key in keys}
+            for frame in frames.values():
+                frame.users += 1
+            missing = [key for key in keys if key not in frames]
+            for key in missing:
+                frame = min((frame for frame in self.frames if not frame.users), key=lambda frame: frame.last_use)
+                frame.key, frame.users, frame.is_given = key, 1, False
+                frames[key] = frame
+            for frame in frames.values():
+                frame.last_use = self._clock
+            return frames, missing
+
+    def _send(self, frame: StoredFrame, picture: Picture, stream: Stream) -> None:
+        for target, plane in zip(frame.planes, picture, strict=True):
+            np.copyto(target, plane, casting="no")
+        stream.send(frame.memory.address, frame.staging)
+        stream.record(frame.sent)
+        with self._changed:
+            frame.is_given = True
+            self._changed.notify_all()
+
+    def _await(self, frame: StoredFrame, key: int) -> None:
+        """Wait until another slot has given the frame to its stream."""
+        with self._changed:
+            self._changed.wait_for(lambda: frame.is_given or frame.key != key)
+            if frame.key != key:
+                raise BackendError(f"frame {key} could not be sent to the device by another slot: see its error")
+
+    def _give_back(self, frames: Iterable[StoredFrame]) -> None:
+        with self._changed:
+            for frame in frames:
+                frame.users -= 1
+                if not frame.is_given:
+                    frame.key = None
+            self._changed.notify_all()

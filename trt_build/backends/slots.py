@@ -1,0 +1,168 @@
+"""Slots: windows worked on at the same time on one device, each with a stream, memory and executors of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from vs_interp.errors import BackendError
+
+from .base import Picture
+from .device import Device, DeviceMemoryError, Memory
+from .executor import Executor, prepare
+from .frames import FrameStore, PictureLayout
+
+Streams = int | Literal["auto"]
+
+MOST_STREAMS = 3
+"""What ``"auto"`` gives at most: one that computes, and two whose copies and callbacks run meanwhile."""
+
+SHARE = 0.8
+"""How much of the free memory ``"auto"`` may take; the rest is for the display and for other programs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How pictures meet the tensors of a graph.
+
+    frames
+        For every frame of the window, the names of the input tensors that hold its planes.
+    outputs
+        Names of the output tensors that hold the planes, all pictures of a run one after the other.
+    frame, picture
+        The planes of a frame, and those of a picture made.
+    takes_time
+        Whether a run gives one picture for the tensor ``time``, or all pictures of the window at once.
+    """
+
+    frames: tuple[tuple[str, ...], ...]
+    outputs: tuple[str, ...]
+    frame: PictureLayout
+    picture: PictureLayout
+    takes_time: bool
+
+
+@dataclass(frozen=True)
+class Executors:
+    """The executors of one slot; they never run at the same time, and so share their scratch memory."""
+
+    state: Executor | None
+    synthesis: Executor
+
+
+class Slot:
+    """A session on a device: see :class:`~trt_build.backends.base.Session`.
+
+    Frames are copied from the store to fixed places, since recordings hold addresses; the state stays where the
+    state's executor puts it; pictures come back through two pinned blocks, so that one is unpacked while the device
+    works on the next.
+    """
+
+    def __init__(self, device: Device, store: FrameStore, executors: Executors, layout: Layout) -> None:
+        self.device, self.store, self.layout = device, store, layout
+        store.grow(len(layout.frames))
+        self._stream = device.stream()
+        self._places: list[Memory] = []
+        self._blocks: list[Memory] = []
+        self._addresses: dict[str, int] = {}
+        self._bind(executors)
+        self._times = device.stage(4).view(np.float32)
+        self._returns = [device.stage(layout.picture.size) for _ in range(2)]
+        self._returned = [device.event() for _ in range(2)]
+        self._run_state = None if executors.state is None else prepare(executors.state, self._stream)
+        self._run_synthesis = prepare(executors.synthesis, self._stream)
+
+    def _bind(self, executors: Executors) -> None:
+        """Give every tensor of the executors a place; tensors of one name, such as the state's, share it."""
+        layout = self.layout
+        for names in layout.frames:
+            self._places.append(self.device.allocate(layout.frame.size))
+            for name, offset in zip(names, layout.frame.offsets, strict=True):
+                self._addresses[name] = self._places[-1].address + offset
+        both = [executor for executor in (executors.state, executors.synthesis) if executor is not None]
+        scratch = self.device.allocate(max(executor.scratch for executor in both))
+        self._blocks.append(scratch)
+        for executor in both:
+            for name, size in {**executor.inputs, **executor.outputs}.items():
+                if name not in self._addresses:
+                    self._blocks.append(self.device.allocate(size))
+                    self._addresses[name] = self._blocks[-1].address
+                executor.bind(name, self._addresses[name])
+            executor.bind_scratch(scratch.address, scratch.size)
+
+    def run(
+        self, window: Sequence[Picture], keys: Sequence[int], times: Sequence[float], out: Sequence[Picture]
+    ) -> None:
+        """See :class:`~trt_build.backends.base.Session`."""
+        self.device.activate()
+        with self.store.borrow(keys, window, self._stream) as frames:
+            for place, frame in zip(self._places, frames, strict=True):
+                self._stream.copy(place.address, frame.address, self.layout.frame.size)
+            if self._run_state is not None:
+                self._run_state()
+            self._synthesise(times, out)
+
+    def _synthesise(self, times: Sequence[float], out: Sequence[Picture]) -> None:
+        """Make the pictures, each unpacked while the device works on the one after it."""
+        if len(times) > len(self._times):
+            self._times = self.device.stage(4 * len(times)).view(np.float32)
+        self._times[: len(times)] = times
+        for index in range(len(out)):
+            if self.layout.takes_time:
+                self._stream.send(self._addresses["time"], self._times[index : index + 1])
+            if self.layout.takes_time or index == 0:
+                self._run_synthesis()
+            self._fetch(0 if self.layout.takes_time else index, index % 2)
+            if index:
+                self._unpack(out[index - 1], (index - 1) % 2)
+        if out:
+            self._unpack(out[-1], (len(out) - 1) % 2)
+
+    def _fetch(self, picture: int, side: int) -> None:
+        layout = self.layout.picture
+        block = self._returns[side]
+        for name, offset, size in zip(self.layout.outputs, layout.offsets, layout.sizes, strict=True):
+            self._stream.fetch(block[offset : offset + size], self._addresses[name] + picture * size)
+        self._stream.record(self._returned[side])
+
+    def _unpack(self, picture: Picture, side: int) -> None:
+        self._returned[side].wait()
+        for plane, values in zip(picture, self.layout.picture.planes(self._returns[side]), strict=True):
+            np.copyto(plane, values, casting="no")
+
+
+def open_slots(device: Device, make: Callable[[], Executors], layout: Layout, streams: Streams) -> list[Slot]:
+    """Return the slots of a device: as many as asked for, or as its memory and :data:`MOST_STREAMS` allow.
+
+    Where memory ends before, there are fewer, and one line on standard error says so.  Raises
+    :class:`~vs_interp.errors.BackendError` where there is none for the first.
+    """
+    device.activate()
+    store = FrameStore(device, layout.frame)
+    before = device.free_memory()
+    try:
+        slots = [Slot(device, store, make(), layout)]
+    except DeviceMemoryError as error:
+        free = before / 2**20
+        raise BackendError(
+            f"GPU {device.index} has {free:.0f} MiB free, too little for one stream: "
+            "use tiles, a smaller size, or end other programs that use it"
+        ) from error
+    after = device.free_memory()
+    wanted = _affordable(before - after, after) if streams == "auto" else streams
+    while len(slots) < wanted:
+        try:
+            slots.append(Slot(device, store, make(), layout))
+        except DeviceMemoryError:
+            print(f"vs-interp: GPU {device.index} has memory for {len(slots)} of {wanted} streams", file=sys.stderr)
+            break
+    return slots
+
+
+def _affordable(used: int, free: int) -> int:
+    """Return how many slots fit, where one has used so many bytes and so many are free."""
+    return min(MOST_STREAMS, 1 + int(SHARE * free) // max(used, 1))
