@@ -46,10 +46,14 @@ class ModelFile:
             onnx.checker.check_model(graph)
         except (DecodeError, onnx.checker.ValidationError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ModelFileError(f"this is no ONNX file, or a truncated one ({reason}): export or fetch it again") from error
+            raise ModelFileError(
+                f"this is no ONNX file, or a truncated one ({reason}): export or fetch it again"
+            ) from error
         metadata = {entry.key: entry.value for entry in graph.metadata_props}
         if SPEC_KEY not in metadata:
-            raise ModelFileError("this ONNX file has no vs-interp spec: make it with `vs-interp export CHECKPOINT -o MODEL`")
+            raise ModelFileError(
+                "this ONNX file has no vs-interp spec: make it with `vs-interp export CHECKPOINT -o MODEL`"
+            )
         spec = NetworkSpec.from_json(metadata[SPEC_KEY])
         _check_names(graph, spec)
         return cls(graph, spec, hashlib.sha256(content).hexdigest())
@@ -57,16 +61,17 @@ class ModelFile:
     def split(self) -> tuple[onnx.ModelProto | None, onnx.ModelProto]:
         """Return the graph up to the state (``None`` without one) and the graph from there to the output.
 
-        The first takes the frames and gives the state tensors; the second takes the inputs it still needs, then the
-        state tensors, and gives ``output``.
+        The first takes the frames and gives the state tensors; the second takes the inputs and the state tensors that
+        it still needs, and gives the outputs.
         """
         if not self.spec.state:
             return None, self.graph
         extractor = Extractor(onnx.shape_inference.infer_shapes(self.graph))
+        inputs = [value.name for value in self.graph.graph.input]
+        outputs = [value.name for value in self.graph.graph.output]
         state = list(self.spec.state)
-        return (
-            extractor.extract_model(list(self.spec.frame_inputs), state),
-            extractor.extract_model([*self.spec.inputs, *state], ["output"]),
+        return _without_unused(extractor.extract_model(inputs, state)), _without_unused(
+            extractor.extract_model([*inputs, *state], outputs)
         )
 
 
@@ -93,6 +98,14 @@ def write(graph: onnx.ModelProto, path: Path) -> None:
         raise ModelFileError(f"cannot write {path}: {error.strerror}") from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _without_unused(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop the inputs that no node reads."""
+    read = {name for node in graph.graph.node for name in node.input}
+    for value in [value for value in graph.graph.input if value.name not in read]:
+        graph.graph.input.remove(value)
+    return graph
 
 
 def _check_names(graph: onnx.ModelProto, spec: NetworkSpec) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 Family = Literal["rgb", "yuv", "gray"]
 Matrix = Literal["601", "709", "2020"]
@@ -19,7 +21,8 @@ class PlaneFormat:
     subsampling
         log2 of how many times narrower and lower the chroma planes are: (1, 1) is 4:2:0.
     matrix, full_range, siting
-        Of YUV (and the range of GRAY); BT.601 stands for 170M and 470BG.
+        Matrix and siting are YUV's (and the matrix GRAY's, for the luma of made frames); the range is that of integers
+        of any family.  BT.601 stands for 170M and 470BG, BT.2020 for non-constant luminance.
     """
 
     family: Family = "rgb"
@@ -35,6 +38,29 @@ class PlaneFormat:
         """How many planes a picture has."""
         return 1 if self.family == "gray" else 3
 
+    @property
+    def steps(self) -> tuple[int, int]:
+        """How many luma columns and rows a chroma sample stands for."""
+        columns, rows = self.subsampling
+        return 1 << columns, 1 << rows
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a sample in memory."""
+        if self.floating:
+            return np.dtype(np.float16 if self.bits == 16 else np.float32)
+        return np.dtype(np.uint8 if self.bits == 8 else "<u2")
+
+    @property
+    def levels(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Scale and offset that make codes of luma (or RGB) in [0, 1], and of chroma in [-1/2, 1/2]."""
+        if self.floating:
+            return (1, 0), (1, 0)
+        if self.full_range:
+            return (2**self.bits - 1, 0), (2**self.bits - 1, 2 ** (self.bits - 1))
+        unit = 2 ** (self.bits - 8)
+        return (219 * unit, 16 * unit), (224 * unit, 128 * unit)
+
 
 RGBS = PlaneFormat()
 """Three planes of float32 RGB in [0, 1]: what the networks themselves take."""
@@ -47,3 +73,10 @@ class Profile:
     width: int
     height: int
     planes: PlaneFormat = RGBS
+
+    @property
+    def plane_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Height and width of each plane."""
+        columns, rows = self.planes.steps
+        chroma = self.height // rows, self.width // columns
+        return ((self.height, self.width), chroma, chroma)[: self.planes.planes]

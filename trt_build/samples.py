@@ -1,0 +1,59 @@
+"""Samples as they lie in memory, in the graph: bytes to values and back."""
+
+from __future__ import annotations
+
+from onnx import TensorProto
+
+from .nodes import Nodes
+from .profile import PlaneFormat
+
+STORED = {
+    "uint8": TensorProto.UINT8,
+    "uint16": TensorProto.UINT8,
+    "float16": TensorProto.FLOAT16,
+    "float32": TensorProto.FLOAT,
+}
+"""Type of the tensors that hold samples: no runtime of TensorRT's has a uint16, so that these are pairs of bytes."""
+
+
+def elements(planes: PlaneFormat) -> int:
+    """Return how many elements a sample takes in its tensor: 2 where it is a pair of bytes."""
+    return 2 if planes.dtype == "uint16" else 1
+
+
+def decode(nodes: Nodes, plane: str, planes: PlaneFormat, *, chroma: bool) -> str:
+    """Return the values of a plane: luma and RGB in [0, 1], chroma in [-1/2, 1/2]."""
+    scale, offset = planes.levels[chroma]
+    value = plane if planes.dtype == "float32" else nodes.add("Cast", plane, to=TensorProto.FLOAT)
+    if planes.dtype == "uint16":
+        low, high = (_every_second(nodes, value, start) for start in (0, 1))
+        value = nodes.add("Add", low, nodes.scaled(high, 256))
+    return nodes.scaled(value, 1 / scale, -offset / scale)
+
+
+def encode(nodes: Nodes, value: str, planes: PlaneFormat, size: tuple[int, int], *, chroma: bool, name: str) -> None:
+    """Write the plane ``name`` of ``size`` (height, width): integers are rounded, halves to even, and kept in range."""
+    if planes.dtype == "float32":
+        nodes.add("Identity", value, name=name)
+        return
+    if planes.floating:
+        nodes.add("Cast", value, to=TensorProto.FLOAT16, name=name)
+        return
+    rounded = nodes.add("Round", nodes.scaled(value, *planes.levels[chroma]))
+    code = nodes.add("Clip", rounded, nodes.real(0), nodes.real(2**planes.bits - 1))
+    if planes.dtype == "uint16":
+        code = _pairs(nodes, code, size)
+    nodes.add("Cast", code, to=TensorProto.UINT8, name=name)
+
+
+def _every_second(nodes: Nodes, value: str, start: int) -> str:
+    """Return the columns ``start``, ``start`` + 2, …"""
+    return nodes.add("Slice", value, *(nodes.whole([number]) for number in (start, 2**31 - 1, 3, 2)))
+
+
+def _pairs(nodes: Nodes, code: str, size: tuple[int, int]) -> str:
+    """Return N×1×height×2·width bytes of N×1×height×width codes: low byte, high byte."""
+    high = nodes.add("Floor", nodes.scaled(code, 1 / 256))
+    low = nodes.add("Sub", code, nodes.scaled(high, 256))
+    both = nodes.add("Transpose", nodes.add("Concat", low, high, axis=1), perm=[0, 2, 3, 1])
+    return nodes.add("Reshape", both, nodes.whole([-1, 1, size[0], 2 * size[1]]))
