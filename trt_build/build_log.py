@@ -1,0 +1,95 @@
+"""What a runtime says while it builds, and what of it a person needs when the build fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import onnx
+
+from vs_interp.errors import BackendError
+
+from .atomic import write_whole
+
+NO_DRIVER = ("CUDA driver version is insufficient", "no CUDA-capable device")
+"""What TensorRT-RTX calls an error on a machine without GPU, and then goes on building."""
+
+
+class BuildLog:
+    """Every line that a runtime says, with the graphs it spoke of."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.errors: list[str] = []
+        self._graph = onnx.ModelProto()
+
+    def start(self, name: str, graph: onnx.ModelProto) -> None:
+        """Say which graph the next lines are about."""
+        self.lines.append(f"---- {name}: {len(graph.graph.node)} nodes")
+        self._graph = graph
+
+    def add(self, severity: str, text: str) -> None:
+        """Take one line; errors are told from the noise of a machine without GPU."""
+        self.lines.append(f"{severity}: {text}")
+        if "ERROR" in severity and not any(noise in text for noise in NO_DRIVER):
+            self.errors.append(text)
+
+    def logger(self, runtime: ModuleType) -> Any:
+        """Return a logger of the runtime's own class that writes here."""
+        log = self
+
+        class Logger(runtime.ILogger):  # type: ignore[misc,name-defined]
+            def __init__(self) -> None:
+                runtime.ILogger.__init__(self)
+
+            def log(self, severity: Any, message: str) -> None:
+                log.add(severity.name, message)
+
+        return Logger()
+
+    def parse_failure(self, errors: Sequence[Any]) -> BackendError:
+        """Return the exception for a graph that the runtime's parser refuses."""
+        if not errors:
+            return self.build_failure()
+        first = errors[0]
+        node = f"{first.node_name or first.node} ({first.node_operator})"
+        return BackendError(f"the runtime does not take the node {node}: {_sentence(first.desc())}")
+
+    def build_failure(self) -> BackendError:
+        """Return the exception for a build that failed: the first error, and the node it names."""
+        if not self.errors:
+            return BackendError(
+                "the engine build failed without a word: try again with less --workspace or --optimization"
+            )
+        text = self.errors[0]
+        if "memory" in text.lower():
+            return BackendError(
+                f"the engine build ran out of memory: free some, or lower --workspace ({_sentence(text)})"
+            )
+        node = self._named_node(text)
+        where = f" at the node {node.name} ({node.op_type})" if node is not None else ""
+        return BackendError(f"the engine build failed{where}: {_sentence(text)}")
+
+    def _named_node(self, text: str) -> onnx.NodeProto | None:
+        """Return the node with the longest name that the text holds."""
+        named = [node for node in self._graph.graph.node if node.name and node.name in text]
+        return max(named, key=lambda node: len(node.name), default=None)
+
+    def keep(self, path: Path) -> Path | None:
+        """Write all lines to a file and return its path; ``None`` where the folder takes none."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, ("\n".join(self.lines) + "\n").encode())
+        except OSError:
+            return None
+        return path
+
+
+def _sentence(text: str) -> str:
+    """Return an error of the runtime on one line, its source positions cut off."""
+    line = " ".join(text.split())
+    if line.startswith("[") and "]" in line:
+        line = line[line.index("]") + 1 :].lstrip(": ")
+    return line if len(line) <= 300 else f"{line[:297]}..."

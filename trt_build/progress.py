@@ -1,0 +1,115 @@
+"""How far a build is: the runtime's nested phases as one fraction, shown as a bar or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+Progress = Callable[[str, float], None]
+"""Called with the name of what is built and how much of it is done, in [0, 1], never falling."""
+
+
+def silent(name: str, done: float) -> None:
+    """Show nothing."""
+
+
+@contextlib.contextmanager
+def bar() -> Iterator[Progress]:
+    """Show a bar on a terminal; where standard error is piped, one line a plan once it is done."""
+    if not sys.stderr.isatty():
+        yield _line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("building {task.description}"), BarColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(name: str, done: float) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=1.0)
+            bars.update(tasks[name], completed=done)
+
+        yield show
+
+
+def _line(name: str, done: float) -> None:
+    if done >= 1:
+        print(f"built {name}", file=sys.stderr)
+
+
+class Phases:
+    """Nested phases: each takes an equal share of its parent's next step."""
+
+    def __init__(self) -> None:
+        self._phases: dict[str, tuple[str | None, int, int]] = {}
+        self._done = 0.0
+
+    def start(self, name: str, parent: str | None, steps: int) -> None:
+        """A phase of so many steps begins."""
+        self._phases[name] = (parent, max(steps, 1), 0)
+
+    def step(self, name: str, step: int) -> float:
+        """The phase has done a step, counted from 0; return how much of everything is done."""
+        if name in self._phases:
+            parent, steps, _ = self._phases[name]
+            self._phases[name] = (parent, steps, step + 1)
+        self._done = max(self._done, min(self._fraction(name), 1.0))
+        return self._done
+
+    def finish(self, name: str) -> None:
+        """The phase is over."""
+        self._phases.pop(name, None)
+
+    def _fraction(self, name: str) -> float:
+        inner = 0.0
+        current: str | None = name
+        while current in self._phases:
+            parent, steps, done = self._phases[current]
+            inner = (done + inner) / steps
+            current = parent
+        return inner
+
+
+@contextlib.contextmanager
+def held_interrupts() -> Iterator[threading.Event]:
+    """Turn Ctrl-C into an event while a runtime builds: an exception in one of its callbacks would abort the process."""
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+    previous = signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if pressed.is_set():
+        raise KeyboardInterrupt
+
+
+def monitor(runtime: ModuleType, plan: str, progress: Progress, stop: threading.Event) -> Any:
+    """Return a progress monitor of the runtime's own class; the build ends at its next step once ``stop`` is set."""
+    phases = Phases()
+
+    class Monitor(runtime.IProgressMonitor):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            runtime.IProgressMonitor.__init__(self)
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            phases.start(phase_name, parent_phase, num_steps)
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            progress(plan, phases.step(phase_name, step))
+            return not stop.is_set()
+
+        def phase_finish(self, phase_name: str) -> None:
+            phases.finish(phase_name)
+
+    return Monitor()

@@ -1,0 +1,166 @@
+"""The GPUs that engines are built for: their names, compute capabilities, and which runtime builds for which.
+
+Compute capabilities as NVIDIA lists them (developer.nvidia.com/cuda-gpus).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from vs_interp.errors import ArgumentError, BackendError
+
+from .runtimes import Runtime
+
+
+@dataclass(frozen=True, order=True)
+class Target:
+    """A compute capability, ``sm_89`` in text."""
+
+    major: int
+    minor: int
+
+    def __str__(self) -> str:
+        return f"sm_{self.major}{self.minor}"
+
+
+@dataclass(frozen=True)
+class Device:
+    """A GPU of this machine; ``driver`` is the CUDA version that its driver offers, as ``13.0``."""
+
+    index: int
+    name: str
+    target: Target
+    driver: str
+
+
+ARCHITECTURES = {
+    "turing": Target(7, 5),
+    "ampere": Target(8, 6),
+    "ada": Target(8, 9),
+    "hopper": Target(9, 0),
+    "blackwell": Target(12, 0),
+}
+"""Architecture → what its graphics cards have; the A100 (8.0) and the B200 (10.0) differ from their families."""
+
+_CARDS = {
+    Target(7, 5): "GTX 1630, GTX 1650, GTX 1660, RTX 2060, RTX 2070, RTX 2080, Titan RTX, T4, T400, T600, T1000,"
+    " RTX 3000, RTX 4000, RTX 5000, RTX 6000, RTX 8000",
+    Target(8, 0): "A100, A30, A800",
+    Target(8, 6): "RTX 3050, RTX 3060, RTX 3070, RTX 3080, RTX 3090, A2, A10, A10G, A16, A40,"
+    " RTX A2000, RTX A3000, RTX A4000, RTX A4500, RTX A5000, RTX A5500, RTX A6000",
+    Target(8, 7): "Orin",
+    Target(8, 9): "RTX 4050, RTX 4060, RTX 4070, RTX 4080, RTX 4090, L4, L40, L40S,"
+    " RTX 2000 Ada, RTX 4000 Ada, RTX 4500 Ada, RTX 5000 Ada, RTX 6000 Ada",
+    Target(9, 0): "H100, H200, H800, GH200",
+    Target(10, 0): "B100, B200, GB200",
+    Target(10, 3): "B300, GB300",
+    Target(12, 0): "RTX 5050, RTX 5060, RTX 5070, RTX 5080, RTX 5090,"
+    " RTX PRO 2000, RTX PRO 4000, RTX PRO 4500, RTX PRO 5000, RTX PRO 6000",
+    Target(12, 1): "GB10, DGX Spark",
+}
+
+CARDS = {card: target for target, cards in _CARDS.items() for card in cards.split(", ")}
+"""Card → compute capability.  ``RTX 4000`` alone is the Quadro of 2018; its namesakes say ``Ada`` or ``PRO``."""
+
+RTX_TARGETS = (Target(7, 5), Target(8, 0), Target(8, 6), Target(8, 9), Target(12, 0), Target(12, 1))
+"""What TensorRT-RTX 1.7 builds for, on any machine; it has no 9.0."""
+
+_SUFFIXES = re.compile(
+    r"(ti|super|laptop|mobile|maxq|maxp|gpu|generation|blackwell|server|workstation|edition|pcie|sxm\d?|nvl|tensorcore|\d+gb)+$"
+)
+
+
+def parse_targets(text: str) -> tuple[Target, ...]:
+    """Return the targets of a comma-separated list, each once, in order: see :func:`parse_target`."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise ArgumentError(f"no GPU is named in {text!r}: {_known()}")
+    return tuple(dict.fromkeys(parse_target(name) for name in names))
+
+
+def parse_target(name: str) -> Target:
+    """Return the compute capability that a name stands for.
+
+    Takes ``sm_89``, ``8.9``, an architecture (``ada``), a card (``RTX 4090``, ``NVIDIA GeForce RTX 4090 Laptop GPU``)
+    or ``current`` for this machine's first GPU.  Raises :class:`ArgumentError` listing what is known.
+    """
+    plain = _plain(name)
+    if plain == "current":
+        return current_device().target
+    number = re.fullmatch(r"(?:sm_?)?(\d{1,2})\.?(\d)", name.strip().lower())
+    if number:
+        target = Target(int(number[1]), int(number[2]))
+        if target in _CARDS:
+            return target
+    if plain in ARCHITECTURES:
+        return ARCHITECTURES[plain]
+    cards = {_plain(card): target for card, target in CARDS.items()}
+    for shortened in (plain, _SUFFIXES.sub("", plain), _SUFFIXES.sub("", f"rtx{plain}")):
+        if shortened in cards:
+            return cards[shortened]
+    raise ArgumentError(f"no GPU is called {name!r}: {_known()}")
+
+
+def check_supported(target: Target, runtime: Runtime) -> None:
+    """Raise :class:`ArgumentError` where the runtime cannot build for the target from this machine.
+
+    TensorRT-RTX builds for every GPU it knows; TensorRT measures kernels, and so builds only for the GPU at hand.
+    """
+    if runtime == "rtx":
+        if target not in RTX_TARGETS:
+            known = ", ".join(map(str, RTX_TARGETS))
+            raise ArgumentError(
+                f"TensorRT-RTX builds no engines for {target} (it knows {known}): use --runtime tensorrt there"
+            )
+        return
+    here = current_device().target
+    if here != target:
+        raise ArgumentError(
+            f"TensorRT builds only for the GPU at hand ({here}), not for {target}: build there, or use --runtime rtx"
+        )
+
+
+def current_device(index: int = 0) -> Device:
+    """Return this machine's GPU of that number.  Raises :class:`BackendError` where there is none."""
+    devices = list(present_devices())
+    if not devices:
+        raise BackendError("this machine has no usable NVIDIA GPU: name one to build for, such as --gpu sm_89")
+    if index not in range(len(devices)):
+        raise BackendError(f"this machine has no GPU {index}: it has {len(devices)}, counted from 0")
+    return devices[index]
+
+
+def present_devices() -> Iterable[Device]:
+    """Return this machine's GPUs; none where there is no driver or no ``cuda-bindings``."""
+    try:
+        from cuda.bindings import runtime  # type: ignore[import-untyped]
+    except ImportError:
+        return []
+    error, count = runtime.cudaGetDeviceCount()
+    if error != runtime.cudaError_t.cudaSuccess:
+        return []
+    number = int(runtime.cudaDriverGetVersion()[1])
+    driver = f"{number // 1000}.{number % 1000 // 10}"
+    found = []
+    for index in range(int(count)):
+        _, properties = runtime.cudaGetDeviceProperties(index)
+        found.append(
+            Device(index, properties.name.decode().strip("\0"), Target(properties.major, properties.minor), driver)
+        )
+    return found
+
+
+def _plain(name: str) -> str:
+    """Return a card's name without maker, series and punctuation."""
+    plain = re.sub(r"[\s_\-()]+", "", name.lower())
+    return re.sub(r"^(nvidia|geforce|quadro|tesla)+", "", plain)
+
+
+def _known() -> str:
+    """Return the names that are known, in short."""
+    capabilities = ", ".join(map(str, _CARDS))
+    return (
+        f"known are {capabilities}, {', '.join(ARCHITECTURES)}, cards such as 'RTX 4090', 'A100' or 'T4', and current"
+    )

@@ -1,0 +1,53 @@
+"""What TensorRT measured in earlier builds, shared by all builds for one GPU and one version of the runtime."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from .atomic import write_whole
+
+_CHECKSUM = 32
+
+
+class TimingCache:
+    """A file of measurements: SHA-256, then the runtime's own bytes.  A damaged one is thrown away, never an error."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(f"{path}.lock")
+
+    def load(self, config: Any) -> None:
+        """Give the measurements kept so far to a build."""
+        config.set_timing_cache(config.create_timing_cache(self.read()), ignore_mismatch=False)
+
+    def store(self, config: Any) -> None:
+        """Add what a build measured to what other builds may have stored meanwhile."""
+        measured = config.get_timing_cache()
+        try:
+            with self._lock:
+                measured.combine(config.create_timing_cache(self.read()), ignore_mismatch=False)
+                self.write(bytes(memoryview(measured.serialize())))
+        except OSError as error:
+            print(f"vs-interp: the timing cache {self.path} is not kept ({error.strerror})", file=sys.stderr)
+
+    def read(self) -> bytes:
+        """Return the runtime's bytes; none where the file is missing or damaged (which is said once, and it goes)."""
+        try:
+            content = self.path.read_bytes()
+        except OSError:
+            return b""
+        checksum, measurements = content[:_CHECKSUM], content[_CHECKSUM:]
+        if hashlib.sha256(measurements).digest() == checksum:
+            return measurements
+        print(f"vs-interp: the timing cache {self.path.name} is damaged and is begun anew", file=sys.stderr)
+        self.path.unlink(missing_ok=True)
+        return b""
+
+    def write(self, measurements: bytes) -> None:
+        """Replace the file's content."""
+        write_whole(self.path, hashlib.sha256(measurements).digest() + measurements)
