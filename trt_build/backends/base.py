@@ -36,8 +36,11 @@ class Backend(ABC):
     """A runtime and its options.  Options that change what is compiled are its identity in the engine cache."""
 
     name: ClassVar[str]
-    native_planes: ClassVar[bool]
-    """Whether sessions take the clip's own planes; else they take RGB in float32 and the clip is converted."""
+
+    @property
+    @abstractmethod
+    def native_planes(self) -> bool:
+        """Whether sessions take the clip's own planes; else they take RGB in float32 and the clip is converted."""
 
     @classmethod
     @abstractmethod

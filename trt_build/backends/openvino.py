@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vs_interp.errors import ArgumentError, BackendError
 
+from ..colour import with_planes
 from ..model_file import ModelFile
 from ..profile import RGBS, Profile
 from .base import Backend, Picture, Session
@@ -33,20 +34,31 @@ class OpenVINO(Backend):
     precision
         ``"fp32"``, or ``"bf16"`` on processors that have it: about twice as fast, off by up to 0.003 of the range
         (0.7 of a code value at 8 bits; measured on Super-SloMo).
+    planes
+        ``"rgb"``: the clip is converted by VapourSynth, which is faster on a CPU.  ``"native"``: the clip's own planes
+        go in and come out, converted in the graph as on a GPU.
     """
 
     threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     slots: int | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
+    planes: Literal["rgb", "native"] = "rgb"
 
     name: ClassVar[str] = "openvino"
-    native_planes: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.threads < 1 or (self.slots is not None and self.slots < 1):
             raise ArgumentError(f"OpenVINO(threads={self.threads}, slots={self.slots}): both must be 1 or more")
         if self.precision not in ("fp32", "bf16"):
             raise ArgumentError(f"OpenVINO(precision={self.precision!r}): it must be 'fp32' or 'bf16'")
+        if self.planes not in ("rgb", "native"):
+            raise ArgumentError(f"OpenVINO(planes={self.planes!r}): it must be 'rgb' or 'native'")
+        if self.planes == "native" and self.precision != "fp32":
+            raise ArgumentError("OpenVINO(planes='native', precision='bf16'): colour needs 'fp32', or planes='rgb'")
+
+    @property
+    def native_planes(self) -> bool:
+        return self.planes == "native"
 
     @classmethod
     def missing(cls) -> str | None:
@@ -58,8 +70,12 @@ class OpenVINO(Backend):
         absent = self.missing()
         if absent:
             raise BackendError(absent)
-        if profile.planes != RGBS:
-            raise BackendError(f"OpenVINO takes RGB planes in float32, not {profile.planes}")
+        if self.native_planes:
+            model = with_planes(model, profile)
+        elif profile.planes != RGBS:
+            raise BackendError(
+                f"OpenVINO(planes='rgb') takes RGB in float32, not {profile.planes}: use planes='native'"
+            )
         import openvino
 
         slots = self.slots or self.threads
@@ -95,7 +111,7 @@ def _static(core: openvino.Core, graph: onnx.ModelProto, size: tuple[int, int]) 
 
 
 class _OpenVINOSession:
-    """One slot: padded input buffers that are kept, an infer request for the state and one for the rest."""
+    """One slot: input buffers that are kept, an infer request for the state and one for the rest."""
 
     def __init__(
         self,
@@ -106,24 +122,29 @@ class _OpenVINOSession:
     ) -> None:
         import openvino
 
-        self._spec, self._profile = model.spec, profile
-        height, width = model.spec.padded(profile.height), model.spec.padded(profile.width)
-        shape = (1, model.spec.window.channels, height, width)
-        self._frames = [np.empty(shape, np.float32) for _ in model.spec.frame_inputs]
-        self._keys: list[int | None] = [None] * len(self._frames)
-        self._time = np.empty((1, 1, 1, 1), np.float32)
+        self._spec, self._dtype = model.spec, profile.planes.dtype
         self._state = None if state is None else state.create_infer_request()
         self._synthesis = synthesis.create_infer_request()
-        buffers: dict[str, NDArray[Any]] = dict(zip(model.spec.frame_inputs, self._frames, strict=True))
-        buffers["time"] = self._time
+        buffers: dict[str, NDArray[Any]] = {}
         for request in filter(None, (self._state, self._synthesis)):
             for port in request.model_inputs:
-                name = next((n for n in buffers if n in port.get_names()), None)
-                if name is not None:
-                    request.set_tensor(port, openvino.Tensor(buffers[name], shared_memory=True))
-        if self._state is not None:
-            for name in model.spec.state:
-                self._synthesis.set_tensor(name, self._state.get_tensor(name))
+                name = port.get_any_name()
+                if self._state is not None and name in model.spec.state:
+                    request.set_tensor(port, self._state.get_tensor(name))
+                    continue
+                buffer = buffers.setdefault(name, np.empty(port.shape, port.element_type.to_dtype()))
+                request.set_tensor(port, openvino.Tensor(buffer, shared_memory=True))
+        self._time = buffers.get("time", np.empty(1, np.float32))
+        self._frames = [
+            [
+                plane
+                for name in sorted(buffers)
+                if name.split("_")[0] == frame
+                for plane in buffers[name].view(self._dtype)[0]
+            ]
+            for frame in model.spec.frame_inputs
+        ]
+        self._keys: list[int | None] = [None] * len(self._frames)
 
     def run(
         self, window: Sequence[Picture], keys: Sequence[int], times: Sequence[float], out: Sequence[Picture]
@@ -131,7 +152,7 @@ class _OpenVINOSession:
         """See :class:`~trt_build.backends.base.Session`."""
         for index, (picture, key) in enumerate(zip(window, keys, strict=True)):
             if self._keys[index] != key:
-                _fill(self._frames[index][0], picture)
+                _fill(self._frames[index], picture)
                 self._keys[index] = key
         try:
             if self._state is not None:
@@ -149,14 +170,16 @@ class _OpenVINOSession:
             raise BackendError(f"OpenVINO failed: {str(error).strip().splitlines()[-1]}") from error
 
     def _take(self, out: Sequence[Picture]) -> None:
-        made = self._synthesis.get_output_tensor().data
+        """Copy the pictures of a run; they are larger than ``out`` where frames were padded."""
+        made = [tensor.data.view(self._dtype) for tensor in self._synthesis.output_tensors]
         for index, picture in enumerate(out):
-            for plane, values in zip(picture, made[index], strict=True):
+            planes = [plane for tensor in made for plane in tensor[index]]
+            for plane, values in zip(picture, planes, strict=True):
                 plane[...] = values[: plane.shape[0], : plane.shape[1]]
 
 
-def _fill(buffer: NDArray[np.float32], picture: Picture) -> None:
-    """Copy a picture into a larger buffer, its last column and line repeated to the right and below."""
+def _fill(buffer: Picture, picture: Picture) -> None:
+    """Copy a picture into a buffer that may be larger: its last column and line are repeated to the right and below."""
     for target, plane in zip(buffer, picture, strict=True):
         height, width = plane.shape
         target[:height, :width] = plane
