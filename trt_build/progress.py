@@ -80,7 +80,7 @@ class Phases:
 
 @contextlib.contextmanager
 def held_interrupts() -> Iterator[threading.Event]:
-    """Turn Ctrl-C into an event while a runtime builds: an exception in one of its callbacks would abort the process."""
+    """Turn Ctrl-C into an event while a runtime builds: exceptions in its callbacks would abort the process."""
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield pressed

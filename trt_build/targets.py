@@ -68,7 +68,7 @@ RTX_TARGETS = (Target(7, 5), Target(8, 0), Target(8, 6), Target(8, 9), Target(12
 """What TensorRT-RTX 1.7 builds for, on any machine; it has no 9.0."""
 
 _SUFFIXES = re.compile(
-    r"(ti|super|laptop|mobile|maxq|maxp|gpu|generation|blackwell|server|workstation|edition|pcie|sxm\d?|nvl|tensorcore|\d+gb)+$"
+    r"(ti|super|laptop|mobile|maxq|maxp|gpu|generation|blackwell|server|workstation|edition|pcie|sxm\d?|nvl|tensorcore)+$"
 )
 
 
@@ -106,7 +106,7 @@ def parse_target(name: str) -> Target:
 def check_supported(target: Target, runtime: Runtime) -> None:
     """Raise :class:`ArgumentError` where the runtime cannot build for the target from this machine.
 
-    TensorRT-RTX builds for every GPU it knows; TensorRT measures kernels, and so builds only for the GPU at hand.
+    TensorRT-RTX builds for every GPU it knows; TensorRT measures kernels, and so builds only for this machine's.
     """
     if runtime == "rtx":
         if target not in RTX_TARGETS:
@@ -115,10 +115,12 @@ def check_supported(target: Target, runtime: Runtime) -> None:
                 f"TensorRT-RTX builds no engines for {target} (it knows {known}): use --runtime tensorrt there"
             )
         return
-    here = current_device().target
-    if here != target:
+    here = {device.target for device in present_devices()}
+    if target not in here:
+        has = ", ".join(map(str, sorted(here))) or "none"
         raise ArgumentError(
-            f"TensorRT builds only for the GPU at hand ({here}), not for {target}: build there, or use --runtime rtx"
+            f"TensorRT builds only for the GPUs of this machine ({has}), not for {target}: build there,"
+            " or use --runtime rtx"
         )
 
 
@@ -153,8 +155,9 @@ def present_devices() -> Iterable[Device]:
 
 
 def _plain(name: str) -> str:
-    """Return a card's name without maker, series and punctuation."""
-    plain = re.sub(r"[\s_\-()]+", "", name.lower())
+    """Return a card's name without maker, series, memory size and punctuation."""
+    plain = re.sub(r"\b\d+\s?gb\b", "", name.lower())
+    plain = re.sub(r"[\s_\-()]+", "", plain)
     return re.sub(r"^(nvidia|geforce|quadro|tesla)+", "", plain)
 
 

@@ -29,6 +29,7 @@ class TimingCache:
         """Add what a build measured to what other builds may have stored meanwhile."""
         measured = config.get_timing_cache()
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock:
                 measured.combine(config.create_timing_cache(self.read()), ignore_mismatch=False)
                 self.write(bytes(memoryview(measured.serialize())))

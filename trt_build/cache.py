@@ -1,0 +1,249 @@
+"""Engines on disk: found by everything that makes them what they are, built once, replaced where they are damaged.
+
+An engine is two files, named by the SHA-256 of its key: ``DIGEST.engine``, and ``DIGEST.json`` beside it with the whole
+key, sizes, times and the verification's scores.  An engine that cannot be stored is used all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+from .atomic import PARTIAL, write_whole
+from .engine import Engine, EngineError
+from .profile import Profile
+
+GRAPH_VERSION = 1
+"""To be raised with every change to the FP16 pass, the colour graph or the split that changes what they write."""
+
+LIMIT = 20 * 2**30
+"""Bytes of engines that are kept; beyond, those go that were not used for the longest time."""
+
+ANY = "any"
+"""Device and driver of engines that fit all GPUs of a compute capability."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineKey:
+    """Everything that an engine's bytes depend on.
+
+    model, network
+        SHA-256 of the model file, and the name in its spec.
+    profile, options
+        What the engine is made for, and :meth:`BuildOptions.identity`.
+    runtime, version
+        What built it.
+    target, device, driver
+        ``sm_89``, and for runtimes whose engines are bound to one GPU its name and its driver's CUDA version.
+    """
+
+    model: str
+    network: str
+    profile: Profile
+    options: Mapping[str, Any]
+    runtime: str
+    version: str
+    target: str
+    device: str = ANY
+    driver: str = ANY
+    graph: int = GRAPH_VERSION
+
+    def about(self) -> dict[str, Any]:
+        """Return the key as JSON values."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the key."""
+        return hashlib.sha256(json.dumps(self.about(), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Built:
+    """An engine, and the PSNR in dB that its verification found for each content; ``None`` where there was none."""
+
+    engine: Engine
+    scores: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An engine in the cache, as its JSON file describes it; an empty ``about`` where that cannot be read."""
+
+    path: Path
+    size: int
+    used: datetime
+    about: Mapping[str, Any]
+
+    @property
+    def key(self) -> Mapping[str, Any]:
+        """The key's JSON values."""
+        key = self.about.get("key", {})
+        return key if isinstance(key, dict) else {}
+
+
+def default_folder() -> Path:
+    """Return where engines are kept: ``VS_INTERP_CACHE``, else the user's cache folder."""
+    named = os.environ.get("VS_INTERP_CACHE")
+    return Path(named) if named else platformdirs.user_cache_path("vs-interp") / "engines"
+
+
+class EngineCache:
+    """A folder of engines that several processes may use at the same time.
+
+    ``say`` takes the lines that explain a rebuild or a cache that cannot be written; standard error by default.
+    """
+
+    def __init__(
+        self, folder: Path | None = None, *, limit: int = LIMIT, say: Callable[[str], None] | None = None
+    ) -> None:
+        self.folder = folder or default_folder()
+        self.limit = limit
+        self._say = say or (lambda line: print(f"vs-interp: {line}", file=sys.stderr))
+
+    def get_or_build(self, key: EngineKey, build: Callable[[], Built]) -> Engine:
+        """Return the engine of that key, from disk or else from ``build``, which only one process at a time enters.
+
+        A damaged or foreign file is rebuilt with a line that says so.  What ``build`` raises is passed on; an engine
+        that cannot be stored is returned nevertheless, with a line that says why.
+        """
+        engine = self._read(key)
+        if engine is not None:
+            return engine
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = self._locked(key)
+        except OSError as error:
+            self._say(
+                f"engines cannot be kept in {self.folder} ({error.strerror}): set VS_INTERP_CACHE to another folder"
+            )
+            return build().engine
+        try:
+            engine = self._read(key)
+            if engine is not None:
+                return engine
+            self._sweep(key.digest)
+            start = time.monotonic()
+            built = build()
+            self._store(key, built, time.monotonic() - start)
+            return built.engine
+        finally:
+            lock.release()
+
+    def log_path(self, key: EngineKey) -> Path:
+        """Return where the log of a failed build is kept."""
+        return self.folder / "logs" / f"{key.digest[:16]}.log"
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every engine, the one that was used last first."""
+        found = []
+        for path in self.folder.glob("*.engine"):
+            with contextlib.suppress(FileNotFoundError):  # another process has just removed it
+                status = path.stat()
+                used = datetime.fromtimestamp(status.st_mtime, UTC)
+                found.append(Entry(path, status.st_size, used, _read_json(path.with_suffix(".json"))))
+        yield from sorted(found, key=lambda entry: entry.used, reverse=True)
+
+    def remove(self, entry: Entry) -> None:
+        """Remove an engine; a process that serves it keeps it in memory."""
+        entry.path.unlink(missing_ok=True)
+        entry.path.with_suffix(".json").unlink(missing_ok=True)
+
+    def sweep(self) -> int:
+        """Remove what killed builds left behind, and return how many files that were; running builds are spared."""
+        removed = 0
+        for digest in {path.name[1:].split(".")[0] for path in self.folder.glob(f".*{PARTIAL}")}:
+            lock = FileLock(self.folder / f".{digest}.lock")
+            with contextlib.suppress(Timeout, OSError), lock.acquire(blocking=False):
+                removed += self._sweep(digest)
+        return removed
+
+    def _locked(self, key: EngineKey) -> FileLock:
+        """Return the key's lock, held; say so where another process has it."""
+        lock = FileLock(self.folder / f".{key.digest}.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            self._say("another process builds this engine: waiting for it")
+            lock.acquire()
+        return lock
+
+    def _read(self, key: EngineKey) -> Engine | None:
+        """Return the stored engine; where there is none that can be used, ``None``, and a line that says why."""
+        path = self.folder / f"{key.digest}.engine"
+        try:
+            engine = Engine.from_bytes(path.read_bytes())
+            if engine.about != key.about():
+                raise EngineError(f"it was made for {_difference(engine.about, key.about())}")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._say(f"the engine {path.name[:12]} cannot be read ({error.strerror}) and is built again")
+            return None
+        except EngineError as error:
+            self._say(f"the engine {path.name[:12]} is built again: {error}")
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return engine
+
+    def _store(self, key: EngineKey, built: Built, seconds: float) -> None:
+        path = self.folder / f"{key.digest}.engine"
+        about = {
+            "key": key.about(),
+            "built": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(seconds, 2),
+            "plans": {name: len(plan) for name, plan in built.engine.plans.items()},
+            "psnr": None if built.scores is None else dict(built.scores),
+        }
+        engine = Engine(built.engine.plans, key.about())
+        try:
+            write_whole(path.with_suffix(".json"), json.dumps(about, indent=1).encode())
+            write_whole(path, engine.to_bytes())
+        except OSError as error:
+            self._say(f"the engine is not kept: {self.folder} cannot take it ({error.strerror})")
+            return
+        self._shrink(keep=path)
+
+    def _shrink(self, keep: Path) -> None:
+        """Remove the engines that were not used for the longest time until the others are within the limit."""
+        total = 0
+        for entry in self.entries():
+            total += entry.size
+            if total > self.limit and entry.path != keep:
+                self.remove(entry)
+                total -= entry.size
+
+    def _sweep(self, digest: str) -> int:
+        """Remove unfinished files of a key whose lock is held: their writer is dead."""
+        stale = list(self.folder.glob(f".{digest}.*{PARTIAL}"))
+        for path in stale:
+            path.unlink(missing_ok=True)
+        return len(stale)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Return the first thing in which two keys differ."""
+    name = next(name for name in {**wanted, **found} if found.get(name) != wanted.get(name))
+    return f"the {name} {found.get(name)!r}, not {wanted.get(name)!r}"

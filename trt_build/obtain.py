@@ -1,0 +1,84 @@
+"""From a model to an engine that may be served: out of the cache, or built, verified and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from vs_interp.errors import BackendError
+
+from .build import BuildOptions, build_engine
+from .build_log import BuildLog
+from .cache import ANY, Built, EngineCache, EngineKey
+from .engine import Engine
+from .model_file import ModelFile
+from .profile import Profile
+from .progress import Progress, silent
+from .runtimes import version
+from .targets import Device, Target, check_supported, current_device
+from .timing_cache import TimingCache
+
+Verify = Callable[[Engine], Mapping[str, float]]
+"""Measures a new engine: content → PSNR in dB.  Raises :class:`~vs_interp.errors.BackendError` where it is too low."""
+
+
+def engine_key(
+    model: ModelFile, profile: Profile, options: BuildOptions, target: Target, device: Device | None = None
+) -> EngineKey:
+    """Return the cache's key of an engine.
+
+    Engines of TensorRT are bound to ``device`` (by default the first GPU) and its driver; those of TensorRT-RTX fit
+    every GPU of the target, so that they may be built elsewhere.
+    """
+    bound = options.runtime == "tensorrt"
+    device = (device or current_device()) if bound else None
+    return EngineKey(
+        model=model.digest,
+        network=model.spec.name,
+        profile=profile,
+        options=options.identity(),
+        runtime=options.runtime,
+        version=version(options.runtime),
+        target=str(target),
+        device=device.name if device else ANY,
+        driver=device.driver if device else ANY,
+    )
+
+
+def obtain_engine(
+    model: ModelFile,
+    profile: Profile,
+    options: BuildOptions,
+    target: Target,
+    *,
+    device: Device | None = None,
+    cache: EngineCache | None = None,
+    verify: Verify | None = None,
+    progress: Progress = silent,
+) -> Engine:
+    """Return the engine for a GPU.
+
+    A new one is measured by ``verify`` before it is stored.  Raises :class:`ArgumentError` for a target or a size that
+    cannot be had, :class:`BackendError` where build or verification fail; the build's log is then kept in the cache
+    folder, and named.
+    """
+    check_supported(target, options.runtime)
+    cache = cache or EngineCache()
+    key = engine_key(model, profile, options, target, device)
+
+    def build() -> Built:
+        log = BuildLog()
+        timing = TimingCache(cache.folder / "timing" / f"{_file_name(key)}.timing")
+        try:
+            engine = build_engine(model, profile, options, target, timing=timing, progress=progress, log=log)
+            return Built(engine, verify(engine) if verify is not None else None)
+        except BackendError as error:
+            kept = log.keep(cache.log_path(key))
+            raise BackendError(f"{error}{f' (the whole log: {kept})' if kept else ''}") from error
+
+    return cache.get_or_build(key, build)
+
+
+def _file_name(key: EngineKey) -> str:
+    """Return a file name for what was measured on a GPU by one version of a runtime."""
+    text = f"{key.runtime}-{key.version}-{key.target}-{key.device}"
+    return "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in text)
