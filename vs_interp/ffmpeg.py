@@ -1,12 +1,22 @@
-"""Find ffmpeg: the system's own first, else the binary that the imageio-ffmpeg package ships."""
+"""Find ffmpeg, the system's own first, else the one that imageio-ffmpeg ships; and ask what it can do."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 from .errors import EncoderError
+
+REPEATS_OTHERS = (
+    "Conversion failed", "Could not open encoder", "Error applying encoder", "Error initializing output",
+    "Error opening output", "Error selecting an encoder", "Error sending frames", "Error splitting the argument",
+    "Error while filtering", "Error while opening encoder", "Nothing was written", "Task finished",
+    "Terminating thread",
+)  # fmt: skip
+"""Beginnings of messages that only say that an earlier message was fatal."""
 
 
 def find_ffmpeg() -> str:
@@ -29,3 +39,40 @@ def find_ffmpeg() -> str:
     except (ImportError, RuntimeError) as error:
         raise EncoderError("no ffmpeg found: install it, or `pip install imageio-ffmpeg`") from error
     return str(Path(binary))
+
+
+def version(ffmpeg: str) -> str:
+    """Return the version that a binary reports.  Raises :class:`EncoderError` where it is no working ffmpeg."""
+    found = re.match(r"ffmpeg version (\S+)", _ask(ffmpeg, "-version"))
+    if found is None:
+        raise EncoderError(f"{ffmpeg} is no working ffmpeg: install one, or name another in VS_INTERP_FFMPEG")
+    return found[1]
+
+
+def pixel_formats(ffmpeg: str, encoder: str) -> frozenset[str]:
+    """Return the pixel formats an encoder takes; none where this ffmpeg lacks the encoder."""
+    listed = re.search(r"Supported pixel formats: (.*)", _ask(ffmpeg, "-hide_banner", "-h", f"encoder={encoder}"))
+    return frozenset(listed[1].split()) if listed else frozenset()
+
+
+def keep_time_stamps(ffmpeg: str) -> list[str]:
+    """Return the output option that forbids dropping and repeating frames: it was renamed in ffmpeg 5.1."""
+    renamed = "-fps_mode" in _ask(ffmpeg, "-hide_banner", "-h", "long")
+    return ["-fps_mode" if renamed else "-vsync", "passthrough"]
+
+
+def last_words(log: str) -> str:
+    """Return the last line of ffmpeg's error output that says something of its own; empty where none does."""
+    lines = [re.sub(r"^(\[[^\]]* @ 0x[0-9a-f]+\] )+", "", line.strip()) for line in log.splitlines()]
+    telling = [line for line in lines if line and not line.startswith(REPEATS_OTHERS)]
+    return telling[-1].rstrip(".") if telling else ""
+
+
+def _ask(ffmpeg: str, *arguments: str) -> str:
+    try:
+        asked = subprocess.run(
+            [ffmpeg, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EncoderError(f"{ffmpeg} does not run ({error}): install ffmpeg, or set VS_INTERP_FFMPEG") from error
+    return asked.stdout.decode(errors="replace")

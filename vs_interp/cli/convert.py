@@ -1,0 +1,143 @@
+"""``vs-interp convert``: a video file in, steps on its clip, a video file out."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import ArgumentError, SourceError
+from .options import Factor, FrameRate, Threshold, parse_backend
+
+if TYPE_CHECKING:
+    from .source import Stream
+
+    Step = Callable[[Stream], Stream]
+
+INTERPOLATIONS = {"super-slomo": "super_slomo"}
+"""Name on the command line → filter in ``vs_interp.filters``: one line a network."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a conversion did: the file, its frames, the seconds it took and the frames a second."""
+
+    output: str
+    frames: int
+    seconds: float
+    fps: float
+
+
+@click.command("convert")
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--interpolate", metavar="NETWORK", type=click.Choice(sorted(INTERPOLATIONS)), required=True,
+              help=f"Make frames between the frames: {', '.join(sorted(INTERPOLATIONS))}.")  # fmt: skip
+@click.option("--factor", type=Factor(), help="How many times the frame rate: 2, 2.5 or 5/2.")
+@click.option("--fps", type=FrameRate(), help="The wanted frame rate instead: 60, 59.94 or 60000/1001.")
+@click.option("--model", metavar="MODEL", help="A model file, by default the bundled one.")
+@click.option(
+    "--backend", metavar="BACKEND", help="By default the best that works here; openvino:precision=bf16 and the like."
+)
+@click.option("--scene-threshold", type=Threshold(), default=None, show_default="the filter's own",
+              help="Mean luma difference (of 1) that makes a scene cut, or off.")  # fmt: skip
+@click.option(
+    "--encoder-args", metavar="ARGS", help="ffmpeg's options for the video, instead of ones that fit the clip."
+)
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON on standard output.")
+@click.pass_context
+def command(
+    context: click.Context, *, source: Path, output: Path, interpolate: str,
+    factor: Fraction | None, fps: Fraction | None, model: str | None, backend: str | None,
+    scene_threshold: float | None, encoder_args: str | None, overwrite: bool, quiet: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Convert the video IN to OUT.  Sound, subtitles, chapters and metadata are kept.
+
+    \b
+    Examples:
+      vs-interp convert in.mkv out.mkv --interpolate super-slomo --factor 2
+      vs-interp convert in.mkv out.mp4 --interpolate super-slomo --fps 59.94 \\
+          --encoder-args "-c:v libx265 -preset slow -crf 18"
+    """
+    if (factor is None) == (fps is None):
+        raise click.UsageError("give either --factor or --fps", context)
+    options: dict[str, Any] = {"model": model, "backend": None if backend is None else parse_backend(backend)}
+    if context.get_parameter_source("scene_threshold") is click.core.ParameterSource.COMMANDLINE:
+        options["scene_threshold"] = scene_threshold
+    steps = [interpolation(interpolate, factor=factor, fps=fps, **options)]
+    summary = convert(source, output, steps, encoder_arguments=encoder_args, overwrite=overwrite, quiet=quiet)
+    if as_json:
+        click.echo(json.dumps(asdict(summary)))
+    elif not quiet:
+        click.echo(f"{output}: {summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps)", err=True)
+
+
+def convert(
+    source: Path, output: Path, steps: Sequence[Step], *,
+    encoder_arguments: str | None = None, overwrite: bool = False, quiet: bool = False,
+) -> Summary:  # fmt: skip
+    """Open a video file, take it through the steps and encode it.
+
+    Raises the :class:`~vs_interp.errors.VsInterpError` that tells what is wrong; ``output`` then is as it was.
+    """
+    check_output(output, source, overwrite)
+    import vapoursynth as vs
+
+    from .encoding import Encoding, container_format
+    from .progress import frames_done, working_on
+    from .render import render
+    from .source import open_source
+
+    container_format(output)
+    with working_on(f"reading {source}", quiet=quiet):
+        opened = open_source(source)
+    stream = opened.stream
+    for step in steps:
+        try:
+            stream = step(stream)
+        except vs.Error as error:
+            raise SourceError(str(error)) from error
+    encoding = Encoding.prepare(opened, stream, output, encoder_arguments)
+    ahead = vs.core.num_threads * (1 + math.ceil(len(stream.clip) / len(opened.stream.clip)))
+    start = time.monotonic()
+    with frames_done(len(stream.clip), quiet=quiet) as advance:
+        frames = render(encoding, output, overwrite=overwrite, ahead=ahead, advance=advance)
+    seconds = time.monotonic() - start
+    return Summary(str(output), frames, round(seconds, 3), round(frames / seconds, 3))
+
+
+def interpolation(network: str, *, factor: Fraction | None = None, fps: Fraction | None = None, **options: Any) -> Step:
+    """Return the step that brings a stream to ``factor`` times its frame rate, or to ``fps``."""
+
+    def step(stream: Stream) -> Stream:
+        from vs_interp import filters
+
+        from .source import Stream
+
+        clip = getattr(filters, INTERPOLATIONS[network])(stream.clip, factor=factor, fps=fps, **options)
+        if stream.tick is None or factor is None:
+            return Stream(clip, None)
+        return Stream(clip, stream.tick / factor.numerator)
+
+    return step
+
+
+def check_output(output: Path, source: Path, overwrite: bool) -> None:
+    """Raise :class:`ArgumentError` where a file cannot, or must not, be written."""
+    if output.is_dir():
+        raise ArgumentError(f"{output} is a folder: name a file in it")
+    if not output.absolute().parent.is_dir():
+        raise ArgumentError(f"the folder {output.parent} does not exist: make it first")
+    if output.exists() and source.exists() and output.samefile(source):
+        raise ArgumentError(f"{output} is the source itself: name another file")
+    if output.exists() and not overwrite:
+        raise ArgumentError(f"{output} exists: remove it, name another file, or give --overwrite")

@@ -1,0 +1,84 @@
+"""The command ``vs-interp``: a group whose commands are imported when they are asked for."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+from ..errors import VsInterpError
+
+COMMANDS = {
+    "convert": "convert:command",
+    "demo": "demo:command",
+    "doctor": "doctor:command",
+    "export": "export:command",
+    "weights": "weights:command",
+}
+"""Name → module and command below ``vs_interp.cli``: one line a command.
+
+These modules import PyTorch, VapourSynth and the runtimes inside functions only, so that ``--help`` is quick."""
+
+BAD_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
+"""Exit codes; anything unforeseen ends with a traceback and 1."""
+
+
+class Commands(click.Group):
+    """A group that looks its commands up in :data:`COMMANDS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        found: click.Command = getattr(importlib.import_module(f".{module}", __package__), attribute)
+        return found
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="vs-interp", message="%(prog)s %(version)s")
+def group() -> None:
+    """Neural frame interpolation for video files.
+
+    \b
+    Twice the frame rate:   vs-interp convert in.mkv out.mkv --interpolate super-slomo --factor 2
+    What works here:        vs-interp doctor
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 when done, 2 with one line for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        sys.exit(group.main(arguments, prog_name="vs-interp", standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(BAD_INPUT)
+    except click.ClickException as error:
+        _say(f"{error.format_message().rstrip('.')} (see {_command_of(error)} --help)")
+    except VsInterpError as error:
+        _say(str(error))
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted, nothing was written")
+        sys.exit(INTERRUPTED)
+    sys.exit(BAD_INPUT)
+
+
+def _say(message: str) -> None:
+    click.echo(f"vs-interp: {' '.join(message.split())}", err=True)
+
+
+def _command_of(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context is not None else "vs-interp"
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """Leave through every ``finally``, so that nothing half-written stays behind."""
+    sys.exit(TERMINATED)

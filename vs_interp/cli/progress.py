@@ -1,0 +1,68 @@
+"""How far a conversion is: a bar on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+from rich.text import Text
+
+INTERVAL = 10.0
+"""Seconds between two lines in a log."""
+
+
+@contextmanager
+def frames_done(total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Show how many of ``total`` frames are done on standard error; call what is handed out after each frame."""
+    console = Console(stderr=True)
+    if quiet:
+        yield lambda: None
+    elif console.is_terminal:
+        columns = BarColumn(), MofNCompleteColumn(), "frames", _Speed(), TimeRemainingColumn(), "left"
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task("", total=total)
+            yield lambda: progress.advance(task)
+    else:
+        yield _Log(total, console)
+
+
+@contextmanager
+def working_on(what: str, *, quiet: bool = False) -> Iterator[None]:
+    """Show a spinner beside ``what`` on a terminal, the line alone elsewhere."""
+    console = Console(stderr=True, quiet=quiet)
+    if console.is_terminal:
+        with console.status(what):
+            yield
+    else:
+        console.print(what, highlight=False, soft_wrap=True)
+        yield
+
+
+class _Speed(ProgressColumn):
+    """Frames a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("  - fps" if speed is None else f"{speed:5.1f} fps")
+
+
+class _Log:
+    """Prints a plain line when the last one is :data:`INTERVAL` seconds old."""
+
+    def __init__(self, total: int, console: Console) -> None:
+        self._total, self._console, self._done = total, console, 0
+        self._start = self._said = time.monotonic()
+
+    def __call__(self) -> None:
+        self._done += 1
+        now = time.monotonic()
+        if now - self._said < INTERVAL:
+            return
+        self._said = now
+        speed = self._done / (now - self._start)
+        left = round((self._total - self._done) / speed)
+        clock = f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
+        self._console.print(f"{self._done}/{self._total} frames, {speed:.1f} fps, {clock} left", highlight=False)

@@ -1,0 +1,145 @@
+"""Render a clip into a video file: frames from VapourSynth, through a pipe, to ffmpeg."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+import vapoursynth as vs
+
+from ..errors import ArgumentError, EncoderError, SourceError
+from ..ffmpeg import last_words
+from .encoding import Encoding, pixel_format
+
+
+def render(encoding: Encoding, output: Path, *, overwrite: bool, ahead: int, advance: Callable[[], None]) -> int:
+    """Encode the clip into ``output``, which appears only when it is whole; return the number of frames.
+
+    ``ahead`` frames are worked on before they are needed; ``advance`` is called after each that is handed to ffmpeg.
+    Raises :class:`SourceError` with a script's own message, :class:`EncoderError` with ffmpeg's,
+    :class:`ArgumentError` where ``output`` exists and ``overwrite`` is not set.
+    """
+    clip = encoding.stream.clip
+    frames = clip.frames(prefetch=ahead, backlog=ahead, close=True)
+    with closing(frames), _finished_as(output, overwrite) as unfinished:
+        done = 0
+        try:
+            first = next(frames)
+            with _ffmpeg(encoding.command(first, unfinished)) as pipe:
+                writer = FrameWriter(pipe, encoding)
+                for frame in chain([first], frames):
+                    writer.write(frame)
+                    done += 1
+                    advance()
+                writer.close()
+        except vs.Error as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise SourceError(f"{reason} (at frame {done} of {len(clip)})" if done else reason) from error
+    return done
+
+
+class FrameWriter:
+    """Writes frames with their time stamps into a pipe, as the encoding's ``pipe_format``."""
+
+    def __init__(self, pipe: int, encoding: Encoding) -> None:
+        clip = encoding.stream.clip
+        self._constant, self._tick = encoding.stream.tick is None, encoding.tick
+        self._lasts = 1 / clip.fps if clip.fps else None
+        self._planes = (1, 2, 0) if clip.format.color_family == vs.RGB else range(clip.format.num_planes)
+        self._number, self._time = 0, Fraction(0)
+        self._container = av.open(f"pipe:{pipe}", "w", format=encoding.pipe_format)
+        self._stream = self._container.add_stream("rawvideo")
+        self._stream.width, self._stream.height = clip.width, clip.height
+        self._stream.pix_fmt, self._stream.time_base = pixel_format(clip.format), self._tick
+
+    def write(self, frame: vs.VideoFrame) -> None:
+        """Write one frame; its planes are copied once, into the packet."""
+        planes = [np.asarray(frame[index]) for index in self._planes]
+        packet = av.Packet(sum(plane.nbytes for plane in planes))
+        room = np.frombuffer(packet, np.uint8)
+        start = 0
+        for plane in planes:
+            part = room[start : start + plane.nbytes]
+            np.copyto(part.view(plane.dtype).reshape(plane.shape), plane)
+            start += plane.nbytes
+        packet.stream, packet.time_base, packet.is_keyframe = self._stream, self._tick, True
+        packet.pts = packet.dts = self._stamp(frame)
+        self._container.mux(packet)
+
+    def close(self) -> None:
+        """Write what is held back."""
+        self._container.close()
+
+    def _stamp(self, frame: vs.VideoFrame) -> int:
+        """Return the frame's time stamp in ticks; times are summed exactly, so that nothing drifts."""
+        stamp = self._number if self._constant else round(self._time / self._tick)
+        numerator, denominator = frame.props.get("_DurationNum", 0), frame.props.get("_DurationDen", 0)
+        if not self._constant:
+            lasts = Fraction(numerator, denominator) if numerator and denominator else self._lasts
+            if lasts is None:
+                raise SourceError(
+                    f"frame {self._number} has no duration: set _DurationNum and _DurationDen, or a frame rate"
+                )
+            self._time += lasts
+        self._number += 1
+        return stamp
+
+
+@contextmanager
+def _finished_as(output: Path, overwrite: bool) -> Iterator[Path]:
+    """Hand out a name beside ``output`` to write to, and rename it at the end; after an error, remove it."""
+    unfinished = output.with_name(f".{output.stem}.{os.getpid()}.partial{output.suffix}")
+    try:
+        yield unfinished
+        if output.exists() and not overwrite:
+            raise ArgumentError(f"{output} has appeared meanwhile: remove it, name another file, or give --overwrite")
+        unfinished.replace(output)
+    except OSError as error:
+        raise EncoderError(f"cannot write {output}: {error.strerror}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def _ffmpeg(command: list[str]) -> Iterator[int]:
+    """Run ffmpeg and hand out the pipe it reads.  Ctrl-C reaches us alone: ffmpeg is in a session of its own."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
+        )
+        assert process.stdin is not None
+        stopped = False
+        try:
+            yield process.stdin.fileno()
+        except av.error.BrokenPipeError:
+            stopped = True
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            with suppress(OSError):
+                process.stdin.close()
+            code = process.wait()
+        if code or stopped:
+            log.seek(0)
+            raise EncoderError(f"ffmpeg stopped: {_reason(code, log.read().decode(errors='replace'))}")
+
+
+def _reason(code: int, log: str) -> str:
+    if code < 0:
+        return f"it was ended by {signal.Signals(-code).name}, run the command again"
+    said = last_words(log)
+    return (
+        f"{said} (correct --encoder-args, or name another output file)"
+        if said
+        else f"it said nothing (exit code {code})"
+    )

@@ -1,0 +1,111 @@
+"""Open a video file as a VapourSynth clip, with what its container knows about time and the other streams."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import platformdirs
+import vapoursynth as vs
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from ..errors import SourceError
+
+NO_TIME_STAMP = -(1 << 63)
+"""libav's mark for a frame without one, as all frames of a bare elementary stream are."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A clip on its time line.
+
+    tick
+        Seconds of which all frame durations are multiples; ``None`` where the clip's frame rate is constant.
+    """
+
+    clip: vs.VideoNode
+    tick: Fraction | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A video file.
+
+    start
+        Seconds by which its picture begins later than the file itself (than its sound, mostly).
+    subtitles
+        Codec names of its subtitle streams, in order.
+    tags
+        Language and title of its video stream, where it has them.
+    """
+
+    path: Path
+    stream: Stream
+    start: Fraction
+    subtitles: tuple[str, ...]
+    tags: dict[str, str]
+
+
+def open_source(path: Path) -> Source:
+    """Open a video file.  Raises :class:`SourceError` where it is missing, has no video, or cannot be decoded."""
+    if not path.is_file():
+        raise SourceError(f"cannot read {path}: there is no such file")
+    try:
+        with av.open(f"file:{path}") as container:
+            video = _video(container.streams.video)
+            if video is None or container.format.name == "tty":
+                raise SourceError(f"{path} has no video in it: give a video file")
+            begins = Fraction(container.start_time or 0, av.time_base)
+            track, tick = video.index, Fraction(str(video.time_base or "1/1000"))
+            subtitles = tuple(stream.codec.canonical_name for stream in container.streams.subtitles)
+            tags = {name: value for name, value in video.metadata.items() if name in ("language", "title")}
+    except (av.FFmpegError, OSError) as error:
+        raise SourceError(f"{path} is no video file, or a broken one ({error.strerror})") from error
+    clip, stamps = _decode(path, track)
+    start = max(stamps[0] * tick - begins, Fraction(0)) if stamps and stamps[0] != NO_TIME_STAMP else Fraction(0)
+    if clip.fps and is_constant(stamps, tick, clip.fps):
+        clip = clip.std.AssumeFPS(fpsnum=clip.fps.numerator, fpsden=clip.fps.denominator)
+        stream = Stream(clip, None)
+    else:
+        stream = Stream(clip, tick)
+    return Source(path=path, stream=stream, start=start, subtitles=subtitles, tags=tags)
+
+
+def is_constant(stamps: Sequence[int], tick: Fraction, fps: Fraction) -> bool:
+    """Whether time stamps (in ticks of so many seconds) are those of a constant rate, rounded to ticks."""
+    if NO_TIME_STAMP in stamps:
+        return True
+    ideal = np.arange(len(stamps)) * float(1 / (fps * tick))
+    strays = np.abs(np.asarray(stamps) - (stamps[0] if stamps else 0) - ideal)
+    return bool((strays <= 1.001).all())
+
+
+def _video(streams: Sequence[VideoStream]) -> VideoStream | None:
+    """Return the first that is no cover picture."""
+    return next((stream for stream in streams if not stream.disposition & Disposition.attached_pic), None)
+
+
+def _decode(path: Path, track: int) -> tuple[vs.VideoNode, list[int]]:
+    """Return the decoded track and its frames' time stamps; BestSource keeps its index in the user's cache folder."""
+    index = platformdirs.user_cache_path("vs-interp", appauthor=False) / "index"
+    try:
+        with contextlib.redirect_stderr(
+            io.StringIO()
+        ):  # it returns the time stamps undeclared, which is announced there
+            found: Any = vs.core.bs.VideoSource(
+                str(path.resolve()), track=track, cachepath=str(index), showprogress=False, exporttimestamps=True
+            )
+    except vs.Error as error:
+        raise SourceError(f"{path} cannot be decoded ({str(error).removeprefix('VideoSource: ')})") from error
+    clip: vs.VideoNode = found["clip"]
+    if clip.format is None or not clip.width:
+        raise SourceError(f"{path} changes its size or format on the way: cut it at the changes first")
+    return clip, [int(stamp) for stamp in found["timestamps"]]
