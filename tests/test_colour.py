@@ -25,6 +25,7 @@ from trt_build.profile import RGBS, PlaneFormat, Profile
 from vs_interp.errors import ArgumentError, BackendError, ModelFileError
 from vs_interp.spec import NetworkSpec, Output, Window
 
+from . import rtx
 from .support import ROOT, SHARED, needs_shared
 
 core = vs.core
@@ -247,21 +248,12 @@ def test_the_split_converts_each_frame_once_a_window() -> None:
 @pytest.mark.parametrize("bits", [8, 10])
 def test_tensorrt_rtx_builds_the_half_network_with_planes(bits: int, size: tuple[int, int]) -> None:
     """Static, strongly typed, for SM86 on a machine without a GPU; planes are uint8 tensors."""
-    trt = pytest.importorskip("tensorrt_rtx")
     profile = Profile(width=size[0], height=size[1], planes=replace(YUV420P8, bits=bits))
-    for graph in with_planes(to_half(BUNDLED), profile).split():
-        assert graph is not None
-        builder = trt.Builder(trt.Logger(trt.Logger.ERROR))
-        network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-        parser = trt.OnnxParser(network, trt.Logger(trt.Logger.ERROR))
-        assert parser.parse(graph.SerializeToString()), parser.get_error(0)
-        tensors = [network.get_input(index) for index in range(network.num_inputs)]
-        tensors += [network.get_output(index) for index in range(network.num_outputs)]
-        assert {tensor.dtype for tensor in tensors if "_plane" in tensor.name} == {trt.DataType.UINT8}
-        config = builder.create_builder_config()
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(trt.ComputeCapability.SM86, 0)
-        assert builder.build_serialized_network(network, config) is not None
+    types: dict[str, str] = {}
+    for graph in filter(None, with_planes(to_half(BUNDLED), profile).split()):
+        types |= rtx.build(graph)
+    assert [types[f"frame1_plane{index}"] for index in range(3)] == ["UINT8"] * 3
+    assert [types[f"output_plane{index}"] for index in range(3)] == ["UINT8"] * 3
 
 
 def serve(

@@ -19,6 +19,7 @@ from trt_build.profile import Profile
 from vs_interp.errors import ModelFileError
 from vs_interp.spec import NetworkSpec, Output, Window
 
+from . import rtx
 from .support import ROOT, SHARED, needs_shared
 
 BUNDLED = ModelFile.load(ROOT / "vs_interp/models/super-slomo-small.onnx")
@@ -234,20 +235,8 @@ def test_super_slomo_in_half_stays_within_55_db_of_float_on_real_frames() -> Non
 @pytest.mark.parametrize("model", [small_model(), BUNDLED], ids=lambda model: model.spec.name)
 def test_tensorrt_rtx_builds_the_half_graph_and_its_parts(model: ModelFile) -> None:
     """A strongly typed network, parsed and built for SM86 on a machine without a GPU."""
-    trt = pytest.importorskip("tensorrt_rtx")
     half = to_half(model)
     for graph in filter(None, (half.graph, *half.split())):
-        builder = trt.Builder(trt.Logger(trt.Logger.ERROR))
-        network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-        parser = trt.OnnxParser(network, trt.Logger(trt.Logger.ERROR))
-        assert parser.parse(graph.SerializeToString()), parser.get_error(0)
-        config = builder.create_builder_config()
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(trt.ComputeCapability.SM86, 0)
-        profile = builder.create_optimization_profile()
-        for index in range(network.num_inputs):
-            tensor = network.get_input(index)
-            shape = [*tensor.shape[:2], *(128 if size < 0 else size for size in tensor.shape[2:])]
-            profile.set_shape(tensor.name, shape, shape, shape)
-        config.add_optimization_profile(profile)
-        assert builder.build_serialized_network(network, config) is not None
+        types = dict(rtx.build(graph))
+        assert types.get("output", "FLOAT") == "FLOAT"
+        assert all(types.get(name, "HALF") == "HALF" for name in model.spec.state)

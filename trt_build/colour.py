@@ -43,16 +43,15 @@ def with_planes(model: ModelFile, profile: Profile) -> ModelFile:
     _check(model, profile)
     before, after = Nodes("/colour/in"), Nodes("/colour/out")
     made = replace(profile, width=profile.width * spec.output.scale, height=profile.height * spec.output.scale)
-    inputs = [value for value in model.graph.graph.input if value.name == "time"]
-    for frame in reversed(spec.frame_inputs):
-        inputs[:0] = _values(frame, profile, 1)
+    inputs: list[ValueInfoProto] = []
     for frame in spec.frame_inputs:
+        inputs += _values(frame, profile, 1)
         _read(before, frame, profile, (spec.padded(profile.height), spec.padded(profile.width)))
     _write(after, made)
     graph = helper.make_graph(
         [*before.nodes, *model.graph.graph.node, *after.nodes],
         spec.name,
-        inputs,
+        [*inputs, *(value for value in model.graph.graph.input if value.name == "time")],
         _values("output", made, spec.pictures),
         [*before.constants, *model.graph.graph.initializer, *after.constants],
     )
@@ -95,10 +94,7 @@ def _values(picture: str, profile: Profile, count: int) -> list[ValueInfoProto]:
 def _read(nodes: Nodes, frame: str, profile: Profile, padded: tuple[int, int]) -> None:
     """Write the way from a frame's planes to RGB, its last row and column repeated up to the padded size."""
     planes = profile.planes
-    values = [
-        decode(nodes, f"{frame}_plane{index}", planes, chroma=planes.family == "yuv" and index > 0)
-        for index in range(planes.planes)
-    ]
+    values = [decode(nodes, frame, index, planes) for index in range(planes.planes)]
     if planes.family == "gray":
         values *= 3
     elif planes.family == "yuv":
@@ -118,9 +114,8 @@ def _write(nodes: Nodes, profile: Profile) -> None:
     if planes.family != "rgb":
         luma, *chroma = _from_rgb(nodes, planes.matrix, *values)
         values = [luma] if planes.family == "gray" else [luma, *_reduced(nodes, chroma, profile)]
-    for index, (value, size) in enumerate(zip(values, profile.plane_sizes, strict=True)):
-        is_chroma = planes.family == "yuv" and index > 0
-        encode(nodes, value, planes, size, chroma=is_chroma, name=f"output_plane{index}")
+    for index, value in enumerate(values):
+        encode(nodes, value, "output", index, profile)
 
 
 def _enlarged(nodes: Nodes, chroma: Sequence[str], profile: Profile) -> Sequence[str]:

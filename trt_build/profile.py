@@ -52,14 +52,16 @@ class PlaneFormat:
         return np.dtype(np.uint8 if self.bits == 8 else "<u2")
 
     @property
-    def levels(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Scale and offset that make codes of luma (or RGB) in [0, 1], and of chroma in [-1/2, 1/2]."""
-        if self.floating:
-            return (1, 0), (1, 0)
-        if self.full_range:
-            return (2**self.bits - 1, 0), (2**self.bits - 1, 2 ** (self.bits - 1))
+    def levels(self) -> tuple[tuple[float, float], ...]:
+        """Scale and offset, by plane, that make codes of luma or RGB in [0, 1] and of chroma in [-1/2, 1/2]."""
         unit = 2 ** (self.bits - 8)
-        return (219 * unit, 16 * unit), (224 * unit, 128 * unit)
+        if self.floating:
+            luma, chroma = (1, 0), (1, 0)
+        elif self.full_range:
+            luma, chroma = (256 * unit - 1, 0), (256 * unit - 1, 128 * unit)
+        else:
+            luma, chroma = (219 * unit, 16 * unit), (224 * unit, 128 * unit)
+        return (luma, chroma, chroma) if self.family == "yuv" else (luma,) * self.planes
 
 
 RGBS = PlaneFormat()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from onnx import TensorProto
 
 from .nodes import Nodes
-from .profile import PlaneFormat
+from .profile import PlaneFormat, Profile
 
 STORED = {
     "uint8": TensorProto.UINT8,
@@ -21,9 +21,10 @@ def elements(planes: PlaneFormat) -> int:
     return 2 if planes.dtype == "uint16" else 1
 
 
-def decode(nodes: Nodes, plane: str, planes: PlaneFormat, *, chroma: bool) -> str:
-    """Return the values of a plane: luma and RGB in [0, 1], chroma in [-1/2, 1/2]."""
-    scale, offset = planes.levels[chroma]
+def decode(nodes: Nodes, picture: str, index: int, planes: PlaneFormat) -> str:
+    """Return the values of a picture's plane: luma and RGB in [0, 1], chroma in [-1/2, 1/2]."""
+    plane = f"{picture}_plane{index}"
+    scale, offset = planes.levels[index]
     value = plane if planes.dtype == "float32" else nodes.add("Cast", plane, to=TensorProto.FLOAT)
     if planes.dtype == "uint16":
         low, high = (_every_second(nodes, value, start) for start in (0, 1))
@@ -31,18 +32,16 @@ def decode(nodes: Nodes, plane: str, planes: PlaneFormat, *, chroma: bool) -> st
     return nodes.scaled(value, 1 / scale, -offset / scale)
 
 
-def encode(nodes: Nodes, value: str, planes: PlaneFormat, size: tuple[int, int], *, chroma: bool, name: str) -> None:
-    """Write the plane ``name`` of ``size`` (height, width): integers are rounded, halves to even, and kept in range."""
-    if planes.dtype == "float32":
-        nodes.add("Identity", value, name=name)
-        return
+def encode(nodes: Nodes, value: str, picture: str, index: int, profile: Profile) -> None:
+    """Write a picture's plane: integers are rounded, halves to even, and kept in the range of their bits."""
+    planes, name = profile.planes, f"{picture}_plane{index}"
     if planes.floating:
-        nodes.add("Cast", value, to=TensorProto.FLOAT16, name=name)
+        nodes.add("Cast", value, to=STORED[planes.dtype.name], name=name)
         return
-    rounded = nodes.add("Round", nodes.scaled(value, *planes.levels[chroma]))
+    rounded = nodes.add("Round", nodes.scaled(value, *planes.levels[index]))
     code = nodes.add("Clip", rounded, nodes.real(0), nodes.real(2**planes.bits - 1))
     if planes.dtype == "uint16":
-        code = _pairs(nodes, code, size)
+        code = _pairs(nodes, code, profile.plane_sizes[index])
     nodes.add("Cast", code, to=TensorProto.UINT8, name=name)
 
 
