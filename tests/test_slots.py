@@ -17,7 +17,7 @@ from trt_build.backends.frames import FrameStore, PictureLayout
 from trt_build.backends.slots import MOST_STREAMS, Slot, open_slots
 from vs_interp.errors import BackendError
 
-from .arithmetic import HEIGHT, LAYOUT, PLANES, SHAPES, cuda_executors, expected, numpy_executors
+from .arithmetic import HEIGHT, LAYOUT, PLANES, SHAPES, NumpyExecutor, cuda_executors, expected, numpy_executors
 from .simulated_device import SimulatedDevice
 
 Opened = Callable[..., list[Slot]]
@@ -129,6 +129,17 @@ def test_the_state_is_worked_out_once_a_window_and_recordings_are_launched() -> 
         run(slot, frames, 0, [0.25, 0.5, 0.75])
     assert (plain.state.enqueued, plain.synthesis.enqueued) == (1 + 1, 1 + 3)  # type: ignore[union-attr, attr-defined]
     assert (recorded.state.enqueued, recorded.synthesis.enqueued) == (2, 2)  # type: ignore[union-attr, attr-defined]
+
+
+def test_executors_live_as_long_as_their_slot() -> None:
+    """A recording refers to the memory of its executor, which Python does not know."""
+    slots = open_slots(SimulatedDevice(), numpy_executors, LAYOUT, 1)
+    gc.collect()
+    living = [thing for thing in gc.get_objects() if isinstance(thing, NumpyExecutor)]
+    assert len(living) == 2
+    del living[:], slots[:]
+    gc.collect()
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, NumpyExecutor)]
 
 
 def test_what_cannot_be_recorded_is_run_without_a_recording() -> None:

@@ -9,13 +9,14 @@ from vs_interp.errors import ArgumentError, BackendError
 
 from .base import Backend, Picture, Session
 from .openvino import OpenVINO
+from .tensorrt import TensorRT, TensorRTRTX
 
-__all__ = ["Backend", "OpenVINO", "Picture", "Session", "choose", "known"]
+__all__ = ["Backend", "OpenVINO", "Picture", "Session", "TensorRT", "TensorRTRTX", "choose", "known"]
 
 
 def known() -> tuple[type[Backend], ...]:
     """Return every backend, the one to prefer first."""
-    return (OpenVINO,)
+    return (TensorRT, TensorRTRTX, OpenVINO)
 
 
 def choose(backend: Backend | str | None) -> Backend:
@@ -35,12 +36,12 @@ def choose(backend: Backend | str | None) -> Backend:
 
 @functools.cache
 def _best() -> Backend:
-    """Return the first backend that lacks nothing, and say once on standard error which and why."""
+    """Return the first backend that lacks nothing, and say once on standard error which, and why none before it."""
     lacks: list[str] = []
     for kind in known():
         missing = kind.missing()
         if missing is None:
-            why = f" ({'; '.join(lacks)})" if lacks else ""
+            why = "".join(f"\n  not {lack}" for lack in lacks)
             print(f"vs-interp: works with {kind.name}{why}", file=sys.stderr)
             return kind()
         lacks.append(f"{kind.name}: {missing}")

@@ -7,7 +7,6 @@ import functools
 import importlib.util
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,16 +18,6 @@ from .device import DeviceMemoryError, Event
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-
-@dataclass(frozen=True)
-class DeviceInfo:
-    """What a GPU is: its name, compute capability (8, 9), memory in bytes."""
-
-    index: int
-    name: str
-    capability: tuple[int, int]
-    memory: int
 
 
 def missing_cuda() -> str | None:
@@ -45,24 +34,14 @@ def missing_cuda() -> str | None:
     return None
 
 
-def device_infos() -> list[DeviceInfo]:
-    """Return the GPUs that CUDA sees.  Raises :class:`BackendError` where CUDA does not work."""
-    absent = missing_cuda()
-    if absent:
-        raise BackendError(absent)
-    found = []
-    for index in range(_call("cudaGetDeviceCount")):
-        properties = _call("cudaGetDeviceProperties", index)
-        name = properties.name.decode().rstrip("\0")
-        found.append(DeviceInfo(index, name, (properties.major, properties.minor), properties.totalGlobalMem))
-    return found
-
-
 class CudaDevice:
-    """One GPU; see :class:`~trt_build.backends.device.Device`."""
+    """One GPU; see :class:`~trt_build.backends.device.Device`.  Raises :class:`ArgumentError` where there is none."""
 
     def __init__(self, index: int) -> None:
-        count = len(device_infos())
+        absent = missing_cuda()
+        if absent:
+            raise BackendError(absent)
+        count = _call("cudaGetDeviceCount")
         if not 0 <= index < count:
             raise ArgumentError(f"there is no GPU {index}: CUDA sees {count}, numbered from 0")
         self.index = index

@@ -69,6 +69,7 @@ class Slot:
         self._places: list[Memory] = []
         self._blocks: list[Memory] = []
         self._addresses: dict[str, int] = {}
+        self._executors = executors  # recordings do not keep them alive
         self._bind(executors)
         self._times = device.stage(4).view(np.float32)
         self._returns = [device.stage(layout.picture.size) for _ in range(2)]

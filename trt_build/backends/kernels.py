@@ -1,0 +1,46 @@
+"""Kernels that TensorRT-RTX compiled when it first served an engine, kept beside it: the next start is quick."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ..atomic import write_whole
+
+_CHECKSUM = 32
+
+
+class KernelCache:
+    """One file a plan and kind of GPU: SHA-256, then the runtime's own bytes.  What is damaged counts as missing."""
+
+    def __init__(self, folder: Path, digest: str, gpu: str) -> None:
+        kind = hashlib.sha256(gpu.encode()).hexdigest()[:8]
+        self._stem = folder / f"{digest}-{kind}"
+        self._read: Mapping[str, bytes] = {}
+
+    def read(self, plans: Iterable[str]) -> dict[str, bytes]:
+        """Return what is kept for the plans of that name."""
+        found = {}
+        for plan in plans:
+            try:
+                content = self._path(plan).read_bytes()
+            except OSError:
+                continue
+            checksum, kernels = content[:_CHECKSUM], content[_CHECKSUM:]
+            if hashlib.sha256(kernels).digest() == checksum:
+                found[plan] = kernels
+        self._read = found
+        return found
+
+    def write(self, kernels: Mapping[str, bytes]) -> None:
+        """Keep what is new; a folder that takes nothing costs time at the next start, and is no error."""
+        for plan, content in kernels.items():
+            if content != self._read.get(plan):
+                try:
+                    write_whole(self._path(plan), hashlib.sha256(content).digest() + content)
+                except OSError:
+                    return
+
+    def _path(self, plan: str) -> Path:
+        return self._stem.with_name(f"{self._stem.name}.{plan}.kernels")
