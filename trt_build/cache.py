@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 from filelock import FileLock, Timeout
+
+from vs_interp.folders import cache_folder
 
 from .atomic import PARTIAL, write_whole
 from .engine import Engine, EngineError
@@ -95,14 +96,8 @@ class Entry:
         return key if isinstance(key, dict) else {}
 
 
-def default_folder() -> Path:
-    """Return where engines are kept: ``VS_INTERP_CACHE``, else the user's cache folder."""
-    named = os.environ.get("VS_INTERP_CACHE")
-    return Path(named) if named else platformdirs.user_cache_path("vs-interp") / "engines"
-
-
 class EngineCache:
-    """A folder of engines that several processes may use at the same time.
+    """A folder of engines (by default ``engines`` in the user's cache) that several processes may use at the same time.
 
     ``say`` takes the lines that explain a rebuild or a cache that cannot be written; standard error by default.
     """
@@ -110,7 +105,7 @@ class EngineCache:
     def __init__(
         self, folder: Path | None = None, *, limit: int = LIMIT, say: Callable[[str], None] | None = None
     ) -> None:
-        self.folder = folder or default_folder()
+        self.folder = folder or cache_folder("engines")
         self.limit = limit
         self._say = say or (lambda line: print(f"vs-interp: {line}", file=sys.stderr))
 

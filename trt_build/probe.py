@@ -1,0 +1,121 @@
+"""One window of pictures that tries a network: a mosaic of film, made-up motion, noise and flat areas.
+
+All contents go through the network in one run, since on a CPU the reference at a clip's size takes seconds a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vs_interp.spec import NetworkSpec
+
+from .profile import PlaneFormat, Profile
+
+Pixels = NDArray[np.float32]
+"""Channels × height × width, in [0, 1]."""
+
+Size = tuple[int, int]
+"""Height and width."""
+
+COLUMNS, ROWS = 4, 2
+SMALL_MOTION, LARGE_MOTION = 1.5, 24
+"""Pixels a frame that the texture moves."""
+FRAMES_APART = 6
+"""Frames of film that a large motion lies apart."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The window's frames and where each content lies."""
+
+    frames: Sequence[Pixels]
+    tiles: dict[str, tuple[slice, slice]]
+
+
+def probe(spec: NetworkSpec, width: int, height: int) -> Probe:
+    """Return a window of that size for a network; it is the same every time."""
+    rows = [height * row // ROWS for row in range(ROWS + 1)]
+    columns = [width * column // COLUMNS for column in range(COLUMNS + 1)]
+    count, channels = len(spec.window.offsets), spec.window.channels
+    frames = [np.zeros((channels, height, width), np.float32) for _ in range(count)]
+    tiles = {}
+    film = _film(1 + (count - 1) * FRAMES_APART)
+    for index, (content, make) in enumerate(CONTENTS.items()):
+        row, column = divmod(index, COLUMNS)
+        tile = slice(rows[row], rows[row + 1]), slice(columns[column], columns[column + 1])
+        size = tile[0].stop - tile[0].start, tile[1].stop - tile[1].start
+        for number, frame in enumerate(frames):
+            picture = make(number, size, film)
+            frame[:, *tile] = picture if channels == 3 else picture.mean(0, keepdims=True)
+        tiles[content] = tile
+    return Probe(frames, tiles)
+
+
+def _film(count: int) -> list[Pixels]:
+    """Return the first frames of the clip that is shipped."""
+    import av
+
+    with as_file(files("vs_interp") / "clips" / "bbb_360p24.mp4") as path, av.open(str(path)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(video=0), count)]
+    return [np.moveaxis(frame, 2, 0).astype(np.float32) / np.float32(255) for frame in frames]
+
+
+def _fitted(picture: Pixels, size: Size) -> Pixels:
+    """Return the picture's centre, mirrored beyond its edges where it is too small."""
+    for axis, wanted in ((1, size[0]), (2, size[1])):
+        have = picture.shape[axis]
+        if have > wanted:
+            picture = np.take(picture, range((have - wanted) // 2, (have - wanted) // 2 + wanted), axis)
+        else:
+            pads = [(0, 0)] * 3
+            pads[axis] = (0, wanted - have)
+            picture = np.pad(picture, pads, "symmetric")
+    return picture
+
+
+def _texture(size: Size, shift: float) -> Pixels:
+    """Return waves of several lengths and directions, moved to the right and a third as much down."""
+    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    x, y = x - shift, y - shift / 3
+    waves = [np.sin(x / 7 + y / 11), np.sin(x / 23 - y / 5), np.sin(x / 3.1) * np.sin(y / 4.3)]
+    return (0.5 + 0.16 * np.stack([waves[k] + waves[k - 1] + waves[k - 2] * 0.7 for k in range(3)])).astype(np.float32)
+
+
+CONTENTS: dict[str, Callable[[int, Size, Sequence[Pixels]], Pixels]] = {
+    "film, small motion": lambda number, size, film: _fitted(film[number], size),
+    "film, large motion": lambda number, size, film: _fitted(film[number * FRAMES_APART], size),
+    "film, static": lambda number, size, film: _fitted(film[0], size),
+    "noise": lambda number, size, film: np.random.default_rng(number).random((3, *size), np.float32),
+    "texture, small motion": lambda number, size, film: _texture(size, number * SMALL_MOTION),
+    "texture, large motion": lambda number, size, film: _texture(size, number * LARGE_MOTION),
+    "black": lambda number, size, film: np.zeros((3, *size), np.float32),
+    "white": lambda number, size, film: np.ones((3, *size), np.float32),
+}
+"""Content → the window's frame of a number, 3 × height × width."""
+
+
+def to_planes(picture: Pixels, profile: Profile) -> list[NDArray[np.generic]]:
+    """Return an RGB picture in a profile's planes: any way to get there will do, as both sides of a test take these."""
+    planes = profile.planes
+    if planes.family == "rgb":
+        return [_codes(plane, planes, chroma=False) for plane in picture]
+    luma = np.tensordot(np.array([0.2126, 0.7152, 0.0722], np.float32), picture, 1)
+    found = [_codes(luma, planes, chroma=False)]
+    if planes.family == "yuv":
+        columns, rows = planes.steps
+        for colour in (picture[2] - luma, picture[0] - luma):
+            found.append(_codes(colour[::rows, ::columns] / 2, planes, chroma=True))
+    return found
+
+
+def _codes(values: NDArray[np.float32], planes: PlaneFormat, *, chroma: bool) -> NDArray[np.generic]:
+    scale, offset = planes.levels[chroma]
+    if planes.floating:
+        return values.astype(planes.dtype)
+    return np.clip(np.rint(values * scale + offset), 0, 2**planes.bits - 1).astype(planes.dtype)

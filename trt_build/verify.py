@@ -1,0 +1,152 @@
+"""Measure an engine, or the FP16 graph it is built from, against the FP32 graph on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from vs_interp.errors import BackendError
+
+from .bisect import first_wrong
+from .colour import with_planes
+from .emulation import emulate_half
+from .model_file import ModelFile
+from .precision import to_half
+from .probe import Probe, probe, to_planes
+from .profile import Profile
+
+if TYPE_CHECKING:
+    from .backends.base import Session
+
+LIMIT = 50.0
+"""Decibels at 8 bits that every content must reach."""
+
+EQUAL = 100.0
+"""What stands for pictures that are equal."""
+
+TIME = 0.5
+STRIP = 288
+"""Pixels of the shorter side that are enough to try a graph: FP16 goes wrong with long coordinates, not with many."""
+
+
+def verify_session(session: Session, model: ModelFile, profile: Profile) -> dict[str, float]:
+    """Run an engine on the probe and return the PSNR in dB at 8 bits of each content.
+
+    Raises :class:`BackendError` where one is below :data:`LIMIT`, saying whether FP16 alone explains it, and then the
+    node after which the error appears.
+    """
+    window = probe(model.spec, profile.width, profile.height)
+    planes = [to_planes(frame, profile) for frame in window.frames]
+    wanted = _reference(model, profile, planes)
+    made = [[np.empty_like(plane[index]) for plane in wanted] for index in range(model.spec.pictures)]
+    times = model.spec.output.times or (TIME,)
+    session.run(planes, range(len(planes)), times, made)
+    stacked = [np.stack([picture[index] for picture in made]) for index in range(len(wanted))]
+    scores = _scores(stacked, wanted, window, profile)
+    if min(scores.values()) < LIMIT:
+        verify_graph(model, profile)
+        raise BackendError(
+            f"the engine differs from its FP32 graph ({_worst(scores)}), and FP16 rounding does not explain it:"
+            " another version of the runtime may be needed; please report this"
+        )
+    return scores
+
+
+def verify_graph(model: ModelFile, profile: Profile) -> dict[str, float]:
+    """Like :func:`verify_session` for the FP16 graph itself, worked out on the CPU with every half tensor rounded.
+
+    The picture is a strip as long as the profile's and :data:`STRIP` high.
+    """
+    width, height = profile.width, profile.height
+    width, height = (width, min(height, STRIP)) if width >= height else (min(width, STRIP), height)
+    strip = Profile(width=model.spec.padded(width), height=model.spec.padded(height))
+    window = probe(model.spec, strip.width, strip.height)
+    inputs: dict[str, NDArray[Any]] = {
+        name: frame[np.newaxis] for name, frame in zip(model.spec.frame_inputs, window.frames, strict=True)
+    }
+    if model.spec.takes_time:
+        inputs["time"] = np.full((1, 1, 1, 1), TIME, np.float32)
+    half = emulate_half(to_half(model))
+    wanted, made = (run_graph(graph, inputs, ("output",))["output"] for graph in (model.graph, half.graph))
+    scores = _scores(list(np.moveaxis(made, 1, 0)), list(np.moveaxis(wanted, 1, 0)), window, strip)
+    if not min(scores.values()) >= LIMIT:
+        node = first_wrong(
+            model.graph,
+            lambda names: run_graph(model.graph, inputs, names),
+            lambda names: run_graph(half.graph, inputs, names),
+        )
+        raise BackendError(
+            f"half precision is not enough for this model ({_worst(scores)}); the error appears after the node"
+            f" {node.name} ({node.op_type}): make it an FP32 island in the network's spec"
+        )
+    return scores
+
+
+def run_graph(
+    graph: onnx.ModelProto, inputs: Mapping[str, NDArray[Any]], names: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """Return tensors of a graph, inner ones too, worked out in FP32 by OpenVINO."""
+    import openvino
+
+    shown = onnx.ModelProto()
+    shown.CopyFrom(graph)
+    known = {value.name for value in shown.graph.output}
+    shown.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
+    core = openvino.Core()
+    try:
+        model = core.read_model(shown.SerializeToString(), b"")
+        model.reshape({port.get_any_name(): list(inputs[port.get_any_name()].shape) for port in model.inputs})
+        compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        found = compiled({port.get_any_name(): inputs[port.get_any_name()] for port in model.inputs})
+    except RuntimeError as error:
+        raise BackendError(f"OpenVINO cannot run the graph: {str(error).strip().splitlines()[-1]}") from error
+    return {name: np.array(found[name]) for name in names}
+
+
+def _reference(model: ModelFile, profile: Profile, planes: Sequence[Sequence[NDArray[Any]]]) -> list[NDArray[Any]]:
+    """Return the FP32 graph's planes, pictures × lines × columns each."""
+    graph = with_planes(model, profile).graph
+    inputs: dict[str, NDArray[Any]] = {"time": np.full((1, 1, 1, 1), TIME, np.float32)}
+    for frame, picture in zip(model.spec.frame_inputs, planes, strict=True):
+        for index, plane in enumerate(picture):
+            inputs[f"{frame}_plane{index}"] = _stored(plane)[np.newaxis, np.newaxis]
+    names = [f"output_plane{index}" for index in range(profile.planes.planes)]
+    found = run_graph(graph, inputs, names)
+    return [np.ascontiguousarray(found[name][:, 0]).view(profile.planes.dtype) for name in names]
+
+
+def _stored(plane: NDArray[Any]) -> NDArray[Any]:
+    """Return a plane as graphs take it: 16-bit integers as pairs of bytes."""
+    return np.ascontiguousarray(plane).view(np.uint8) if plane.dtype == np.dtype("<u2") else plane
+
+
+def _scores(
+    made: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]], window: Probe, profile: Profile
+) -> dict[str, float]:
+    """Return PSNR by content over all planes (pictures × lines × columns each), in dB at 8 bits."""
+    peak = 1.0 if profile.planes.floating else 255 * 2.0 ** (profile.planes.bits - 8)
+    height, width = window.frames[0].shape[1:]
+    scores = {}
+    for content, (rows, columns) in window.tiles.items():
+        total, count = 0.0, 0
+        for left, right in zip(made, wanted, strict=True):
+            part = _scaled(rows, left.shape[1], height), _scaled(columns, left.shape[2], width)
+            difference = left[:, *part].astype(np.float64) - right[:, *part]
+            total, count = total + float((difference**2).sum()), count + difference.size
+        error = total / count / peak**2
+        scores[content] = EQUAL if error == 0 else round(float(min(EQUAL, -10 * np.log10(error))), 2)
+    return scores
+
+
+def _scaled(part: slice, length: int, whole: int) -> slice:
+    """Return the same part of a plane that is ``length`` long instead of ``whole``."""
+    return slice(part.start * length // whole, part.stop * length // whole)
+
+
+def _worst(scores: Mapping[str, float]) -> str:
+    content = min(scores, key=lambda name: (not np.isnan(scores[name]), scores[name]))
+    return f"{scores[content]:.1f} dB on {content}, {LIMIT:.0f} dB are needed"
