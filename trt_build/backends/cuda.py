@@ -58,7 +58,7 @@ class CudaDevice:
         return _Memory(size)
 
     def stage(self, size: int) -> NDArray[Any]:
-        address = _call("cudaHostAlloc", max(size, 1), _runtime().cudaHostAllocPortable)
+        address = int(_call("cudaHostAlloc", max(size, 1), _runtime().cudaHostAllocPortable))
         block = (ctypes.c_uint8 * size).from_address(address)
         _release(block, "cudaFreeHost", address)  # every view of the array keeps the block alive
         return np.ctypeslib.as_array(block)

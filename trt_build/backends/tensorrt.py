@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from vs_interp.spec import NetworkSpec
 
 from ..build import BuildOptions
 from ..cache import EngineCache
+from ..engine import Engine
 from ..model_file import ModelFile
 from ..obtain import engine_key, obtain_engine
 from ..profile import Profile
@@ -100,15 +101,24 @@ class EngineBackend(Backend):
         return self._serve(device, model, profile)
 
     def _serve(self, device: CudaDevice, model: ModelFile, profile: Profile) -> list[Slot]:
+        from ..verify import verify_session  # it runs sessions, and so imports this package
+
         here = current_device(device.index)
-        options = self.build_options()
-        cache = EngineCache()
+        options, cache, runtime = self.build_options(), EngineCache(), load(self.runtime)
+        form = layout(model.spec, profile)
+
+        def verify(engine: Engine) -> Mapping[str, float]:
+            (slot,) = open_slots(device, Plans(runtime, engine.plans).executors, form, 1)
+            return verify_session(slot, model, profile)
+
         with bar() as progress:
-            engine = obtain_engine(model, profile, options, here.target, device=here, cache=cache, progress=progress)
-        key = engine_key(model, profile, options, here.target, here)
-        kernels = KernelCache(cache.folder, key.digest, here.name)
-        plans = Plans(load(self.runtime), engine.plans, kernels.read(engine.plans))
-        slots = open_slots(device, plans.executors, layout(model.spec, profile), self.streams)
+            engine = obtain_engine(
+                model, profile, options, here.target, device=here, cache=cache, verify=verify, progress=progress
+            )
+        digest = engine_key(model, profile, options, here.target, here).digest
+        kernels = KernelCache(cache.folder, digest, here.name)
+        plans = Plans(runtime, engine.plans, kernels.read(engine.plans))
+        slots = open_slots(device, plans.executors, form, self.streams)
         kernels.write(plans.kernels())
         return slots
 
