@@ -1,0 +1,102 @@
+"""``vs-interp demo``: the bundled clip at twice its frame rate, and a picture of what was made."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import ArgumentError
+
+if TYPE_CHECKING:
+    import vapoursynth as vs
+
+CLIP = "bbb_360p24.mp4"
+PAIRS = (15, 64, 83)
+"""Source frames of that clip after which there is motion to see."""
+
+SHOWN = (300, 200)
+"""Width and height of the part of the picture that is shown: where most of it moves."""
+
+CAPTIONS = ("source {0}", "made, half-way", "source {1}", "blend of both")
+
+
+@click.command("demo")
+@click.option("--output", metavar="DIR", default="demo-output", show_default=True, type=click.Path(path_type=Path),
+              help="The folder to write to; its files of an earlier demo are replaced.")  # fmt: skip
+def command(*, output: Path) -> None:
+    """Interpolate the bundled clip (4 seconds of Big Buck Bunny) and show the made frames beside the source's.
+
+    \b
+    Examples:
+      vs-interp demo
+      vs-interp demo --output /tmp/demo
+    """
+    from .convert import convert, interpolation
+
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArgumentError(f"cannot make the folder {output}: {error.strerror}") from error
+    video, picture = output / "bbb_2x.mp4", output / "frames.png"
+    with as_file(files("vs_interp") / "clips" / CLIP) as clip:
+        summary = convert(clip, video, [interpolation("super-slomo", factor=Fraction(2))], overwrite=True)
+        compare(clip, video, picture)
+    click.echo(f"{video}: {summary.frames} frames at twice the frame rate, {summary.fps:.1f} made a second")
+    click.echo(f"{picture}: source frames, made frames, and plain blends of the same frames")
+    click.echo("Film: Big Buck Bunny, (c) copyright 2008, Blender Foundation | www.bigbuckbunny.org, CC-BY 3.0")
+
+
+def compare(clip: Path, doubled: Path, picture: Path) -> None:
+    """Write a PNG: for each of :data:`PAIRS` two source frames, the frame made between them, and their blend."""
+    import vapoursynth as vs
+
+    from .source import open_source
+
+    core = vs.core
+    source, made = (open_source(path).stream.clip for path in (clip, doubled))
+    rows = []
+    for number in PAIRS:
+        first, second = source[number], source[number + 1]
+        left, top = _moving_part(first, second)
+        columns = (first, made[2 * number + 1], second, core.std.Merge(first, second))
+        tiles = [
+            core.std.CropAbs(column, *SHOWN, left=left, top=top).text.Text(caption.format(number, number + 1), 7)
+            for column, caption in zip(columns, CAPTIONS, strict=True)
+        ]
+        rows.append(core.std.StackHorizontal([tile.std.AddBorders(2, 2, 2, 2) for tile in tiles]))
+    sheet = core.resize.Bicubic(core.std.StackVertical(rows), format=vs.RGB24, matrix_in=vs.MATRIX_BT709)
+    with sheet.get_frame(0) as frame:
+        write_png(frame, picture)
+
+
+def _moving_part(first: vs.VideoNode, second: vs.VideoNode) -> tuple[int, int]:
+    """Return left and top of the part, :data:`SHOWN` large, in which two frames differ most."""
+    import numpy as np
+    import vapoursynth as vs
+
+    step = 8
+    difference = vs.core.std.Expr([first, second], ["x y - abs", "", ""])
+    with difference.get_frame(0) as frame:
+        total = np.asarray(frame[0]).astype(np.int64).cumsum(0).cumsum(1)
+    total = np.pad(total, ((1, 0), (1, 0)))
+    width, height = SHOWN
+    sums = total[height:, width:] - total[:-height, width:] - total[height:, :-width] + total[:-height, :-width]
+    top, left = np.unravel_index(int(sums[::step, ::step].argmax()), sums[::step, ::step].shape)
+    return int(left) * step, int(top) * step
+
+
+def write_png(frame: vs.VideoFrame, path: Path) -> None:
+    """Write an 8-bit RGB frame as a PNG file."""
+    import av
+    import numpy as np
+
+    planes = np.stack([np.asarray(frame[index]) for index in range(3)], axis=2)
+    encoder = av.CodecContext.create("png", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "rgb24"
+    encoder.time_base = Fraction(1, 25)
+    packets = [*encoder.encode(av.VideoFrame.from_ndarray(planes, format="rgb24")), *encoder.encode(None)]
+    path.write_bytes(b"".join(bytes(packet) for packet in packets))

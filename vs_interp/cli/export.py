@@ -1,0 +1,43 @@
+"""``vs-interp export``: a checkpoint in, a model file out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import ArgumentError, BackendError
+
+
+@click.command("export")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", metavar="MODEL", required=True, type=click.Path(path_type=Path), help="The .onnx to write."
+)
+@click.option("--overwrite", is_flag=True, help="Replace the model file where it exists.")
+def command(*, checkpoint: Path, output: Path, overwrite: bool) -> None:
+    """Write the network in CHECKPOINT, published or our own, as a model file, checked against PyTorch.
+
+    \b
+    Examples:
+      vs-interp export SuperSloMo.ckpt -o super-slomo.onnx
+      vs-interp convert in.mkv out.mkv --interpolate super-slomo --factor 2 --model super-slomo.onnx
+    """
+    if output.exists() and not overwrite:
+        raise ArgumentError(f"{output} exists: remove it, name another file, or give --overwrite")
+    if not output.absolute().parent.is_dir():
+        raise ArgumentError(f"the folder {output.parent} does not exist: make it first")
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise BackendError('exporting needs PyTorch: pip install "vs-interp[train]"') from error
+    from trt_build.export import export
+    from vs_interp.checkpoint import load_checkpoint
+
+    from .progress import working_on
+
+    network = load_checkpoint(checkpoint)
+    with working_on(f"exporting {network.spec.name} and checking it against PyTorch (about half a minute)"):
+        model = export(network, output, overwrite=overwrite)
+    size = output.stat().st_size / 2**20
+    click.echo(f"{output}: {model.spec.name}, {size:.1f} MiB, sha256 {model.digest}")
