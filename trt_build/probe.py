@@ -26,6 +26,7 @@ Size = tuple[int, int]
 COLUMNS, ROWS = 4, 2
 SMALL_MOTION, LARGE_MOTION = 1.5, 24
 """Pixels a frame that the texture moves."""
+GRAIN = 0.2
 FRAMES_APART = 6
 """Frames of film that a large motion lies apart."""
 
@@ -79,6 +80,12 @@ def _fitted(picture: Pixels, size: Size) -> Pixels:
     return picture
 
 
+def _grainy(picture: Pixels, seed: int) -> Pixels:
+    """Return the picture with strong noise; where all is noise there is no motion, and any answer is chance."""
+    noise = np.random.default_rng(seed).random(picture.shape, np.float32)
+    return np.clip(picture + np.float32(GRAIN) * (noise - np.float32(0.5)), 0, 1)
+
+
 def _texture(size: Size, shift: float) -> Pixels:
     """Return waves of several lengths and directions, moved to the right and a third as much down."""
     y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
@@ -91,7 +98,7 @@ CONTENTS: dict[str, Callable[[int, Size, Sequence[Pixels]], Pixels]] = {
     "film, small motion": lambda number, size, film: _fitted(film[number], size),
     "film, large motion": lambda number, size, film: _fitted(film[number * FRAMES_APART], size),
     "film, static": lambda number, size, film: _fitted(film[0], size),
-    "noise": lambda number, size, film: np.random.default_rng(number).random((3, *size), np.float32),
+    "film, grain": lambda number, size, film: _grainy(_fitted(film[number], size), number),
     "texture, small motion": lambda number, size, film: _texture(size, number * SMALL_MOTION),
     "texture, large motion": lambda number, size, film: _texture(size, number * LARGE_MOTION),
     "black": lambda number, size, film: np.zeros((3, *size), np.float32),

@@ -73,7 +73,7 @@ def verify_graph(model: ModelFile, profile: Profile) -> dict[str, float]:
     half = emulate_half(to_half(model))
     wanted, made = (run_graph(graph, inputs, ("output",))["output"] for graph in (model.graph, half.graph))
     scores = _scores(list(np.moveaxis(made, 1, 0)), list(np.moveaxis(wanted, 1, 0)), window, strip)
-    if not min(scores.values()) >= LIMIT:
+    if min(scores.values()) < LIMIT:
         node = first_wrong(
             model.graph,
             lambda names: run_graph(model.graph, inputs, names),
@@ -81,7 +81,7 @@ def verify_graph(model: ModelFile, profile: Profile) -> dict[str, float]:
         )
         raise BackendError(
             f"half precision is not enough for this model ({_worst(scores)}); the error appears after the node"
-            f" {node.name} ({node.op_type}): make it an FP32 island in the network's spec"
+            f" {node.name} ({node.op_type}): name it, or what leads to it, in fp32_islands of the network's spec"
         )
     return scores
 
@@ -137,9 +137,15 @@ def _scores(
             part = _scaled(rows, left.shape[1], height), _scaled(columns, left.shape[2], width)
             difference = left[:, *part].astype(np.float64) - right[:, *part]
             total, count = total + float((difference**2).sum()), count + difference.size
-        error = total / count / peak**2
-        scores[content] = EQUAL if error == 0 else round(float(min(EQUAL, -10 * np.log10(error))), 2)
+        scores[content] = _decibels(total / count / peak**2)
     return scores
+
+
+def _decibels(error: float) -> float:
+    """Return the PSNR for a mean square error relative to the peak; 0 where pictures are not finite."""
+    if not np.isfinite(error):
+        return 0.0
+    return EQUAL if error == 0 else round(float(min(EQUAL, -10 * np.log10(error))), 2)
 
 
 def _scaled(part: slice, length: int, whole: int) -> slice:
@@ -148,5 +154,5 @@ def _scaled(part: slice, length: int, whole: int) -> slice:
 
 
 def _worst(scores: Mapping[str, float]) -> str:
-    content = min(scores, key=lambda name: (not np.isnan(scores[name]), scores[name]))
+    content = min(scores, key=scores.__getitem__)
     return f"{scores[content]:.1f} dB on {content}, {LIMIT:.0f} dB are needed"
