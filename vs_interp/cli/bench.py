@@ -1,18 +1,15 @@
-"""``vs-interp bench``: how fast a network is served here, bare and in VapourSynth, and what that costs."""
+"""``vs-interp bench``: how fast frames are made here, by bare sessions and in VapourSynth, and what that costs."""
 
 from __future__ import annotations
 
 import gc
 import json
-import math
+import os
 import platform
 import resource
-import threading
-import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,43 +17,25 @@ from ..errors import ArgumentError
 from .options import parse_backend
 
 if TYPE_CHECKING:
-    import vapoursynth as vs
-
-    from trt_build.backends import Backend, Picture, Session
-    from trt_build.model_file import ModelFile
+    from trt_build.backends import Backend
     from trt_build.profile import Profile
-
-SOURCES = 8
-"""Different frames of noise that the clip repeats; what a frame shows does not change the speed."""
-
-ENDLESS = 1 << 20
-"""Frames of the clip: more than are ever asked for."""
 
 MIB = 2**20
 
 
-@dataclass(frozen=True)
-class Loop:
-    """Frames made in a loop, the seconds it took, and the seconds that all processor cores together were busy."""
-
-    frames: int
-    seconds: float
-    processor: float
-
-    @property
-    def fps(self) -> float:
-        """Frames made a second."""
-        return self.frames / self.seconds
-
-    @property
-    def host(self) -> float:
-        """Milliseconds of processor time a made frame (with a CPU backend, its inference too)."""
-        return 1000 * self.processor / self.frames
-
-
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What one benchmark found; frames are those that the network makes, source frames passed on do not count."""
+    """What one benchmark found.  Frames are those that the network makes; source frames passed on do not count.
+
+    bare_fps, pipeline_fps, ratio
+        Frames made a second by the sessions alone and in VapourSynth, and the second over the first.
+    bare_host_ms, pipeline_host_ms
+        Milliseconds of processor time a frame, all threads added up; with a CPU backend the inference is part of it.
+    moved_bytes
+        Between host and sessions for one frame: every source frame goes in once, every picture comes out once.
+    host_mib, device_mib
+        The most memory that the process held, and what the sessions hold on the GPU (``None`` without one).
+    """
 
     network: str
     model: str
@@ -71,11 +50,8 @@ class Report:
     bare_host_ms: float
     pipeline_host_ms: float
     moved_bytes: int
-    """Bytes between clip and session for a made frame: every frame in once, every picture out once."""
     host_mib: float
-    """Most memory that the process has held at a time."""
     device_mib: float | None
-    """Memory of the GPU that the sessions hold; ``None`` without one."""
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -83,7 +59,11 @@ class Size(click.ParamType[tuple[int, int]]):
 
     name = "size"
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+    def convert(
+        self, value: str | tuple[int, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
         width, _, height = value.partition("x")
         if not (width.isdecimal() and height.isdecimal()) or int(width) % 2 or int(height) % 2:
             self.fail(f"{value!r} is no size: give even numbers such as 1920x1080", param, ctx)
@@ -95,89 +75,127 @@ class Size(click.ParamType[tuple[int, int]]):
 @click.option("--size", type=Size(), default="1280x720", show_default=True, help="Width and height of the clip.")
 @click.option("--factor", type=click.IntRange(2), default=2, show_default=True, help="How many times the frame rate.")
 @click.option("--backend", metavar="BACKEND", help="By default the best that works; openvino:slots=1 and the like.")
-@click.option("--seconds", type=click.FloatRange(0.1), default=10.0, show_default=True, help="How long each loop runs.")
+@click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="How long each loop runs.")
 @click.option("--json", "path", metavar="FILE", type=click.Path(path_type=Path), help="Write the figures there too.")
 def command(
     *, model: str | None, size: tuple[int, int], factor: int, backend: str | None, seconds: float, path: Path | None
 ) -> None:
-    """Measure how fast MODEL (a file or a name, by default the bundled one) makes frames of a YUV 4:2:0 8-bit clip.
+    """Measure how fast MODEL makes frames of a YUV 4:2:0 8-bit clip: a file or a name, by default the bundled one.
 
     \b
-    The bare loop feeds the sessions from memory; the pipeline is the VapourSynth filter, whose clip is in memory too.
+    The bare loop feeds sessions from memory; the pipeline is the VapourSynth filter on a clip in memory.
     Examples:
       vs-interp bench --size 1920x1080
       vs-interp bench super-slomo.onnx --factor 8 --backend tensorrt:streams=2 --json figures.json
     """
     if path is not None and path.exists():
-        raise ArgumentError(f"{path} exists: remove it or name another file")
+        raise ArgumentError(f"{path} exists: remove it, or name another file")
     report = measure(model, size, factor, backend, seconds)
-    _print(report)
+    _show(report)
     if path is not None:
-        from trt_build.atomic import write_whole
-
-        write_whole(path, (json.dumps(asdict(report), indent=1) + "\n").encode())
+        path.write_text(json.dumps(asdict(report), indent=2) + "\n")
 
 
 def measure(model: str | None, size: tuple[int, int], factor: int, backend: str | None, seconds: float) -> Report:
-    """Run both loops.  Raises :class:`ArgumentError` for a model that no interpolation filter serves."""
+    """Run both loops, one after the other.
+
+    Raises :class:`ArgumentError` for a model that no interpolation filter serves, and what the backend raises.
+    """
     from trt_build.backends import choose
     from trt_build.model_file import ModelFile
+    from vs_interp import filters
     from vs_interp.weights import resolve
+
+    from .loops import endless_clip, feed, play
 
     path = resolve(model, network="super-slomo")
     file = ModelFile.load(path)
-    if not file.spec.takes_time:
+    make = getattr(filters, file.spec.name.replace("-", "_"), None)
+    if make is None or not file.spec.takes_time:
         raise ArgumentError(f"{path.name} is {file.spec.name}, which makes no frames at any time: name another model")
     runtime = parse_backend(backend) if backend else choose(None)
-    clip = _clip(size)
-    profile = _profile(clip, runtime)
+    profile = _profile(size, runtime)
     free = _free_memory(runtime)
     sessions = runtime.open(file, profile)
-    after = _free_memory(runtime)
+    held = None if free is None else free - (_free_memory(runtime) or 0)
     streams = len(sessions)
-    bare = bare_loop(sessions, file, profile, factor, seconds)
+    bare = feed(sessions, file.spec.window.offsets, profile, factor, seconds)
     del sessions
     gc.collect()
-    pipeline = pipeline_loop(clip, path, runtime, factor, seconds)
+    clip = make(endless_clip(size), factor=factor, model=path, backend=runtime, scene_threshold=None)
+    pipeline = play(clip, factor, streams, seconds)
     return Report(
-        network=file.spec.name, model=path.name, backend=str(runtime), machine=_machine(runtime),
-        size=f"{size[0]}x{size[1]}", factor=factor, streams=streams,
-        bare_fps=bare.fps, pipeline_fps=pipeline.fps, ratio=pipeline.fps / bare.fps,
-        bare_host_ms=bare.host, pipeline_host_ms=pipeline.host, moved_bytes=_moved(profile, factor),
+        network=file.spec.name,
+        model=path.name,
+        backend=str(runtime),
+        machine=_machine(runtime),
+        size=f"{size[0]}x{size[1]}",
+        factor=factor,
+        streams=streams,
+        bare_fps=bare.fps,
+        pipeline_fps=pipeline.fps,
+        ratio=pipeline.fps / bare.fps,
+        bare_host_ms=bare.host,
+        pipeline_host_ms=pipeline.host,
+        moved_bytes=_moved(profile, factor),
         host_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        device_mib=None if free is None or after is None else (free - after) / MIB,
-    )  # fmt: skip
+        device_mib=None if held is None else held / MIB,
+    )
 
 
-def bare_loop(
-    sessions: Sequence[Session], file: ModelFile, profile: Profile, factor: int, seconds: float
-) -> Loop:
-    """Work on windows from memory, one thread a session, as the serving node deals them."""
-    import numpy as np
+def _profile(size: tuple[int, int], runtime: Backend) -> Profile:
+    """Return what sessions take of a YUV 4:2:0 8-bit clip."""
+    from trt_build.profile import RGBS, PlaneFormat, Profile
 
-    random = np.random.default_rng(1)
-    scale = 255 if profile.planes.dtype == np.uint8 else 1
-    frames = [
-        [(random.random(shape) * scale).astype(profile.planes.dtype) for shape in profile.plane_sizes]
-        for _ in range(SOURCES)
-    ]
-    times = [index / factor for index in range(1, factor)]
-    offsets = file.spec.window.offsets
-    done = [0] * len(sessions)
-    errors: list[BaseException] = []
-    deadline = math.inf
+    native = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1), full_range=False)
+    return Profile(width=size[0], height=size[1], planes=native if runtime.native_planes else RGBS)
 
-    def work(slot: int) -> None:
-        out: list[Picture] = [[np.empty_like(plane) for plane in frames[0]] for _ in times]
-        number = slot
-        try:
-            while number < 2 * len(sessions) or time.perf_counter() < deadline:
-                keys = [number + offset for offset in offsets]
-                sessions[slot].run([frames[key % SOURCES] for key in keys], keys, times, out)
-                done[slot] += 1
-                number += len(sessions)
-        except BaseException as error:  # noqa: BLE001 (handed on to the thread that waits)
-            errors.append(error)
 
-    _in_threads(work, len(sessions), 0.0)
-    return Loop(0, 0, 0)
+def _moved(profile: Profile, factor: int) -> int:
+    frame = sum(height * width for height, width in profile.plane_sizes) * profile.planes.dtype.itemsize
+    return frame // (factor - 1) + frame
+
+
+def _free_memory(runtime: Backend) -> int | None:
+    """Return the free bytes of the GPU that the backend uses first; ``None`` for the CPU."""
+    from trt_build.backends.tensorrt import EngineBackend
+
+    if not isinstance(runtime, EngineBackend) or runtime.missing():
+        return None
+    from trt_build.backends.cuda import CudaDevice
+
+    return CudaDevice(runtime.numbers[0]).free_memory()
+
+
+def _machine(runtime: Backend) -> str:
+    """Return the GPU's name, or the processor's architecture and how many cores may be used."""
+    from trt_build.backends.tensorrt import EngineBackend
+    from trt_build.targets import current_device
+
+    if isinstance(runtime, EngineBackend):
+        return current_device(runtime.numbers[0]).name
+    return f"{_processor()}, {len(os.sched_getaffinity(0))} cores"
+
+
+def _processor() -> str:
+    """Return the processor's name as Linux gives it, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _show(report: Report) -> None:
+    device = "" if report.device_mib is None else f", {report.device_mib:.0f} MiB on the GPU"
+    lines = (
+        f"{report.network} ({report.model}) at {report.size}, factor {report.factor}, {report.streams} streams",
+        f"{report.backend} on {report.machine}",
+        f"bare sessions   {report.bare_fps:8.2f} frames made a second, {report.bare_host_ms:.1f} ms of processor each",
+        f"VapourSynth     {report.pipeline_fps:8.2f} frames made a second, {report.pipeline_host_ms:.1f} ms each",
+        f"ratio           {report.ratio:8.2f}",
+        f"moved           {report.moved_bytes / MIB:8.2f} MiB for each frame made",
+        f"memory          {report.host_mib:8.0f} MiB of the process at most{device}",
+    )
+    click.echo("\n".join(lines))

@@ -13,6 +13,7 @@ import click
 from ..errors import VsInterpError
 
 COMMANDS = {
+    "bench": "bench:command",
     "convert": "convert:command",
     "demo": "demo:command",
     "doctor": "doctor:command",
