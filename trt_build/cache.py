@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from vs_interp.folders import cache_folder
 
@@ -115,28 +115,28 @@ class EngineCache:
         A damaged or foreign file is rebuilt with a line that says so.  What ``build`` raises is passed on; an engine
         that cannot be stored is returned nevertheless, with a line that says why.
         """
-        engine = self._read(key)
-        if engine is not None:
-            return engine
+        with contextlib.suppress(OSError, EngineError):
+            return self._read(key)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = self._locked(key)
+            held = self._locked(key)
         except OSError as error:
             self._say(
-                f"engines cannot be kept in {self.folder} ({error.strerror}): set VS_INTERP_CACHE to another folder"
+                f"no engine can be kept in {self.folder} ({error.strerror}): name another folder in VS_INTERP_CACHE"
             )
             return build().engine
-        try:
-            engine = self._read(key)
-            if engine is not None:
-                return engine
+        with held:
+            try:
+                return self._read(key)
+            except FileNotFoundError:
+                pass
+            except (OSError, EngineError) as error:
+                self._say(f"the engine {key.digest[:12]} is built again: {error}")
             self._sweep(key.digest)
             start = time.monotonic()
             built = build()
             self._store(key, built, time.monotonic() - start)
             return built.engine
-        finally:
-            lock.release()
 
     def log_path(self, key: EngineKey) -> Path:
         """Return where the log of a failed build is kept."""
@@ -166,31 +166,21 @@ class EngineCache:
                 removed += self._sweep(digest)
         return removed
 
-    def _locked(self, key: EngineKey) -> FileLock:
+    def _locked(self, key: EngineKey) -> AcquireReturnProxy[FileLock]:
         """Return the key's lock, held; say so where another process has it."""
         lock = FileLock(self.folder / f".{key.digest}.lock")
         try:
-            lock.acquire(blocking=False)
+            return lock.acquire(blocking=False)
         except Timeout:
             self._say("another process builds this engine: waiting for it")
-            lock.acquire()
-        return lock
+            return lock.acquire()
 
-    def _read(self, key: EngineKey) -> Engine | None:
-        """Return the stored engine; where there is none that can be used, ``None``, and a line that says why."""
+    def _read(self, key: EngineKey) -> Engine:
+        """Return the stored engine.  Raises :class:`OSError`, or :class:`EngineError` where it is not this one, whole."""
         path = self.folder / f"{key.digest}.engine"
-        try:
-            engine = Engine.from_bytes(path.read_bytes())
-            if engine.about != key.about():
-                raise EngineError(f"it was made for {_difference(engine.about, key.about())}")
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            self._say(f"the engine {path.name[:12]} cannot be read ({error.strerror}) and is built again")
-            return None
-        except EngineError as error:
-            self._say(f"the engine {path.name[:12]} is built again: {error}")
-            return None
+        engine = Engine.from_bytes(path.read_bytes())
+        if engine.about != key.about():
+            raise EngineError(f"it was made for {_difference(engine.about, key.about())}")
         with contextlib.suppress(OSError):
             os.utime(path)
         return engine
