@@ -27,8 +27,8 @@ STREAMS: weakref.WeakValueDictionary[int, SimulatedStream] = weakref.WeakValueDi
 class SimulatedDevice:
     """See :class:`trt_build.backends.device.Device`; ``capacity`` bytes of memory, ``sent`` the number of uploads."""
 
-    def __init__(self, capacity: int = 1 << 30) -> None:
-        self.index = 0
+    def __init__(self, capacity: int = 1 << 30, index: int = 0) -> None:
+        self.index = index
         self.capacity = capacity
         self.used = 0
         self.sent = 0

@@ -87,8 +87,8 @@ class EngineBackend(Backend):
         absent = self.missing()
         if absent:
             raise BackendError(absent)
-        dealt = itertools.zip_longest(*(self._open_on(number, model, profile) for number in self.numbers))
-        return [slot for turn in dealt for slot in turn if slot is not None]
+        turns = itertools.zip_longest(*(self._open_on(number, model, profile) for number in self.numbers))
+        return [slot for turn in turns for slot in turn if slot is not None]
 
     def _open_on(self, number: int, model: ModelFile, profile: Profile) -> list[Slot]:
         """Return the slots of one GPU; an engine that it refuses is built once more."""
