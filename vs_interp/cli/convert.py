@@ -19,7 +19,8 @@ from .options import Factor, FrameRate, Threshold, parse_backend
 if TYPE_CHECKING:
     from .source import Stream
 
-    Step = Callable[[Stream], Stream]
+type Step = Callable[[Stream], Stream]
+"""What an option such as ``--interpolate`` does to the clip, taken in the order given."""
 
 INTERPOLATIONS = {"super-slomo": "super_slomo"}
 """Name on the command line → filter in ``vs_interp.filters``: one line a network."""

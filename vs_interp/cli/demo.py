@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import vapoursynth as vs
 
 CLIP = "bbb_360p24.mp4"
-PAIRS = (15, 64, 83)
+PAIRS = (22, 64, 83)
 """Source frames of that clip after which there is motion to see."""
 
 SHOWN = (300, 200)
