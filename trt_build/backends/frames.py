@@ -7,6 +7,7 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,18 +30,18 @@ class PictureLayout:
     shapes: tuple[tuple[int, int], ...]
     dtype: np.dtype[Any]
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """Bytes of every plane."""
         return tuple(math.prod(shape) * self.dtype.itemsize for shape in self.shapes)
 
-    @property
+    @cached_property
     def offsets(self) -> tuple[int, ...]:
         """Where every plane starts."""
         aligned = [-(-size // ALIGNMENT) * ALIGNMENT for size in self.sizes]
         return tuple(sum(aligned[:plane]) for plane in range(len(aligned)))
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of the block."""
         return self.offsets[-1] + self.sizes[-1]

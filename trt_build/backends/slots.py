@@ -73,6 +73,7 @@ class Slot:
         self._bind(executors)
         self._times = device.stage(4).view(np.float32)
         self._returns = [device.stage(layout.picture.size) for _ in range(2)]
+        self._pictures = [layout.picture.planes(block) for block in self._returns]
         self._returned = [device.event() for _ in range(2)]
         self._run_state = None if executors.state is None else prepare(executors.state, self._stream)
         self._run_synthesis = prepare(executors.synthesis, self._stream)
@@ -132,7 +133,7 @@ class Slot:
 
     def _unpack(self, picture: Picture, side: int) -> None:
         self._returned[side].wait()
-        for plane, values in zip(picture, self.layout.picture.planes(self._returns[side]), strict=True):
+        for plane, values in zip(picture, self._pictures[side], strict=True):
             np.copyto(plane, values, casting="no")
 
 
