@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from .errors import CheckpointError
+from .ncnn import read_ncnn
 from .networks.base import Network
 from .registry import NETWORKS, network_class
 
@@ -22,8 +23,8 @@ def load_checkpoint(path: Path) -> Network:
     """Return the network that a checkpoint holds, in evaluation mode.
 
     Reads our own ``.safetensors`` (the network's name and configuration in its metadata) and the published layouts
-    of every registered network.  Raises :class:`CheckpointError` where the file is no checkpoint, would run code, or
-    has tensors that do not fit.
+    of every registered network, in PyTorch's format or ncnn's (``.param`` with its ``.bin``).  Raises
+    :class:`CheckpointError` where the file is no checkpoint, would run code, or has tensors that do not fit.
     """
     if not path.is_file():
         raise CheckpointError(f"cannot read the checkpoint {path}: there is no such file")
@@ -31,7 +32,8 @@ def load_checkpoint(path: Path) -> Network:
         name, values, tensors = _read_own(path)
         network = _build(path, name, values)
     else:
-        name, config, tensors = _recognise(path, dict(_flatten(_read_pickle(path))))
+        read = read_ncnn(path) if path.suffix == ".param" else dict(_flatten(_read_pickle(path)))
+        name, config, tensors = _recognise(path, read)
         network = network_class(name)(config)  # type: ignore[call-arg]
     _fill(network, tensors, path)
     return network.eval()
@@ -47,16 +49,22 @@ def _read_own(path: Path) -> tuple[str, dict[str, Any], dict[str, Tensor]]:
     try:
         return metadata["network"], json.loads(metadata["config"]), tensors
     except (KeyError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} does not say which network it holds: its metadata needs 'network' and 'config'") from error
+        raise CheckpointError(
+            f"{path} does not say which network it holds: its metadata needs 'network' and 'config'"
+        ) from error
 
 
 def _build(path: Path, name: str, values: dict[str, Any]) -> Network:
     if name not in NETWORKS:
-        raise CheckpointError(f"{path} holds the network {name!r}, which is unknown: known are {', '.join(sorted(NETWORKS))}")
+        raise CheckpointError(
+            f"{path} holds the network {name!r}, which is unknown: known are {', '.join(sorted(NETWORKS))}"
+        )
     try:
         return network_class(name).from_config(values)
     except TypeError as error:
-        raise CheckpointError(f"{path} has a configuration that {name} does not take ({error}): update vs-interp") from error
+        raise CheckpointError(
+            f"{path} has a configuration that {name} does not take ({error}): update vs-interp"
+        ) from error
 
 
 def _read_pickle(path: Path) -> Any:
@@ -66,7 +74,9 @@ def _read_pickle(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error):
-            raise CheckpointError(f"{path} is refused: it holds Python objects that would run code when loaded") from error
+            raise CheckpointError(
+                f"{path} is refused: it holds Python objects that would run code when loaded"
+            ) from error
         raise CheckpointError(f"{path} is no PyTorch checkpoint, or a truncated one") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path} is no PyTorch checkpoint, or a truncated one") from error
@@ -88,7 +98,9 @@ def _recognise(path: Path, tensors: dict[str, Tensor]) -> tuple[str, Any, dict[s
         if found is not None:
             return name, *found
     first = ", ".join(list(tensors)[:3]) or "none"
-    raise CheckpointError(f"{path} has the layout of no known network ({', '.join(NETWORKS)}); its first tensors: {first}")
+    raise CheckpointError(
+        f"{path} has the layout of no known network ({', '.join(NETWORKS)}); its first tensors: {first}"
+    )
 
 
 def _fill(network: Network, tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -106,7 +118,9 @@ def _fill(network: Network, tensors: Mapping[str, Tensor], path: Path) -> None:
         raise CheckpointError(f"{path} does not fit {network.spec.name}: {'; '.join(problems[:3])}{more}")
     broken = [name for name in wanted if not torch.isfinite(tensors[name]).all()]
     if broken:
-        raise CheckpointError(f"{path} holds NaN or infinite weights in {', '.join(broken[:3])}: fetch or train it again")
+        raise CheckpointError(
+            f"{path} holds NaN or infinite weights in {', '.join(broken[:3])}: fetch or train it again"
+        )
     network.load_state_dict(dict(tensors))
 
 

@@ -14,6 +14,13 @@ NETWORKS = {
     "super-slomo": "super_slomo:SuperSloMo",
     "rife": "rife:Rife",
     "flavr": "flavr:Flavr",
+    "fsrcnn": "fsrcnn:Fsrcnn",
+    "compact": "compact:Compact",
+    "span": "span:Span",
+    "delta": "refine:Delta",
+    "five-parallel": "refine:FiveParallel",
+    "fsrcnn+delta": "refine:FsrcnnDelta",
+    "fsrcnn+five-parallel": "refine:FsrcnnFiveParallel",
 }
 """Name → module and class below ``vs_interp.networks``: one line a network."""
 

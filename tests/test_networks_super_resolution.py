@@ -1,0 +1,133 @@
+"""The enlarging and refining networks: parameters, what they do with known weights, exported graphs against PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional
+
+from trt_build.export import export
+from vs_interp.networks.base import Network
+from vs_interp.networks.compact import Compact, CompactConfig
+from vs_interp.networks.fsrcnn import Fsrcnn, FsrcnnConfig
+from vs_interp.networks.refine import Delta, FiveParallel, FsrcnnFiveParallel
+from vs_interp.networks.span import SpanConfig
+from vs_interp.registry import NETWORKS, network_class
+
+
+def parameters(network: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("network", "count"),
+    [(Delta(), 83_702), (FiveParallel(), 259_938), (Compact(), 621_424)],
+    ids=["delta", "five-parallel", "compact 64x16 x4"],
+)
+def test_the_numbers_of_parameters_are_the_published_ones(network: Network, count: int) -> None:
+    assert parameters(network) == count
+
+
+def test_fsrcnn_has_the_paper_s_weights() -> None:
+    """Table 1 of the paper: 25d + 2sd + 9ms² + 81d weights, 12,464 for (56, 12, 4), biases and PReLU not counted."""
+    weights = [p for p in Fsrcnn().parameters() if p.dim() == 4]
+    assert sum(weight.numel() for weight in weights) == 12_464
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_registered_network_says_its_own_name(name: str) -> None:
+    assert network_class(name)().spec.name == name
+
+
+@pytest.mark.parametrize(("name", "frames"), [("delta", 3), ("five-parallel", 5)])
+def test_a_refiner_without_changes_gives_the_middle_frame(name: str, frames: int) -> None:
+    """With every last convolution at zero only the residual paths are left: the frame in the middle, untouched."""
+    torch.manual_seed(1)
+    network = network_class(name)().eval()
+    stacks = (
+        [network.alone, network.change] if isinstance(network, Delta) else [*network.alone, network.together]  # type: ignore[misc,list-item]
+    )
+    for stack in stacks:
+        torch.nn.init.zeros_(stack[-1].weight)
+        torch.nn.init.zeros_(stack[-1].bias)
+    window = [torch.rand(2, 3, 12, 16) for _ in range(frames)]
+    with torch.no_grad():
+        assert torch.equal(network(*window), window[frames // 2])
+
+
+def test_residual_stacks_run_twice() -> None:
+    """A stack that gives the constant c adds 2c; with 0.1 in each 2D stack, 0.05 in the 3D one: +0.3."""
+    network = FiveParallel().eval()
+    for stack, constant in [*((stack, 0.1) for stack in network.alone), (network.together, 0.05)]:
+        torch.nn.init.zeros_(stack[-1].weight)
+        torch.nn.init.constant_(stack[-1].bias, constant)
+    with torch.no_grad():
+        made = network(*(torch.full((1, 3, 8, 8), 0.1 * index) for index in range(5)))
+    assert torch.allclose(made, torch.tensor(0.2 + 0.3))
+
+
+def test_two_steps_enlarge_luma_and_colours_apart() -> None:
+    """Where FSRCNN gives zero luma, what is left is the colours' bicubic enlargement: a grey picture is black."""
+    network = FsrcnnFiveParallel(FsrcnnConfig(scale=2)).eval()
+    torch.nn.init.zeros_(network.enlarger.enlarge.weight)
+    torch.nn.init.constant_(network.enlarger.enlarge.bias, 0.25)  # type: ignore[arg-type]
+    grey = torch.rand(1, 1, 12, 16).expand(1, 3, 12, 16)
+    assert torch.allclose(network.enlarged(grey), torch.tensor(0.25), atol=1e-6)
+    colours = torch.rand(1, 3, 12, 16)
+    luma = (colours * torch.tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    wanted = functional.interpolate(colours - luma, scale_factor=2, mode="bicubic") + 0.25
+    assert torch.allclose(network.enlarged(colours), wanted, atol=1e-6)
+
+
+def untouched_compact(scale: int) -> Compact:
+    """A network that adds nothing to the picture, whose pixels it repeats."""
+    network = Compact(CompactConfig(scale=scale, features=2, convolutions=1)).eval()
+    torch.nn.init.zeros_(network.body[-1].weight)  # type: ignore[arg-type]
+    torch.nn.init.zeros_(network.body[-1].bias)  # type: ignore[arg-type]
+    return network
+
+
+def test_compact_adds_to_the_repeated_pixels() -> None:
+    frame = torch.rand(1, 3, 8, 8)
+    with torch.no_grad():
+        assert torch.equal(untouched_compact(4)(frame), frame.repeat_interleave(4, 2).repeat_interleave(4, 3))
+
+
+def test_compact_shrinks_to_a_smaller_scale_by_the_cubic_kernel() -> None:
+    """×4 pixels halved: of the kernel's taps (A = −0.75, half a pixel off) -3/32, 19/32, 19/32, -3/32 three lie in the
+    pixel itself and the outer one in its neighbour, along either axis; past the edge the last pixel repeats."""
+
+    def shrunk(values: torch.Tensor, axis: int) -> torch.Tensor:
+        size = values.shape[axis]
+        before = values.index_select(axis, torch.arange(-1, size - 1).clamp(min=0))
+        after = values.index_select(axis, torch.arange(1, size + 1).clamp(max=size - 1))
+        return torch.stack([values * 35 / 32 - side * 3 / 32 for side in (before, after)], axis + 1).flatten(
+            axis, axis + 1
+        )
+
+    frame = torch.rand(1, 3, 6, 8)
+    with torch.no_grad():
+        made = untouched_compact(2)(frame)
+    assert torch.allclose(made, shrunk(shrunk(frame, 2), 3), atol=1e-6)
+
+
+EXPORTED: list[tuple[str, Any]] = [
+    ("fsrcnn", FsrcnnConfig(scale=3)),
+    ("span", SpanConfig(scale=2, features=8)),
+    ("compact", CompactConfig(scale=3, features=8, convolutions=2)),
+    ("fsrcnn+delta", FsrcnnConfig(scale=2)),
+    ("fsrcnn+five-parallel", FsrcnnConfig(scale=4)),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "config"), EXPORTED, ids=[name for name, _ in EXPORTED])
+def test_export_is_validated_against_pytorch(tmp_path: Path, name: str, config: Any) -> None:
+    torch.manual_seed(3)
+    network = network_class(name)(config)  # type: ignore[call-arg]
+    model = export(network, tmp_path / "model.onnx")
+    assert model.spec.output.scale == config.scale
+    assert model.spec == network.spec

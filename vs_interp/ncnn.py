@@ -1,0 +1,123 @@
+"""Read the weights of an ncnn model: a ``.param`` file of text with the layers, and the ``.bin`` with their numbers.
+
+Follows ncnn's "param and model file structure" page.  Only what the catalogue's networks use is known: convolutions
+with weights in float32 or float16, PReLU, constants, and the factors of resizing layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .errors import CheckpointError
+
+MAGIC = "7767517"
+HALF = 0x01306B47
+"""The tag before weights in float16; 0 stands before float32."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One line of a ``.param`` file: ``type name inputs outputs blobs… key=value…``."""
+
+    kind: str
+    name: str
+    values: dict[int, float]
+
+
+def read_ncnn(param: Path) -> dict[str, Tensor]:
+    """Return the tensors of an ncnn model, under the names of its layers.
+
+    ``NAME.weight`` and ``NAME.bias`` of convolutions and PReLU, ``NAME.data`` of constants, ``NAME.scale`` of resizing
+    layers, ``NAME.factor`` of multiplications by a number.  The ``.bin`` lies beside the ``.param``.  Raises
+    :class:`CheckpointError` where one is missing or damaged, or holds what is not known here.
+    """
+    binary = param.with_suffix(".bin")
+    try:
+        layers = list(_parse(param.read_text(encoding="ascii")))
+        numbers = _Numbers(binary.read_bytes())
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read {error.filename}: {error.strerror}; an ncnn model is a .param and a .bin"
+        ) from error
+    except (ValueError, IndexError) as error:
+        raise CheckpointError(f"{param} is no ncnn .param file, or a damaged one") from error
+    tensors: dict[str, Tensor] = {}
+    try:
+        for layer in layers:
+            tensors.update(_tensors(layer, numbers))
+    except ValueError as error:
+        raise CheckpointError(f"{binary} does not fit {param.name} ({error}): fetch both again") from error
+    if numbers.left:
+        raise CheckpointError(f"{binary} has {numbers.left} bytes more than {param.name} tells of: fetch both again")
+    return tensors
+
+
+def _parse(text: str) -> Iterator[Layer]:
+    magic, counts, *lines = text.splitlines()
+    if magic.strip() != MAGIC or int(counts.split()[0]) != len(lines):
+        raise ValueError(magic)
+    for line in lines:
+        kind, name, inputs, outputs, *rest = line.split()
+        pairs = (item.split("=") for item in rest[int(inputs) + int(outputs) :])
+        yield Layer(kind, name, {int(key): float(value) for key, value in pairs})
+
+
+class _Numbers:
+    """The ``.bin`` file, read from front to back."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._position = 0
+
+    @property
+    def left(self) -> int:
+        return len(self._content) - self._position
+
+    def floats(self, count: int) -> NDArray[np.float32]:
+        return np.frombuffer(self._take(4 * count), "<f4").astype(np.float32)
+
+    def tagged(self, count: int) -> NDArray[np.float32]:
+        """Weights behind a tag that says how they are written; float16 is filled up to whole four bytes."""
+        tag = int.from_bytes(self._take(4), "little")
+        if tag == HALF:
+            return np.frombuffer(self._take((2 * count + 3) // 4 * 4), "<f2")[:count].astype(np.float32)
+        if tag == 0:
+            return self.floats(count)
+        raise ValueError(f"its weights are written in the unknown way {tag:#x}")
+
+    def _take(self, size: int) -> bytes:
+        if size > self.left:
+            raise ValueError(f"it ends {size - self.left} bytes early")
+        self._position += size
+        return self._content[self._position - size : self._position]
+
+
+def _tensors(layer: Layer, numbers: _Numbers) -> dict[str, Tensor]:
+    """Read what one layer holds; see the numbered parameters of each layer in ncnn's documentation of operators."""
+    number = {key: int(value) for key, value in layer.values.items()}
+    if layer.kind == "Convolution":
+        outputs, size, count = number[0], number[1], number[6]
+        weight = numbers.tagged(count).reshape(outputs, -1, number.get(11, size), size)
+        tensors = {"weight": weight} | ({"bias": numbers.floats(outputs)} if number.get(5) else {})
+    elif layer.kind == "PReLU":
+        tensors = {"weight": numbers.floats(number[0])}
+    elif layer.kind == "MemoryData":
+        tensors = {
+            "data": numbers.floats(max(number.get(0, 1), 1) * max(number.get(1, 1), 1) * max(number.get(2, 1), 1))
+        }
+    elif layer.kind == "Interp":
+        tensors = {"scale": np.array(layer.values[1], np.float32)}
+    elif layer.kind == "BinaryOp" and number.get(0) == 2 and number.get(1):
+        tensors = {"factor": np.array(layer.values[2], np.float32)}
+    elif layer.kind in ("Input", "Split", "BinaryOp", "PixelShuffle", "Swish", "Sigmoid", "Concat"):
+        tensors = {}
+    else:
+        raise ValueError(f"its layer {layer.name} is of the unknown kind {layer.kind}")
+    return {f"{layer.name}.{key}": torch.from_numpy(value.copy()) for key, value in tensors.items()}

@@ -1,0 +1,119 @@
+"""SPAN: Wan et al. 2023, "Swift Parameter-free Attention Network for Efficient Super-Resolution" (arXiv:2311.12770)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..spec import NetworkSpec, Output, Window
+from .base import Network
+
+BLOCKS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanConfig:
+    """What fixes a SPAN network besides its weights.
+
+    scale
+        How many times higher and wider the picture becomes.
+    features
+        Channels of the convolutions: 48 and 52 are published.
+    mean, gain
+        The input is ``(picture − mean) · gain``.
+    """
+
+    scale: int = 4
+    features: int = 48
+    mean: tuple[float, float, float] = (0.4488, 0.4371, 0.4040)
+    gain: float = 255.0
+
+
+class _Fused(nn.Module):
+    """A 3×3 convolution; in training it was three in a row beside a 1×1, of which ``eval_conv`` is the product."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.eval_conv = nn.Conv2d(inputs, outputs, 3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        convolved: Tensor = self.eval_conv(x)
+        return convolved
+
+
+class _Block(nn.Module):
+    """Three convolutions, whose result weighs itself without any further parameters."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.c1_r = _Fused(width, width)
+        self.c2_r = _Fused(width, width)
+        self.c3_r = _Fused(width, width)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        first = functional.silu(self.c1_r(x))
+        last = self.c3_r(functional.silu(self.c2_r(first)))
+        return (last + x) * (torch.sigmoid(last) - 0.5), first
+
+
+class Span(Network):
+    """SPAN in its fused form.  Frames are B×3×H×W RGB in [0, 1]; names are those of the published checkpoints."""
+
+    Config = SpanConfig
+
+    def __init__(self, config: SpanConfig | None = None) -> None:
+        super().__init__()
+        self.config: SpanConfig = config or SpanConfig()
+        width, scale = self.config.features, self.config.scale
+        self.conv_1 = _Fused(3, width)
+        for number in range(1, BLOCKS + 1):
+            self.add_module(f"block_{number}", _Block(width))
+        self.conv_2 = _Fused(width, width)
+        self.conv_cat = nn.Conv2d(4 * width, width, 1)
+        self.upsampler = nn.Sequential(nn.Conv2d(width, 3 * scale**2, 3, 1, 1), nn.PixelShuffle(scale))
+        self.register_buffer("mean", torch.tensor(self.config.mean).view(1, 3, 1, 1), persistent=False)
+        self.mean: Tensor
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """One picture in, the same enlarged out."""
+        return NetworkSpec(
+            name="span",
+            window=Window(offsets=(0,)),
+            output=Output(times=(0.0,), scale=self.config.scale),
+            minimum=8,
+        )
+
+    @classmethod
+    def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[SpanConfig, dict[str, Tensor]] | None:
+        """Read a fused ``.pth`` (``params``, ``params_ema``, or bare), or the layers of an ncnn file."""
+        state = {}
+        for name, value in tensors.items():
+            layer = name.removeprefix("params_ema.").removeprefix("params.").strip("/").replace("/Conv.", ".")
+            state[layer.replace("/", ".").replace("upsampler.upsampler.", "upsampler.")] = value
+        first, last = state.get("conv_1.eval_conv.weight"), state.get("upsampler.0.weight")
+        if first is None or last is None:
+            return None
+        mean, gain = state.pop("Constant_output_0.data", None), state.pop("Mul.factor", None)
+        config = SpanConfig(
+            scale=round((last.shape[0] / 3) ** 0.5),
+            features=first.shape[0],
+            mean=SpanConfig.mean if mean is None else tuple(mean.flatten().tolist()),
+            gain=SpanConfig.gain if gain is None else float(gain),
+        )
+        kept = {name: value for name, value in state.items() if ".sk." not in name and ".conv." not in name}
+        return config, kept
+
+    def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
+        """Return the B×3×S·H×S·W picture."""
+        features = self.conv_1((frames[0] - self.mean) * self.config.gain)
+        first, inner = self.get_submodule("block_1")(features)
+        x = first
+        for number in range(2, BLOCKS + 1):
+            x, inner = self.get_submodule(f"block_{number}")(x)
+        enlarged: Tensor = self.upsampler(self.conv_cat(torch.cat((features, self.conv_2(x), first, inner), 1)))
+        return enlarged
