@@ -46,8 +46,8 @@ def make_video(
 def make_variable(path: Path) -> Path:
     """Write a video whose frames last 60, 40, 20, 60, 20, 40, 60, … ms."""
     chosen = "select='not(mod(n,3))+not(mod(n,5))'"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=50:d=1", "-vf", chosen, *keep_time_stamps(find_ffmpeg()), "-c:v", "libx264",
-           "-pix_fmt", "yuv420p", "-enc_time_base", "1/1000", path)  # fmt: skip
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=50:d=1", "-vf", chosen, *keep_time_stamps(find_ffmpeg()),
+           "-c:v", "libx264", "-pix_fmt", "yuv420p", "-enc_time_base", "1/1000", path)  # fmt: skip
     return path
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -97,9 +97,7 @@ def _decode(path: Path, track: int) -> tuple[vs.VideoNode, list[int]]:
     """Return the decoded track and its frames' time stamps; BestSource keeps its index in the user's cache folder."""
     index = platformdirs.user_cache_path("vs-interp", appauthor=False) / "index"
     try:
-        with contextlib.redirect_stderr(
-            io.StringIO()
-        ):  # it returns the time stamps undeclared, which is announced there
+        with _unannounced():
             found: Any = vs.core.bs.VideoSource(
                 str(path.resolve()), track=track, cachepath=str(index), showprogress=False, exporttimestamps=True
             )
@@ -108,4 +106,15 @@ def _decode(path: Path, track: int) -> tuple[vs.VideoNode, list[int]]:
     clip: vs.VideoNode = found["clip"]
     if clip.format is None or not clip.width:
         raise SourceError(f"{path} changes its size or format on the way: cut it at the changes first")
-    return clip, [int(stamp) for stamp in found["timestamps"]]
+    return clip, np.atleast_1d(found["timestamps"]).tolist()  # a single one is handed on bare
+
+
+@contextmanager
+def _unannounced() -> Iterator[None]:
+    """Keep VapourSynth from warning that BestSource returns time stamps without having declared them."""
+    logger = logging.getLogger("vapoursynth")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before

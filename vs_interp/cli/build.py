@@ -1,0 +1,181 @@
+"""``vs-interp build``: engines for GPUs that are here, or elsewhere, into the cache or a folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from ..errors import ArgumentError
+from .formats import PictureSize, parse_format
+
+if TYPE_CHECKING:
+    from trt_build.build import BuildOptions
+    from trt_build.engine import Engine
+    from trt_build.model_file import ModelFile
+    from trt_build.profile import Matrix, Profile, Siting
+    from trt_build.targets import Target
+
+SIZE = PictureSize()
+
+
+@click.command("build")
+@click.argument("model")
+@click.option("--size", type=SIZE, help="Width and height of the clip.")
+@click.option("--format", "name", default="YUV420P8", show_default=True, help="The clip's format.")
+@click.option("--gpu", default="current", show_default=True, help="What to build for; several with commas between.")
+@click.option(
+    "--runtime", type=click.Choice(["tensorrt", "rtx", "openvino"]), help="By default TensorRT, if it is here."
+)
+@click.option(
+    "--dynamic", type=(SIZE, SIZE, SIZE), metavar="MIN OPT MAX", help="A range of sizes; needs --format RGBS."
+)
+@click.option("--optimization", type=click.IntRange(0, 5), default=3, show_default=True, help="More builds longer.")
+@click.option("--workspace", type=click.IntRange(1), metavar="MIB", help="Scratch memory for all streams together.")
+@click.option("--streams", type=click.IntRange(1), help="Windows worked on at once; as filters do by default.")
+@click.option("--matrix", type=click.Choice(["601", "709", "2020"]), help="By default 601 up to 1024x576, else 709.")
+@click.option("--full-range/--limited-range", default=None, help="By default limited, full for RGB.")
+@click.option("--siting", type=click.Choice(["left", "center", "top_left"]), default="left", show_default=True)
+@click.option("-o", "folder", type=click.Path(path_type=Path, file_okay=False), help="Not the cache, but this folder.")
+@click.option("--json", "machine", is_flag=True, help="Print JSON.")
+def command(
+    *,
+    model: str,
+    size: tuple[int, int] | None,
+    name: str,
+    gpu: str,
+    runtime: Literal["tensorrt", "rtx", "openvino"] | None,
+    dynamic: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None,
+    optimization: int,
+    workspace: int | None,
+    streams: int | None,
+    matrix: Matrix | None,
+    full_range: bool | None,
+    siting: Siting,
+    folder: Path | None,
+    machine: bool,
+) -> None:
+    """Build FP16 engines of MODEL (a file, or a name of `vs-interp weights list`) and verify them.
+
+    \b
+    Filters find them in the cache; give -o to carry them to another machine, and there set VS_INTERP_CACHE
+    to a folder that holds them as `engines`.  TensorRT-RTX (--runtime rtx) builds for any GPU without one.
+    Examples:
+      vs-interp build super-slomo-small --size 1920x1080
+      vs-interp build net.onnx --size 1280x720 --format YUV420P10 --gpu "RTX 4090,sm_86" --runtime rtx
+      vs-interp build net.onnx --dynamic 256x256 1280x704 1920x1088 --format RGBS --gpu ada --runtime rtx
+    """
+    from trt_build.backends.slots import MOST_STREAMS
+    from trt_build.build import BuildOptions
+    from trt_build.model_file import ModelFile
+    from trt_build.profile import Profile
+    from trt_build.runtimes import missing
+
+    from ..weights import resolve
+
+    if (size is None) == (dynamic is None):
+        raise ArgumentError("give one of --size and --dynamic")
+    usual = dynamic[1] if dynamic is not None else size
+    assert usual is not None
+    planes = parse_format(name, usual, matrix=matrix, full_range=full_range, siting=siting)
+    profile = Profile(width=usual[0], height=usual[1], planes=planes)
+    file = ModelFile.load(resolve(model, network="super-slomo"))
+    if runtime == "openvino":
+        rows = [_compile(file, profile)]
+    else:
+        options = BuildOptions(
+            runtime=runtime or ("tensorrt" if missing("tensorrt") is None else "rtx"),
+            optimization=optimization,
+            workspace=workspace,
+            streams=streams or MOST_STREAMS,
+            dynamic=None if dynamic is None else (dynamic[0], dynamic[2]),
+        )
+        rows = _build(file, profile, options, gpu, folder)
+    if machine:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        click.echo(_line(row))
+
+
+def _build(
+    file: ModelFile, profile: Profile, options: BuildOptions, gpu: str, folder: Path | None
+) -> list[dict[str, Any]]:
+    """Build for every GPU named, and say what came of it."""
+    from trt_build.cache import EngineCache
+    from trt_build.obtain import engine_key, obtain_engine
+    from trt_build.progress import bar
+    from trt_build.targets import check_supported, parse_targets
+
+    targets = parse_targets(gpu)
+    for target in targets:
+        check_supported(target, options.runtime)
+    engines = EngineCache(folder)
+    verify = _verification(file, profile, options)
+    rows = []
+    for target in targets:
+        start = time.monotonic()
+        with bar() as progress:
+            engine = obtain_engine(
+                file, profile, options, target, cache=engines, verify=verify(target), progress=progress
+            )
+        entry = engines.find(engine_key(file, profile, options, target))
+        rows.append(
+            {
+                "target": str(target),
+                "runtime": options.runtime,
+                "file": None if entry is None else str(entry.path),
+                "bytes": engine.size,
+                "seconds": round(time.monotonic() - start, 2),
+                "psnr": None if entry is None else entry.about.get("psnr"),
+            }
+        )
+    return rows
+
+
+def _verification(
+    file: ModelFile, profile: Profile, options: BuildOptions
+) -> Callable[[Target], Callable[[Engine], Mapping[str, float]]]:
+    """Return how engines are verified: on the GPU where it is here, else as a graph on the CPU, once for all."""
+    from trt_build.targets import present_devices
+    from trt_build.verify import verify_graph
+
+    here = {device.target: device.index for device in reversed(list(present_devices()))}
+
+    @cache
+    def on_cpu() -> Mapping[str, float]:
+        click.echo("vs-interp: verifying the FP16 graph on the CPU", err=True)
+        return verify_graph(file, profile)
+
+    def verify(target: Target) -> Callable[[Engine], Mapping[str, float]]:
+        if target not in here or options.dynamic is not None:
+            return lambda engine: on_cpu()
+        from trt_build.backends.trial import verify_engine
+
+        return lambda engine: verify_engine(engine, options.runtime, file, profile, here[target])
+
+    return verify
+
+
+def _compile(file: ModelFile, profile: Profile) -> dict[str, Any]:
+    """Try the model with OpenVINO, which compiles in seconds at every start and keeps nothing."""
+    from dataclasses import replace
+
+    from trt_build.backends import OpenVINO
+    from trt_build.profile import RGBS
+
+    start = time.monotonic()
+    OpenVINO(slots=1).open(file, replace(profile, planes=RGBS))
+    return {"target": "cpu", "runtime": "openvino", "seconds": round(time.monotonic() - start, 2)}
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    if row["runtime"] == "openvino":
+        return f"cpu: OpenVINO compiles the model in {row['seconds']} s at every start; there is nothing to keep"
+    worst = f", {min(row['psnr'].values()):.1f} dB or more against FP32" if row["psnr"] else ""
+    return f"{row['target']}: {row['bytes'] / 2**20:.1f} MiB in {row['seconds']} s{worst}: {row['file'] or 'not kept'}"

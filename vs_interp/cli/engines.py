@@ -1,0 +1,203 @@
+"""``vs-interp engines``: the engines in the cache."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import ArgumentError, BackendError
+
+if TYPE_CHECKING:
+    from trt_build.cache import EngineCache, Entry
+
+as_json = click.option("--json", "machine", is_flag=True, help="Print JSON.")
+in_folder = click.option(
+    "-o", "folder", type=click.Path(path_type=Path, file_okay=False), help="Not the cache, but this folder."
+)
+
+
+@click.group(name="engines")
+def command() -> None:
+    """Engines in the cache: list, show, verify, clear."""
+
+
+@command.command("list")
+@in_folder
+@as_json
+def list_engines(folder: Path | None, machine: bool) -> None:
+    """List engines, the one that was used last first."""
+    cache = _cache(folder)
+    entries = list(cache.entries())
+    if machine:
+        click.echo(json.dumps([_describe(entry) for entry in entries], indent=1))
+        return
+    for entry in entries:
+        click.echo(_line(entry))
+    total = sum(entry.size for entry in entries) / 2**20
+    click.echo(f"{len(entries)} engines, {total:.1f} MiB in {cache.folder}")
+
+
+@command.command()
+@click.argument("engine")
+@in_folder
+@as_json
+def show(engine: str, folder: Path | None, machine: bool) -> None:
+    """Show all about ENGINE: the beginning of its name will do."""
+    entry = _find(_cache(folder), engine)
+    described = _describe(entry)
+    if machine:
+        click.echo(json.dumps(described, indent=1))
+        return
+    for name, value in _flat(described):
+        click.echo(f"{name:28}{value}")
+
+
+@command.command("verify")
+@click.argument("engine", required=False)
+@click.option("--model", help="The engine's model: run both and compare, on this machine's first GPU.")
+@in_folder
+@as_json
+def verify_engines(engine: str | None, model: str | None, folder: Path | None, machine: bool) -> None:
+    """Read ENGINE, or all, to the last byte and check them; with --model measure ENGINE against FP32 again."""
+    cache = _cache(folder)
+    entries = [_find(cache, engine)] if engine else list(cache.entries())
+    if model is not None and engine is None:
+        raise ArgumentError("--model goes with the name of one engine")
+    rows = [{"engine": entry.path.stem, "fault": _fault(entry)} for entry in entries]
+    faults = [row for row in rows if row["fault"]]
+    if model is not None and not faults:
+        rows[0]["psnr"] = _measure(entries[0], model)
+    if machine:
+        click.echo(json.dumps(rows, indent=1))
+    else:
+        for row in rows:
+            scores = f", {min(row['psnr'].values()):.1f} dB or more" if "psnr" in row else ""
+            click.echo(f"{row['engine'][:12]}  {row['fault'] or f'whole{scores}'}")
+    if faults:
+        raise BackendError(
+            f"{len(faults)} of {len(rows)} engines are damaged: `vs-interp engines clear --stale` removes them"
+        )
+
+
+@command.command()
+@click.option("--stale", is_flag=True, help="Only what cannot be used any more: damaged, or of another version.")
+@in_folder
+@as_json
+def clear(stale: bool, folder: Path | None, machine: bool) -> None:
+    """Remove engines, and what killed builds left behind.  They are built again when they are needed."""
+    cache = _cache(folder)
+    removed = [entry for entry in cache.entries() if not stale or _stale(entry)]
+    for entry in removed:
+        cache.remove(entry)
+    swept = cache.sweep()
+    if machine:
+        click.echo(json.dumps({"removed": [entry.path.stem for entry in removed], "swept": swept}, indent=1))
+        return
+    size = sum(entry.size for entry in removed) / 2**20
+    click.echo(f"removed {len(removed)} engines, {size:.1f} MiB, and {swept} unfinished files")
+
+
+def _cache(folder: Path | None) -> EngineCache:
+    from trt_build.cache import EngineCache
+
+    return EngineCache(folder)
+
+
+def _find(cache: EngineCache, name: str) -> Entry:
+    """Return the only engine whose name begins like that."""
+    found = [entry for entry in cache.entries() if entry.path.stem.startswith(name)]
+    if len(found) != 1:
+        count = "no engine" if not found else f"{len(found)} engines"
+        raise ArgumentError(f"{count} in {cache.folder} begin with {name!r}: see `vs-interp engines list`")
+    return found[0]
+
+
+def _describe(entry: Entry) -> dict[str, Any]:
+    used = entry.used.isoformat(timespec="seconds")
+    return {"engine": entry.path.stem, "file": str(entry.path), "bytes": entry.size, "used": used, **entry.about}
+
+
+def _line(entry: Entry) -> str:
+    key, scores = entry.key, entry.about.get("psnr")
+    if not key:
+        return f"{entry.path.stem[:12]}  {entry.size / 2**20:8.1f} MiB  nothing is known about it"
+    profile = key["profile"]
+    size, device = f"{profile['width']}x{profile['height']}", "" if key["device"] == "any" else f" ({key['device']})"
+    quality = f"{min(scores.values()):5.1f} dB" if scores else "not verified"
+    return (
+        f"{entry.path.stem[:12]}  {entry.size / 2**20:8.1f} MiB  {key['network']:14}{size:>10} "
+        f"{_format(profile['planes']):10} {key['target']:7}{device} {key['runtime']} {key['version']}  {quality}"
+    )
+
+
+def _format(planes: Mapping[str, Any]) -> str:
+    """Return the name that VapourSynth has for a format."""
+    samples = {16: "H", 32: "S"}[planes["bits"]] if planes["floating"] else str(planes["bits"])
+    if planes["family"] == "gray":
+        return f"GRAY{samples}"
+    if planes["family"] == "rgb":
+        return f"RGB{samples if planes['floating'] else 3 * planes['bits']}"
+    columns, rows = planes["subsampling"]
+    return f"YUV4{('44', '22', '20')[columns + rows]}P{samples}"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _fault(entry: Entry) -> str | None:
+    """Return what is wrong with an engine file."""
+    from trt_build.engine import Engine, EngineError
+
+    try:
+        engine = Engine.from_bytes(entry.path.read_bytes())
+    except (EngineError, OSError) as error:
+        return str(error)
+    return None if engine.about == entry.key else "its description is lost, or belongs to another engine"
+
+
+def _stale(entry: Entry) -> bool:
+    """Whether no program on this machine can use the engine any more."""
+    from trt_build.cache import GRAPH_VERSION
+    from trt_build.runtimes import check_runtime, missing, version
+    from trt_build.targets import present_devices
+
+    key = entry.key
+    if _fault(entry) or key["graph"] != GRAPH_VERSION:
+        return True
+    runtime = check_runtime(key["runtime"])
+    if missing(runtime) is None and key["version"] != version(runtime):
+        return True
+    drivers = {device.driver for device in present_devices() if device.name == key["device"]}
+    return bool(drivers) and key["driver"] not in drivers
+
+
+def _measure(entry: Entry, model: str) -> Mapping[str, float]:
+    """Run an engine on this machine's first GPU against the model it was made of."""
+    from trt_build.backends.trial import verify_engine
+    from trt_build.engine import Engine
+    from trt_build.model_file import ModelFile
+    from trt_build.profile import PlaneFormat, Profile
+    from trt_build.runtimes import check_runtime
+    from trt_build.targets import current_device
+
+    from ..weights import resolve
+
+    file, key = ModelFile.load(resolve(model, network=entry.key["network"])), entry.key
+    if file.digest != key["model"]:
+        raise ArgumentError(f"{model} is not what the engine {entry.path.stem[:12]} was made of: give that model")
+    current_device()
+    values = dict(key["profile"])
+    planes = dict(values.pop("planes"))
+    planes["subsampling"] = tuple(planes["subsampling"])
+    profile = Profile(**values, planes=PlaneFormat(**planes))
+    engine = Engine.from_bytes(entry.path.read_bytes())
+    return verify_engine(engine, check_runtime(key["runtime"]), file, profile)

@@ -1,0 +1,76 @@
+"""Sizes and plane formats as people type them: 1920x1080, YUV420P10."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import ArgumentError
+
+if TYPE_CHECKING:
+    from trt_build.profile import Matrix, PlaneFormat, Siting
+
+SMALLEST = 16
+_SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
+_EXAMPLES = "such as YUV420P8, YUV422P10, YUV444PS, GRAY16, RGB24, RGB48 or RGBS"
+
+
+class PictureSize(click.ParamType[tuple[int, int]]):
+    """1920x1080: width and height."""
+
+    name = "size"
+
+    def convert(
+        self, value: str | tuple[int, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", value)
+        if not found:
+            self.fail(f"{value!r} is no size: give width and height such as 1920x1080", param, ctx)
+        width, height = int(found[1]), int(found[2])
+        if min(width, height) < SMALLEST:
+            self.fail(f"{value} is too small: width and height must be at least {SMALLEST}", param, ctx)
+        return width, height
+
+
+def parse_format(
+    name: str,
+    size: tuple[int, int],
+    *,
+    matrix: Matrix | None = None,
+    full_range: bool | None = None,
+    siting: Siting = "left",
+) -> PlaneFormat:
+    """Return the planes that a VapourSynth format name stands for.
+
+    Matrix and range default as they do for a clip without such properties: BT.601 up to 1024x576 and BT.709 beyond,
+    limited but for RGB.  Raises :class:`ArgumentError` for unknown names.
+    """
+    from trt_build.profile import PlaneFormat
+
+    found = re.fullmatch(r"(?:YUV(420|422|444)P|(GRAY)|(RGB))(\d{1,2}|H|S)", name.upper())
+    if not found:
+        raise ArgumentError(f"{name!r} is no known format: give one {_EXAMPLES}")
+    subsampling, gray, rgb, samples = found.groups()
+    floating = samples in ("H", "S")
+    bits = {"H": 16, "S": 32}[samples] if floating else int(samples) // (3 if rgb else 1)
+    whole = floating or not rgb or int(samples) % 3 == 0
+    if not whole or (not floating and bits not in range(8, 17)):
+        raise ArgumentError(
+            f"{name!r} is no known format, or has less than 8 or more than 16 bits: give one {_EXAMPLES}"
+        )
+    if rgb:
+        return PlaneFormat(family="rgb", bits=bits, floating=floating, full_range=full_range is not False)
+    small = size[0] <= 1024 and size[1] <= 576
+    return PlaneFormat(
+        family="gray" if gray else "yuv",
+        bits=bits,
+        floating=floating,
+        subsampling=_SUBSAMPLINGS[subsampling] if subsampling else (0, 0),
+        matrix=matrix or ("601" if small else "709"),
+        full_range=bool(full_range),
+        siting=siting,
+    )
