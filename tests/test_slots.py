@@ -142,6 +142,16 @@ def test_executors_live_as_long_as_their_slot() -> None:
     assert not [thing for thing in gc.get_objects() if isinstance(thing, NumpyExecutor)]
 
 
+def test_executors_that_do_not_fit_each_other_or_the_frames_are_refused() -> None:
+    """Else the device would write beyond a tensor's end."""
+    for name in ("mix", "frame1_plane2"):
+        executors = numpy_executors()
+        assert isinstance(executors.synthesis, NumpyExecutor)
+        executors.synthesis.inputs[name] += 4
+        with pytest.raises(BackendError, match=f"the engine's {name} has .* build it again"):
+            open_slots(SimulatedDevice(), lambda made=executors: made, LAYOUT, 1)  # type: ignore[misc]
+
+
 def test_what_cannot_be_recorded_is_run_without_a_recording() -> None:
     device = SimulatedDevice()
     device.captures = False

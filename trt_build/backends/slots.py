@@ -80,11 +80,11 @@ class Slot:
 
     def _bind(self, executors: Executors) -> None:
         """Give every tensor of the executors a place; tensors of one name, such as the state's, share it."""
-        layout = self.layout
+        layout, sizes = self.layout, {}
         for names in layout.frames:
             self._places.append(self.device.allocate(layout.frame.size))
-            for name, offset in zip(names, layout.frame.offsets, strict=True):
-                self._addresses[name] = self._places[-1].address + offset
+            for name, offset, size in zip(names, layout.frame.offsets, layout.frame.sizes, strict=True):
+                self._addresses[name], sizes[name] = self._places[-1].address + offset, size
         both = [executor for executor in (executors.state, executors.synthesis) if executor is not None]
         scratch = self.device.allocate(max(executor.scratch for executor in both))
         self._blocks.append(scratch)
@@ -92,7 +92,9 @@ class Slot:
             for name, size in {**executor.inputs, **executor.outputs}.items():
                 if name not in self._addresses:
                     self._blocks.append(self.device.allocate(size))
-                    self._addresses[name] = self._blocks[-1].address
+                    self._addresses[name], sizes[name] = self._blocks[-1].address, size
+                if sizes[name] != size:
+                    raise BackendError(f"the engine's {name} has {size} bytes, not {sizes[name]}: build it again")
                 executor.bind(name, self._addresses[name])
             executor.bind_scratch(scratch.address, scratch.size)
 

@@ -1,0 +1,90 @@
+"""What served engines are compared with: the same network in PyTorch eager, and the floor that its operations set.
+
+    python benchmarks/torch_eager.py super-slomo --size 1920x1080 --config '{"width": 8, "flow_scale": 2}'
+
+Weights do not change the speed, so that the network has random ones; half precision is PyTorch's autocast.  A frame at
+one time is one run of the whole network.  The floor is how many such frames a second the device could make if it did
+nothing but the network's multiplications, at the rate that it reaches in one large matrix product of the same type.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from vs_interp.networks.base import Network
+from vs_interp.registry import network_class
+
+
+def seconds_of(work: Callable[[], object], device: torch.device, least: float = 3.0) -> float:
+    """Return the seconds that one call takes, as the mean of calls that last ``least`` seconds together."""
+
+    def finish() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    for _ in range(2):
+        work()
+    finish()
+    calls, start = 0, time.perf_counter()
+    while time.perf_counter() - start < least:
+        work()
+        finish()
+        calls += 1
+    return (time.perf_counter() - start) / calls
+
+
+def inputs_of(network: Network, size: tuple[int, int], device: torch.device, kind: torch.dtype) -> list[torch.Tensor]:
+    """Return noise as the window's frames, padded as the network needs it, and a time where it takes one."""
+    spec = network.spec
+    shape = 1, spec.window.channels, spec.padded(size[1]), spec.padded(size[0])
+    frames = [torch.rand(shape, device=device).to(kind) for _ in spec.frame_inputs]
+    return [*frames, torch.full((1, 1, 1, 1), 0.5, device=device, dtype=kind)] if spec.takes_time else frames
+
+
+@torch.inference_mode()
+def measure(network: Network, size: tuple[int, int], device: torch.device, half: bool) -> dict[str, float]:
+    """Return frames a second in eager mode, operations a frame, the matrix rate, and the floor."""
+    kind = torch.float16 if half else torch.float32
+    inputs = inputs_of(network, size, device, torch.float32)
+    with FlopCounterMode(display=False) as counter:
+        network(*inputs)
+    with torch.autocast(device.type, torch.float16, enabled=half):
+        each = seconds_of(lambda: network(*inputs), device)
+    side = 8192 if device.type == "cuda" else 1024
+    matrix = torch.rand(side, side, device=device).to(kind)
+    rate = 2 * side**3 / seconds_of(lambda: matrix @ matrix, device)
+    pictures, operations = network.spec.pictures, counter.get_total_flops()
+    return {
+        "fps": pictures / each,
+        "operations_per_frame": operations / pictures,
+        "matrix_rate": rate,
+        "floor_fps": pictures * rate / operations,
+    }
+
+
+def main() -> None:
+    """Print one line of JSON a number type."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("network")
+    parser.add_argument("--size", default="1280x720")
+    parser.add_argument("--config", default="{}", help="The network's configuration, as JSON.")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    given = parser.parse_args()
+    width, height = map(int, given.size.split("x"))
+    device = torch.device(given.device)
+    torch.backends.cudnn.benchmark = True
+    network = network_class(given.network).from_config(json.loads(given.config)).eval().to(device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    for half in (False, True) if device.type == "cuda" else (False,):
+        figures = measure(network, (width, height), device, half)
+        print(json.dumps({"network": given.network, "size": given.size, "device": name, "half": half, **figures}))
+
+
+if __name__ == "__main__":
+    main()
