@@ -179,12 +179,6 @@ def test_a_broken_ffmpeg_is_refused(
     assert [path.name for path in source.parent.iterdir()] == ["in.mp4"]
 
 
-def test_a_clip_of_one_frame_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    source = make_video(tmp_path / "in.mp4", frames=1)
-    assert "super_slomo: " in refused(capsys, convert(source, tmp_path / "out.mkv", "--factor", "2"))
-    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
-
-
 @needs_weights
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_conversion_leaves_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:

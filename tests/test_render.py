@@ -94,6 +94,12 @@ def test_milliseconds_of_matroska_are_seen_as_the_constant_rate_they_round(tmp_p
     assert time_stamps(output) == [n * Fraction(1001, 24000) for n in range(24)]
 
 
+def test_a_single_frame_is_a_video(tmp_path: Path) -> None:
+    source, output = make_video(tmp_path / "in.mp4", frames=1), tmp_path / "out.mp4"
+    convert(source, output, [], quiet=True)
+    assert time_stamps(output) == [0]
+
+
 def test_constant_is_what_strays_by_rounding_only() -> None:
     tick, rate = Fraction(1, 1000), Fraction(24000, 1001)
     rounded = [round(n * 1001 / 24) for n in range(1000)]
