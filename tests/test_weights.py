@@ -16,12 +16,14 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from safetensors.torch import save_file
 
 import vs_interp.weights
 from vs_interp.cli.weights import command
 from vs_interp.download import RemoteFile, download, extract, file_digest
 from vs_interp.errors import ArgumentError, CheckpointError, DownloadError
 from vs_interp.networks.flavr import Flavr, FlavrConfig
+from vs_interp.networks.fsrcnn import Fsrcnn
 from vs_interp.registry import NETWORKS
 from vs_interp.weights import catalogue, find, resolve, verify
 
@@ -223,8 +225,12 @@ def test_a_file_that_the_user_has_becomes_a_model_file_once(
     network = Flavr(FlavrConfig(width=2))
     published = tmp_path / "FLAVR_2x.pth"
     torch.save({"state_dict": {f"module.{name}": value for name, value in network.state_dict().items()}}, published)
+    own = tmp_path / "own.safetensors"
+    save_file(Fsrcnn().state_dict(), own, {"network": "fsrcnn", "config": "{}"})
     with pytest.raises(CheckpointError, match=r"is a flavr of factor 2, and flavr-4x has 4"):
         run("get", "flavr-4x", "--from", published)
+    with pytest.raises(CheckpointError, match=r"looks like fsrcnn, and flavr-4x is flavr: give another file"):
+        run("get", "flavr-4x", "--from", own)
     with pytest.raises(DownloadError, match=r"has .* bytes where SuperSloMo.ckpt has 158457959"):
         run("get", "super-slomo-published", "--from", published)
     with pytest.raises(DownloadError, match="cannot be fetched automatically"):

@@ -61,7 +61,7 @@ def _build(path: Path, name: str, values: dict[str, Any]) -> Network:
         )
     try:
         return network_class(name).from_config(values)
-    except TypeError as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{path} has a configuration that {name} does not take ({error}): update vs-interp"
         ) from error
