@@ -13,6 +13,7 @@ from trt_build.export import export
 from vs_interp.networks.base import Network
 from vs_interp.networks.compact import Compact, CompactConfig
 from vs_interp.networks.fsrcnn import Fsrcnn, FsrcnnConfig
+from vs_interp.networks.guided import GuidedFiveParallel
 from vs_interp.networks.refine import Delta, FiveParallel, FsrcnnFiveParallel
 from vs_interp.networks.span import SpanConfig
 from vs_interp.registry import NETWORKS, network_class
@@ -69,6 +70,28 @@ def test_residual_stacks_run_twice() -> None:
     assert torch.allclose(made, torch.tensor(0.2 + 0.3))
 
 
+def test_the_guided_refiner_begins_as_the_unguided_one() -> None:
+    """Its flow begins at zero and its warp is exact, so with equal weights both give the same."""
+    torch.manual_seed(4)
+    guided, plain = GuidedFiveParallel().eval(), FiveParallel().eval()
+    plain.load_state_dict({n: t for n, t in guided.state_dict().items() if not n.startswith("flow.")})
+    window = [torch.rand(1, 3, 16, 24) for _ in range(5)]
+    with torch.no_grad():
+        assert torch.allclose(guided(*window), plain(*window), atol=1e-5)
+    assert parameters(guided.flow) == 30_082
+
+
+def test_the_guided_refiner_brings_a_moved_frame_back() -> None:
+    """With the flow that undoes the motion, a moved neighbour is warped onto the middle frame."""
+    guided = GuidedFiveParallel().eval()
+    torch.nn.init.constant_(guided.flow.layers[-1].bias[0:1], 3 / 32)  # type: ignore[index,arg-type]
+    middle = torch.rand(1, 3, 16, 24)
+    moved = torch.roll(middle, 3, 3)
+    with torch.no_grad():
+        brought = guided.warp(moved, guided.flow(middle, moved))
+    assert torch.allclose(brought[..., :-3], middle[..., :-3], atol=1e-4)
+
+
 def test_two_steps_enlarge_luma_and_colours_apart() -> None:
     """Where FSRCNN gives zero luma, what is left is the colours' bicubic enlargement: a grey picture is black."""
     network = FsrcnnFiveParallel(FsrcnnConfig(scale=2)).eval()
@@ -120,6 +143,7 @@ EXPORTED: list[tuple[str, Any]] = [
     ("compact", CompactConfig(scale=3, features=8, convolutions=2)),
     ("fsrcnn+delta", FsrcnnConfig(scale=2)),
     ("fsrcnn+five-parallel", FsrcnnConfig(scale=4)),
+    ("fsrcnn+guided-five-parallel", FsrcnnConfig(scale=2)),
 ]
 
 

@@ -19,8 +19,10 @@ NETWORKS = {
     "span": "span:Span",
     "delta": "refine:Delta",
     "five-parallel": "refine:FiveParallel",
+    "guided-five-parallel": "guided:GuidedFiveParallel",
     "fsrcnn+delta": "refine:FsrcnnDelta",
     "fsrcnn+five-parallel": "refine:FsrcnnFiveParallel",
+    "fsrcnn+guided-five-parallel": "guided:FsrcnnGuidedFiveParallel",
 }
 """Name → module and class below ``vs_interp.networks``: one line a network."""
 

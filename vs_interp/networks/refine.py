@@ -27,7 +27,7 @@ PASSES = 2
 """How often every residual stack is applied."""
 
 
-def _stack(kind: type[nn.Conv2d] | type[nn.Conv3d], *widths: int) -> nn.Sequential:
+def stack(kind: type[nn.Conv2d] | type[nn.Conv3d], *widths: int) -> nn.Sequential:
     """Convolutions of side 3 from width to width, LeakyReLU 0.1 between them."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
@@ -47,6 +47,8 @@ class _Refiner(Network):
     name: ClassVar[str]
     reach: ClassVar[int]
     """Frames before and after the middle one."""
+    multiple_of: ClassVar[int] = 1
+    fp32_islands: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: RefinerConfig | None = None) -> None:
         super().__init__()
@@ -59,7 +61,9 @@ class _Refiner(Network):
             name=self.name,
             window=Window(offsets=tuple(range(-self.reach, self.reach + 1)), edge="mirror"),
             output=Output(times=(0.0,)),
+            multiple_of=self.multiple_of,
             minimum=8,
+            fp32_islands=self.fp32_islands,
         )
 
     @classmethod
@@ -80,11 +84,11 @@ class Delta(_Refiner):
 
     def __init__(self, config: RefinerConfig | None = None) -> None:
         super().__init__(config)
-        self.alone = _stack(nn.Conv2d, 3, 48, 48, 48, 48, 3)
+        self.alone = stack(nn.Conv2d, 3, 48, 48, 48, 48, 3)
         self.together = nn.Conv3d(3, 16, 3, padding=1)
-        self.residual = _stack(nn.Conv3d, 16, 16, 16)
+        self.residual = stack(nn.Conv3d, 16, 16, 16)
         self.collapse = nn.Conv3d(16, 16, (3, 1, 1))
-        self.change = _stack(nn.Conv2d, 16, 16, 3)
+        self.change = stack(nn.Conv2d, 16, 16, 3)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the B×3×H×W frame in the middle."""
@@ -110,8 +114,8 @@ class FiveParallel(_Refiner):
 
     def __init__(self, config: RefinerConfig | None = None) -> None:
         super().__init__(config)
-        self.alone = nn.ModuleList(_stack(nn.Conv2d, 3, 24, 72, 24, 3) for _ in range(5))
-        self.together = _stack(nn.Conv3d, 3, 24, 72, 24, 3)
+        self.alone = nn.ModuleList(stack(nn.Conv2d, 3, 24, 72, 24, 3) for _ in range(5))
+        self.together = stack(nn.Conv3d, 3, 24, 72, 24, 3)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the B×3×H×W frame in the middle."""
@@ -148,7 +152,9 @@ class TwoStep(Network):
             name=f"fsrcnn+{self.Refiner.name}",
             window=self.refiner.spec.window,
             output=Output(times=(0.0,), scale=self.config.scale),
+            multiple_of=self.Refiner.multiple_of,
             minimum=8,
+            fp32_islands=self.Refiner.fp32_islands,
         )
 
     @classmethod
