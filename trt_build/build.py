@@ -149,6 +149,7 @@ class _Build:
             plan = self.builder.build_serialized_network(self.network, self.config)
         if plan is None:
             raise self.log.build_failure()
+        progress(name, 1.0)
         if timing is not None and self.options.runtime == "tensorrt":
             timing.store(self.config)
         return bytes(memoryview(plan))

@@ -54,8 +54,11 @@ class BuildLog:
         if not errors:
             return self.build_failure()
         first = errors[0]
-        node = f"{first.node_name or first.node} ({first.node_operator})"
-        return BackendError(f"the runtime does not take the node {node}: {_sentence(first.desc())}")
+        reason = str(getattr(first.code(), "name", first.code())).lower().replace("_", " ")
+        said = "" if first.desc() in ("", "false") else f", {_sentence(first.desc())}"
+        return BackendError(
+            f"the runtime does not take the node {first.node_name()} ({first.node_operator()}): {reason}{said}"
+        )
 
     def build_failure(self) -> BackendError:
         """Return the exception for a build that failed: the first error, and the node it names."""

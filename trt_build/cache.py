@@ -152,6 +152,10 @@ class EngineCache:
                 found.append(Entry(path, status.st_size, used, _read_json(path.with_suffix(".json"))))
         yield from sorted(found, key=lambda entry: entry.used, reverse=True)
 
+    def find(self, key: EngineKey) -> Entry | None:
+        """Return the stored engine of that key, unread."""
+        return next((entry for entry in self.entries() if entry.path.stem == key.digest), None)
+
     def remove(self, entry: Entry) -> None:
         """Remove an engine; a process that serves it keeps it in memory."""
         entry.path.unlink(missing_ok=True)
@@ -176,7 +180,7 @@ class EngineCache:
             return lock.acquire()
 
     def _read(self, key: EngineKey) -> Engine:
-        """Return the stored engine.  Raises :class:`OSError`, or :class:`EngineError` where it is not this one, whole."""
+        """Return the stored engine.  Raises :class:`OSError`, or :class:`EngineError` where it is damaged."""
         path = self.folder / f"{key.digest}.engine"
         engine = Engine.from_bytes(path.read_bytes())
         if engine.about != key.about():

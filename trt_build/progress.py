@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 Progress = Callable[[str, float], None]
-"""Called with the name of what is built and how much of it is done, in [0, 1], never falling."""
+"""Called with the name of what is built and how much of it is done: never falling, 1 only once it is built."""
 
 
 def silent(name: str, done: float) -> None:
@@ -61,7 +61,7 @@ class Phases:
         if name in self._phases:
             parent, steps, _ = self._phases[name]
             self._phases[name] = (parent, steps, step + 1)
-        self._done = max(self._done, min(self._fraction(name), 1.0))
+        self._done = max(self._done, min(self._fraction(name), 0.99))
         return self._done
 
     def finish(self, name: str) -> None:

@@ -53,7 +53,7 @@ def show(engine: str, folder: Path | None, machine: bool) -> None:
         click.echo(json.dumps(described, indent=1))
         return
     for name, value in _flat(described):
-        click.echo(f"{name:28}{value}")
+        click.echo(f"{name:34}{value}")
 
 
 @command.command("verify")
@@ -67,7 +67,7 @@ def verify_engines(engine: str | None, model: str | None, folder: Path | None, m
     entries = [_find(cache, engine)] if engine else list(cache.entries())
     if model is not None and engine is None:
         raise ArgumentError("--model goes with the name of one engine")
-    rows = [{"engine": entry.path.stem, "fault": _fault(entry)} for entry in entries]
+    rows: list[dict[str, Any]] = [{"engine": entry.path.stem, "fault": _fault(entry)} for entry in entries]
     faults = [row for row in rows if row["fault"]]
     if model is not None and not faults:
         rows[0]["psnr"] = _measure(entries[0], model)

@@ -14,9 +14,11 @@ from ..errors import VsInterpError
 
 COMMANDS = {
     "bench": "bench:command",
+    "build": "build:command",
     "convert": "convert:command",
     "demo": "demo:command",
     "doctor": "doctor:command",
+    "engines": "engines:command",
     "export": "export:command",
     "weights": "weights:command",
 }
