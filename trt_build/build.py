@@ -108,17 +108,31 @@ def build_engine(
     with the runtime's first error and the node it speaks of.
     """
     check_supported(target, options.runtime)
-    runtime = load(options.runtime)
     graphs = engine_graphs(model, profile, options)
+    plans = build_plans(graphs, profile, options, target, timing=timing, progress=progress, log=log)
+    return Engine(plans, dict(about or {}))
+
+
+def build_plans(
+    graphs: Mapping[str, onnx.ModelProto],
+    profile: Profile,
+    options: BuildOptions,
+    target: Target,
+    *,
+    timing: TimingCache | None = None,
+    progress: Progress = silent,
+    log: BuildLog | None = None,
+) -> dict[str, bytes]:
+    """Return the plan of each of :func:`engine_graphs`; raises what :func:`build_engine` does."""
+    runtime, plans = load(options.runtime), {}
     log = log if log is not None else BuildLog()
-    plans = {}
     for name, graph in graphs.items():
         log.start(name, graph)
         build = _Build(runtime, graph, options, log)
         plans[name] = build.run(name, profile, target, timing, progress)
         del build
         gc.collect()  # the builder keeps hundreds of MB, in cycles with its logger
-    return Engine(plans, dict(about or {}))
+    return plans
 
 
 class _Build:

@@ -137,7 +137,7 @@ def current_device(index: int = 0) -> Device:
 def present_devices() -> Iterable[Device]:
     """Return this machine's GPUs; none where there is no driver or no ``cuda-bindings``."""
     try:
-        from cuda.bindings import runtime  # type: ignore[import-untyped]
+        from cuda.bindings import runtime
     except ImportError:
         return []
     error, count = runtime.cudaGetDeviceCount()
