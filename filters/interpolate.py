@@ -19,7 +19,7 @@ from vs_interp.weights import resolve
 
 from .planes import check_clip, from_rgb, plane_format, to_rgb
 from .scenes import DEFAULT_THRESHOLD, check_threshold
-from .serve import REPEAT, Planes, serve
+from .serve import REPEAT, Batch, Planes, deal, serve
 from .timeline import Rate, Timeline, as_factor, as_rate, by_factor, by_rate, span
 
 core = vs.core
@@ -69,7 +69,9 @@ def interpolate(
         timeline, rate = _timeline(clip, factor, fps)
         file = ModelFile.load(resolve(model, network=network))
         if not file.spec.takes_time or file.spec.output.kind != "frame" or file.spec.output.scale != 1:
-            raise ArgumentError(f"the model {model} is {file.spec.name}, which makes no frames at any time: choose another")
+            raise ArgumentError(
+                f"the model {model} is {file.spec.name}, which makes no frames at any time: choose another"
+            )
         runtime = choose(backend)
         planes = plane_format(clip, colour) if runtime.native_planes else RGBS
         sessions = runtime.open(file, Profile(width=clip.width, height=clip.height, planes=planes))
@@ -117,7 +119,9 @@ def _durations(clip: vs.VideoNode) -> list[Fraction]:
     for number, frame in enumerate(clip.frames(close=True)):
         seconds = _lasts(frame, clip.fps)
         if seconds is None:
-            raise ArgumentError(f"frame {number} has no duration and the clip no rate: use factor=, or std.AssumeFPS first")
+            raise ArgumentError(
+                f"frame {number} has no duration and the clip no rate: use factor=, or std.AssumeFPS first"
+            )
         found.append(seconds)
     return found
 
@@ -135,22 +139,20 @@ def _made(
     convert: Callable[[vs.VideoNode], vs.VideoNode],
 ) -> list[vs.VideoNode]:  # fmt: skip
     """Return ``timeline.most_made`` clips: the first frame made in each window, the second, …"""
-    served = source.served
+    served, most = source.served, timeline.most_made
     picture = served.width * served.height * served.format.bytes_per_sample * served.format.num_planes
-    most, part = timeline.most_made, max(1, TALLEST // picture)
+    pictures = min(most, max(1, TALLEST // picture))
+    batch = Batch(pictures, -(-most // pictures))
+
+    def times_of(number: int) -> list[float]:
+        return [float(time) for time in timeline.times(number) if time > 0]
+
+    tall = serve(source, file.spec.window, sessions, times_of, batch, threshold)
     made = []
-    for start in range(0, most, part):
-        pictures = min(part, most - start)
-
-        def times_of(number: int, start: int = start, pictures: int = pictures) -> list[float]:
-            times = [float(time) for time in timeline.times(number) if time > 0]
-            return times[start : start + pictures]
-
-        tall = serve(source, file.spec.window, sessions, times_of, pictures, threshold)
-        height = served.height
-        for index in range(pictures):
-            one = tall.std.Crop(top=index * height, bottom=(pictures - 1 - index) * height) if pictures > 1 else tall
-            made.append(convert(one))
+    for index in range(most):
+        part, place = divmod(index, pictures)
+        below = (pictures - 1 - place) * served.height
+        made.append(convert(deal(tall, batch.parts, part).std.Crop(top=place * served.height, bottom=below)))
     return made
 
 
@@ -198,7 +200,11 @@ def _lay_out(
 
 
 def _duration(
-    timeline: Timeline, n: int, moments: tuple[tuple[int, Fraction], ...], lasts: Fraction | None, next_lasts: Fraction | None
+    timeline: Timeline,
+    n: int,
+    moments: tuple[tuple[int, Fraction], ...],
+    lasts: Fraction | None,
+    next_lasts: Fraction | None,
 ) -> Fraction | None:
     """Return how long output frame n lasts where source durations are divided; ``None`` where they are unknown."""
     if lasts is None or next_lasts is None:

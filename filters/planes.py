@@ -42,10 +42,14 @@ def check_clip(clip: vs.VideoNode) -> Colour:
         raise ArgumentError(f"the format {clip.format.name} is not supported: convert to 4:2:0, 4:2:2 or 4:4:4")
     if min(clip.width, clip.height) < SMALLEST:
         raise ArgumentError(f"the clip is {clip.width}x{clip.height}: it must be at least {SMALLEST}x{SMALLEST}")
+    if len(clip) < 2:
+        raise ArgumentError("the clip has one frame only: there is nothing between frames to make")
     with clip.get_frame(0) as frame:
         props = dict(frame.props)
     if props.get("_FieldBased", 0):
-        raise ArgumentError("the clip is interlaced (_FieldBased is set): deinterlace it first, e.g. with bwdif or QTGMC")
+        raise ArgumentError(
+            "the clip is interlaced (_FieldBased is set): deinterlace it first, e.g. with bwdif or QTGMC"
+        )
     return _colour(clip, props)
 
 
@@ -68,9 +72,13 @@ def plane_format(clip: vs.VideoNode, colour: Colour) -> PlaneFormat:
     """Return the clip's format in the engine builder's words.  Raises :class:`ArgumentError` for rare matrices."""
     family = FAMILIES[clip.format.color_family]
     if family != "rgb" and colour.matrix not in MATRICES:
-        raise ArgumentError(f"the matrix {colour.matrix} cannot be worked on by the engine: convert to BT.709 or BT.2020")
+        raise ArgumentError(
+            f"the matrix {colour.matrix} cannot be worked on by the engine: convert to BT.709 or BT.2020"
+        )
     if colour.chroma_location not in SITINGS:
-        raise ArgumentError(f"the chroma location {colour.chroma_location} is not supported: convert to left or top-left")
+        raise ArgumentError(
+            f"the chroma location {colour.chroma_location} is not supported: convert to left or top-left"
+        )
     return PlaneFormat(
         family=family,
         bits=clip.format.bits_per_sample,

@@ -20,6 +20,15 @@ core = vs.core
 REPEAT = "VsInterpRepeat"
 """Property of a tall frame that holds no pictures, since the nearer source frame is to be repeated."""
 
+
+@dataclass(frozen=True)
+class Batch:
+    """How the frames made in a window leave: in ``parts`` tall frames of ``pictures`` each."""
+
+    pictures: int
+    parts: int
+
+
 TimesOf = Callable[[int], Sequence[float]]
 """The times asked for in the window of a source frame."""
 
@@ -33,27 +42,41 @@ class Planes:
 
 
 def serve(
-    planes: Planes, window: Window, sessions: Sequence[Session], times_of: TimesOf, pictures: int, threshold: float | None
+    planes: Planes,
+    window: Window,
+    sessions: Sequence[Session],
+    times_of: TimesOf,
+    batch: Batch,
+    threshold: float | None,
 ) -> vs.VideoNode:
-    """Return a clip with one tall frame a window: ``pictures`` frames stacked, in the planes that sessions take.
+    """Return a clip with ``batch.parts`` tall frames a window, each of ``batch.pictures`` pictures.
 
     Concurrent windows go to the sessions in turn, so that no session is ever entered twice.  Where a cut lies right
     after the window's frame 0, or nothing changes, the tall frame is blank and carries :data:`REPEAT`.
     """
-    served = planes.served
+    served, slots = planes.served, len(sessions)
     clips = [shift(served, offset, window.edge) for offset in window.offsets]
     clips += [shift(differences(planes.source), offset, window.edge) for offset in window.offsets[:-1]]
-    slots = len(sessions)
-    padding = -len(served) % slots
+    clips = [_weave([clip] * batch.parts) for clip in clips]
+    jobs = len(clips[0])
+    padding = -jobs % slots
     clips = [clip + clip[-1] * padding if padding else clip for clip in clips]
-    tall = core.std.BlankClip(served, height=served.height * pictures, length=len(clips[0]) // slots, keep=True)
+    tall = core.std.BlankClip(served, height=served.height * batch.pictures, length=len(clips[0]) // slots, keep=True)
     nodes = []
     for slot, session in enumerate(sessions):
-        dealt = [clip.std.SelectEvery(slots, [slot], modify_duration=False) for clip in clips]
-        work = _Worker(window, session, times_of, pictures, threshold, slots, slot, len(served), tall)
+        dealt = [deal(clip, slots, slot) for clip in clips]
+        work = _Worker(window, session, times_of, batch, threshold, (slots, slot), len(served), tall)
         nodes.append(core.std.ModifyFrame(tall, clips=dealt, selector=work))
-    woven = core.std.Interleave(nodes, modify_duration=False) if slots > 1 else nodes[0]
-    return woven[: len(served)]
+    return _weave(nodes)[:jobs]
+
+
+def deal(clip: vs.VideoNode, hands: int, hand: int) -> vs.VideoNode:
+    """Return every ``hands``-th frame of the clip, from ``hand`` on."""
+    return clip if hands == 1 else core.std.SelectEvery(clip, hands, [hand], modify_duration=False)
+
+
+def _weave(clips: Sequence[vs.VideoNode]) -> vs.VideoNode:
+    return clips[0] if len(clips) == 1 else core.std.Interleave(clips, modify_duration=False)
 
 
 def shift(clip: vs.VideoNode, offset: int, edge: str) -> vs.VideoNode:
@@ -80,20 +103,29 @@ class _Worker:
     """The callback of one slot: a window's frames in, one tall frame out."""
 
     def __init__(
-        self, window: Window, session: Session, times_of: TimesOf, pictures: int, threshold: float | None,
-        slots: int, slot: int, length: int, tall: vs.VideoNode,
-    ) -> None:  # fmt: skip
+        self,
+        window: Window,
+        session: Session,
+        times_of: TimesOf,
+        batch: Batch,
+        threshold: float | None,
+        turn: tuple[int, int],
+        length: int,
+        tall: vs.VideoNode,
+    ) -> None:
         self.window, self.session, self.times_of = window, session, times_of
-        self.pictures, self.threshold = pictures, threshold
-        self.slots, self.slot, self.length = slots, slot, length
+        self.batch, self.threshold, self.length = batch, threshold, length
+        self.slots, self.slot = turn
         self.format, self.width, self.height = tall.format, tall.width, tall.height
 
     def __call__(self, n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
-        number = min(n * self.slots + self.slot, self.length - 1)
+        job = min(n * self.slots + self.slot, self.length * self.batch.parts - 1)
+        number, part = divmod(job, self.batch.parts)
         count = len(self.window.offsets)
         frames, changes = f[:count], [float(frame.props["PlaneStatsDiff"]) for frame in f[count:]]
         tall = core.create_video_frame(self.format, self.width, self.height)
-        times = self.times_of(number)
+        pictures = self.batch.pictures
+        times = self.times_of(number)[part * pictures : (part + 1) * pictures]
         chosen = self._near_side([frame.props for frame in frames], changes)
         first = self.window.offsets.index(0)
         alone = count > 1 and (number == self.length - 1 or chosen[first + 1] == first)
@@ -101,7 +133,7 @@ class _Worker:
             tall.props[REPEAT] = 1
             return tall
         keys = [reflect(number + self.window.offsets[index], self.length, self.window.edge) for index in chosen]
-        out = _stacked(tall, self.pictures)[: len(times)]
+        out = _stacked(tall, pictures)[: len(times)]
         self.session.run([_planes(frames[index]) for index in chosen], keys, times, out)
         return tall
 

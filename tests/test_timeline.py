@@ -13,14 +13,19 @@ from vs_interp.errors import ArgumentError
 from vs_interp.filters.timeline import Timeline, as_factor, as_rate, by_factor, by_rate, span
 
 factors = st.fractions(min_value=Fraction(61, 60), max_value=8, max_denominator=60)
-durations = st.lists(st.fractions(min_value=Fraction(1, 240), max_value=Fraction(1, 4), max_denominator=1000), min_size=1, max_size=40)
+durations = st.lists(
+    st.fractions(min_value=Fraction(1, 240), max_value=Fraction(1, 4), max_denominator=1000), min_size=1, max_size=40
+)
 
 
 def positions(timeline: Timeline) -> list[Fraction]:
     """All output moments as one number, source frame plus time."""
     moments = timeline.moments()
     count = len(timeline.cycle)
-    found = [Fraction(n // len(moments) * count + moments[n % len(moments)][0]) + moments[n % len(moments)][1] for n in range(timeline.length)]
+    found = [
+        Fraction(n // len(moments) * count + moments[n % len(moments)][0]) + moments[n % len(moments)][1]
+        for n in range(timeline.length)
+    ]
     return found
 
 
@@ -55,7 +60,9 @@ def test_a_constant_rate_follows_the_true_time_stamps(lasts: list[Fraction], fps
     st.fractions(min_value=0, max_value=Fraction(99, 100)), st.fractions(min_value=0, max_value=2),
     st.fractions(min_value=Fraction(1, 100), max_value=1), st.fractions(min_value=Fraction(1, 100), max_value=1),
 )  # fmt: skip
-def test_a_span_is_the_integral_of_the_durations(here: Fraction, following: Fraction, first: Fraction, second: Fraction) -> None:
+def test_a_span_is_the_integral_of_the_durations(
+    here: Fraction, following: Fraction, first: Fraction, second: Fraction
+) -> None:
     following = max(following, here)
     inside = min(following, Fraction(1)) - here
     assert span(here, following, first, second) == inside * first + max(following - 1, Fraction(0)) * second

@@ -1,0 +1,34 @@
+"""Neural frame interpolation and upscaling for VapourSynth.
+
+The names below are imported from where they live when they are first used, so that importing this package loads
+neither VapourSynth nor a runtime::
+
+    from vs_interp import super_slomo, OpenVINO
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "super_slomo": "vs_interp.filters",
+    "OpenVINO": "trt_build.backends",
+    "TensorRT": "trt_build.backends",
+    "TensorRTRTX": "trt_build.backends",
+    "VsInterpError": "vs_interp.errors",
+}
+
+__all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

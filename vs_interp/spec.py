@@ -128,7 +128,9 @@ class NetworkSpec:
             raise ModelFileError(f"its output has the times {times}: they must lie in [0, 1)")
         for name in ("multiple_of", "minimum"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ModelFileError(f"its spec has {name} = {getattr(self, name)!r}: it must be a whole number from 1 up")
+                raise ModelFileError(
+                    f"its spec has {name} = {getattr(self, name)!r}: it must be a whole number from 1 up"
+                )
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:

@@ -35,11 +35,15 @@ class Film:
         try:
             index = json.loads((folder / INDEX).read_text())
         except FileNotFoundError as error:
-            raise DatasetError(f"{folder} holds no {INDEX}: make the film first (python -m vs_interp.training.film)") from error
+            raise DatasetError(
+                f"{folder} holds no {INDEX}: make the film first (python -m vs_interp.training.film)"
+            ) from error
         shape = (index["frames"], index["height"], index["width"], 3)
         size = (folder / FRAMES).stat().st_size
         if size != np.prod(shape):
-            raise DatasetError(f"{folder / FRAMES} has {size} bytes where {np.prod(shape)} were expected: make it again")
+            raise DatasetError(
+                f"{folder / FRAMES} has {size} bytes where {np.prod(shape)} were expected: make it again"
+            )
         frames = np.memmap(folder / FRAMES, np.uint8, "r", shape=shape)
         return cls(frames, np.asarray(index["differences"], np.float64))
 

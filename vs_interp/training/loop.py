@@ -78,7 +78,9 @@ def train(recipe: dict[str, Any], output: Path) -> None:
     if not isinstance(teacher, Rife):
         raise DatasetError(f"{data['teacher']} holds {teacher.spec.name}, and the teacher must be rife")
     scenes = Scenes(Path(data["photos"]), Path(data["sprites"]), data["height"], data["width"])
-    batches = Batches(Film.open(Path(data["film"])), scenes, teacher, training["seed"], data["batch"], data["synthetic"])
+    batches = Batches(
+        Film.open(Path(data["film"])), scenes, teacher, training["seed"], data["batch"], data["synthetic"]
+    )
     output.mkdir(parents=True, exist_ok=True)
     started, steps, running = time.time(), training["steps"], 0.0
     for step, batch in enumerate(DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=8)):
