@@ -47,7 +47,8 @@ class Fsrcnn(Network):
         self.shrink = _convolution(features, shrunk, 1)
         self.map = nn.Sequential(*(_convolution(shrunk, shrunk, 3) for _ in range(self.config.mappings)))
         self.expand = _convolution(shrunk, features, 1)
-        self.enlarge = nn.ConvTranspose2d(features, 1, 9, scale, 4, output_padding=scale - 1)
+        padding = (10 - scale) // 2
+        self.enlarge = nn.ConvTranspose2d(features, 1, 9, scale, padding, output_padding=2 * padding + scale - 9)
 
     @property
     def spec(self) -> NetworkSpec:
