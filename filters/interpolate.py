@@ -11,10 +11,11 @@ from typing import Any
 import vapoursynth as vs
 
 from trt_build.backends import choose
-from trt_build.backends.base import Backend
+from trt_build.backends.base import Backend, Session
 from trt_build.model_file import ModelFile
 from trt_build.profile import RGBS, Profile
 from vs_interp.errors import ArgumentError, VsInterpError
+from vs_interp.spec import Window
 from vs_interp.weights import resolve
 
 from .planes import check_clip, from_rgb, plane_format, to_rgb
@@ -56,11 +57,20 @@ def super_slomo(
     At a cut the nearer source frame is repeated; after the last source frame its picture repeats.  Raises
     ``vs.Error`` that says what is wrong and what to do.
     """
-    return interpolate(clip, "super-slomo", factor, fps, model, backend, scene_threshold)
+    return interpolate(
+        clip, "super-slomo", factor=factor, fps=fps, model=model, backend=backend, scene_threshold=scene_threshold
+    )
 
 
 def interpolate(
-    clip: vs.VideoNode, network: str, factor: Any, fps: Any, model: Any, backend: Any, scene_threshold: float | None
+    clip: vs.VideoNode,
+    network: str,
+    *,
+    factor: Any,
+    fps: Any,
+    model: Any,
+    backend: Any,
+    scene_threshold: float | None,
 ) -> vs.VideoNode:
     """Serve any network that takes a time: see :func:`super_slomo`."""
     try:
@@ -79,7 +89,7 @@ def interpolate(
         raise vs.Error(f"{network.replace('-', '_')}: {error}") from error
     convert = (lambda made: made) if runtime.native_planes else functools.partial(from_rgb, like=clip, colour=colour)
     source = Planes(clip, clip if runtime.native_planes else to_rgb(clip, colour))
-    made = _made(source, file, sessions, timeline, scene_threshold, convert)
+    made = _made(source, file.spec.window, sessions, timeline=timeline, threshold=scene_threshold, convert=convert)
     return _lay_out(clip, made, timeline, rate, constant=fps is not None)
 
 
@@ -135,9 +145,14 @@ def _lasts(frame: vs.VideoFrame, rate: Fraction) -> Fraction | None:
 
 
 def _made(
-    source: Planes, file: ModelFile, sessions: Sequence[Any], timeline: Timeline, threshold: float | None,
+    source: Planes,
+    window: Window,
+    sessions: Sequence[Session],
+    *,
+    timeline: Timeline,
+    threshold: float | None,
     convert: Callable[[vs.VideoNode], vs.VideoNode],
-) -> list[vs.VideoNode]:  # fmt: skip
+) -> list[vs.VideoNode]:
     """Return ``timeline.most_made`` clips: the first frame made in each window, the second, …"""
     served, most = source.served, timeline.most_made
     picture = served.width * served.height * served.format.bytes_per_sample * served.format.num_planes
@@ -147,7 +162,7 @@ def _made(
     def times_of(number: int) -> list[float]:
         return [float(time) for time in timeline.times(number) if time > 0]
 
-    tall = serve(source, file.spec.window, sessions, times_of, batch, threshold)
+    tall = serve(source, window, sessions, times_of=times_of, batch=batch, threshold=threshold)
     made = []
     for index in range(most):
         part, place = divmod(index, pictures)

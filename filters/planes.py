@@ -57,7 +57,7 @@ def _colour(clip: vs.VideoNode, props: dict[str, object]) -> Colour:
     def code(name: str, default: int, unspecified: int | None = None) -> int:
         value = props.get(name, default)
         known = isinstance(value, int) and value != unspecified
-        return int(value) if known else default  # type: ignore[call-overload,no-any-return]
+        return int(value) if known else default  # type: ignore[call-overload]
 
     if clip.format.color_family == vs.RGB:
         return Colour(matrix=0, range=code("_Range", vs.RANGE_FULL), chroma_location=0)

@@ -45,6 +45,7 @@ def serve(
     planes: Planes,
     window: Window,
     sessions: Sequence[Session],
+    *,
     times_of: TimesOf,
     batch: Batch,
     threshold: float | None,
@@ -65,7 +66,16 @@ def serve(
     nodes = []
     for slot, session in enumerate(sessions):
         dealt = [deal(clip, slots, slot) for clip in clips]
-        work = _Worker(window, session, times_of, batch, threshold, (slots, slot), len(served), tall)
+        work = _Worker(
+            window,
+            session,
+            times_of=times_of,
+            batch=batch,
+            threshold=threshold,
+            turn=(slots, slot),
+            length=len(served),
+            tall=tall,
+        )
         nodes.append(core.std.ModifyFrame(tall, clips=dealt, selector=work))
     return _weave(nodes)[:jobs]
 
@@ -106,6 +116,7 @@ class _Worker:
         self,
         window: Window,
         session: Session,
+        *,
         times_of: TimesOf,
         batch: Batch,
         threshold: float | None,

@@ -8,9 +8,9 @@ from math import floor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from vs_interp.filters.timeline import Timeline, as_factor, as_rate, by_factor, by_rate, span
 
 from vs_interp.errors import ArgumentError
-from vs_interp.filters.timeline import Timeline, as_factor, as_rate, by_factor, by_rate, span
 
 factors = st.fractions(min_value=Fraction(61, 60), max_value=8, max_denominator=60)
 durations = st.lists(
@@ -71,8 +71,9 @@ def test_a_span_is_the_integral_of_the_durations(
 @pytest.mark.parametrize(
     ("given_rate", "exact"),
     [
-        (60, Fraction(60)), (59.94, Fraction(60000, 1001)), (23.976, Fraction(24000, 1001)), (119.88, Fraction(120000, 1001)),
-        (29.97, Fraction(30000, 1001)), ((60000, 1001), Fraction(60000, 1001)), (12.5, Fraction(25, 2)), (Fraction(50), Fraction(50)),
+        (60, Fraction(60)), (59.94, Fraction(60000, 1001)), (23.976, Fraction(24000, 1001)),
+        (119.88, Fraction(120000, 1001)), (29.97, Fraction(30000, 1001)), ((60000, 1001), Fraction(60000, 1001)),
+        (12.5, Fraction(25, 2)), (Fraction(50), Fraction(50)),
     ],
 )  # fmt: skip
 def test_rates_are_read_as_people_write_them(given_rate: object, exact: Fraction) -> None:

@@ -106,7 +106,7 @@ def validate(network: Network, model: ModelFile) -> None:
             if wanted.shape != shape:
                 raise ExportError(f"shapes differ: the network gives {wanted.shape}, its spec says {shape}")
             made = np.empty(shape, np.float32)
-            session.run([frame[0].numpy() for frame in frames], range(len(frames)), [time], list(made))
+            session.run([list(frame[0].numpy()) for frame in frames], range(len(frames)), [time], list(made))
             difference = float(np.abs(made - wanted).max())
             if not difference <= TOLERANCE:
                 raise ExportError(f"values differ by {difference:.2g} at {size[1]}x{size[0]}, time {time}: report this")

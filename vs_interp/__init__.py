@@ -21,7 +21,7 @@ _HOMES = {
     "VsInterpError": "vs_interp.errors",
 }
 
-__all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["OpenVINO", "TensorRT", "TensorRTRTX", "VsInterpError", "__version__", "super_slomo"]
 
 
 def __getattr__(name: str) -> Any:

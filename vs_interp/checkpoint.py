@@ -34,7 +34,7 @@ def load_checkpoint(path: Path) -> Network:
     else:
         read = read_ncnn(path) if path.suffix == ".param" else dict(_flatten(_read_pickle(path)))
         name, config, tensors = _recognise(path, read)
-        network = network_class(name)(config)  # type: ignore[call-arg]
+        network = network_class(name)(config)
     _fill(network, tensors, path)
     return network.eval()
 

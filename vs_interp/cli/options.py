@@ -23,7 +23,8 @@ class Factor(click.ParamType[Fraction]):
         from vs_interp.filters.timeline import as_factor
 
         try:
-            return as_factor(Fraction(value))
+            exact: Fraction = as_factor(Fraction(value))
+            return exact
         except ArgumentError as error:
             self.fail(str(error), param, ctx)
         except (ValueError, ZeroDivisionError):
@@ -39,7 +40,8 @@ class FrameRate(click.ParamType[Fraction]):
         from vs_interp.filters.timeline import as_rate
 
         try:
-            return as_rate(Fraction(value) if "/" in value else float(value))
+            exact: Fraction = as_rate(Fraction(value) if "/" in value else float(value))
+            return exact
         except ArgumentError as error:
             self.fail(str(error), param, ctx)
         except (ValueError, ZeroDivisionError):

@@ -51,4 +51,4 @@ class Network(nn.Module, ABC):
     @classmethod
     def from_config(cls, values: Mapping[str, Any]) -> Self:
         """Build the network from the configuration that a checkpoint carries."""
-        return cls(cls.Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))  # type: ignore[call-arg]
+        return cls(cls.Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))

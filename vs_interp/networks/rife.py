@@ -122,6 +122,7 @@ class Rife(Network):
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the B×3×H×W frame at ``time`` (B×1×1×1, strictly between 0 and 1)."""
         assert time is not None
-        estimate, warped0, warped1 = self.estimate(*frames, time)
+        frame0, frame1 = frames
+        estimate, warped0, warped1 = self.estimate(frame0, frame1, time)
         visible0 = torch.sigmoid(estimate.mask)
         return warped0 * visible0 + warped1 * (1 - visible0)

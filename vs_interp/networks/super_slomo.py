@@ -190,7 +190,7 @@ class SuperSloMo(Network):
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[SuperSloMoConfig, dict[str, Tensor]] | None:
-        """Read the layout of ``SuperSloMo.ckpt``: ``state_dictFC`` and ``state_dictAT``; either skip is told by shape."""
+        """Read the layout of ``SuperSloMo.ckpt``, ``state_dictFC`` and ``state_dictAT``; shapes tell the variant."""
         prefixes = {"state_dictFC.": "flow_network.", "state_dictAT.": "synthesis_network."}
         state = {
             new + name.removeprefix(old): tensor
@@ -244,9 +244,11 @@ class SuperSloMo(Network):
 
     def state(self, *frames: Tensor) -> tuple[Tensor, ...]:
         """Return F01 and F10."""
-        return self.flow(*frames)
+        frame0, frame1 = frames
+        return self.flow(frame0, frame1)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the B×3×H×W frame at ``time`` (B×1×1×1, strictly between 0 and 1)."""
         assert time is not None
-        return self.synthesise(*frames, *state, time).frame
+        (frame0, frame1), (flow01, flow10) = frames, state
+        return self.synthesise(frame0, frame1, flow01, flow10, time).frame

@@ -63,7 +63,7 @@ class Batches(IterableDataset[Batch]):
         middle = gap // 2 if random.random() < 0.6 else int(random.integers(1, gap))
         height, width = self.scenes.height, self.scenes.width
         shrink = 2 if random.random() < 0.25 and 2 * height <= self.film.frames.shape[1] else 1
-        best, most = np.empty(0), -1.0
+        best, most = self.film.frames[:0], -1.0
         for _ in range(2):
             start = int(random.choice(starts[gap]))
             y = int(random.integers(0, self.film.frames.shape[1] - shrink * height + 1))
@@ -102,7 +102,8 @@ def _vary(sample: Sample, random: np.random.Generator) -> Sample:
 
 def _collate(samples: list[Sample], teacher: Rife, random: np.random.Generator) -> Batch:
     """Stack the samples, let the teacher give the flows that are not known, and add sensor noise to the inputs."""
-    frame0, frame1, truth = (torch.stack([s[i] for s in samples]) for i in range(3))
+    frame0, frame1 = (torch.stack([s.frame0 for s in samples]), torch.stack([s.frame1 for s in samples]))
+    truth = torch.stack([s.truth for s in samples])
     time = torch.tensor([s.time for s in samples]).view(-1, 1, 1, 1)
     flow = torch.zeros(len(samples), 4, *truth.shape[2:])
     doubt = torch.zeros(len(samples), 1, *truth.shape[2:])

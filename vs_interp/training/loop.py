@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 import tomllib
 from dataclasses import asdict
@@ -16,10 +15,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ..networks.rife import Rife
-from ..networks.super_slomo import SuperSloMo, SuperSloMoConfig
 from ..checkpoint import load_checkpoint
 from ..errors import DatasetError
+from ..networks.rife import Rife
+from ..networks.super_slomo import SuperSloMo, SuperSloMoConfig
 from .data import Batch, Batches
 from .film import Film
 from .losses import charbonnier, flow_distance, smoothness
@@ -58,11 +57,11 @@ def learning_rate(step: int, steps: int, highest: float, warmup: int = 300) -> f
 
 
 def save(path: Path, tensors: dict[str, Tensor], config: SuperSloMoConfig, record: dict[str, Any]) -> None:
-    """Write weights as safetensors, the configuration and the record in its metadata, under a final name or not at all."""
+    """Write weights as safetensors, configuration and record in the metadata, under a final name or not at all."""
     metadata = {"network": "super-slomo", "config": json.dumps(asdict(config)), "record": json.dumps(record)}
     unfinished = path.with_suffix(".partial")
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished, metadata)
-    os.replace(unfinished, path)
+    unfinished.replace(path)
 
 
 def train(recipe: dict[str, Any], output: Path) -> None:
@@ -70,8 +69,7 @@ def train(recipe: dict[str, Any], output: Path) -> None:
     training, data = recipe["training"], recipe["data"]
     torch.manual_seed(training["seed"])
     torch.set_num_threads(training.get("threads", torch.get_num_threads()))
-    config = SuperSloMoConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in recipe["network"].items()})
-    network = SuperSloMo(config).to(memory_format=torch.channels_last)
+    network = SuperSloMo.from_config(recipe["network"]).to(memory_format=torch.channels_last)
     average = {name: tensor.clone().float() for name, tensor in network.state_dict().items()}
     optimiser = torch.optim.AdamW(network.parameters(), lr=1.0, weight_decay=training["weight_decay"])
     teacher = load_checkpoint(Path(data["teacher"]))
@@ -91,7 +89,7 @@ def train(recipe: dict[str, Any], output: Path) -> None:
             group["lr"] = rate
         total, error = loss(network, batch, recipe["losses"])
         optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), training["clip"])
         if torch.isfinite(norm):
             optimiser.step()
@@ -102,16 +100,16 @@ def train(recipe: dict[str, Any], output: Path) -> None:
         if (step + 1) % 100 == 0:
             hours = (time.time() - started) / 3600
             print(
-                f"step {step + 1}/{steps}  loss {float(total):.4f}  psnr {-10 * math.log10(running):.2f}  "
+                f"step {step + 1}/{steps}  loss {float(total.detach()):.4f}  psnr {-10 * math.log10(running):.2f}  "
                 f"{hours * 3600 / (step + 1):.3f} s/step  left {hours / (step + 1) * (steps - step - 1):.2f} h",
                 flush=True,
             )
         if (step + 1) % 1000 == 0 or step + 1 == steps:
             record = {"steps": step + 1, "seed": training["seed"], "hours": round((time.time() - started) / 3600, 3)}
-            save(output / "super-slomo.safetensors", average, config, record)
+            save(output / "super-slomo.safetensors", average, network.config, record)
             state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}
             torch.save(state, output / "state.partial")
-            os.replace(output / "state.partial", output / "state.pt")
+            (output / "state.partial").replace(output / "state.pt")
 
 
 if __name__ == "__main__":
