@@ -1,5 +1,5 @@
 """VapourSynth filters: neural frame interpolation and upscaling as nodes of a script."""
 
-from .interpolate import super_slomo
+from .interpolate import rife, super_slomo
 
-__all__ = ["super_slomo"]
+__all__ = ["rife", "super_slomo"]

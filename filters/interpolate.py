@@ -62,6 +62,24 @@ def super_slomo(
     )
 
 
+def rife(
+    clip: vs.VideoNode,
+    *,
+    factor: int | float | Fraction | None = None,
+    fps: Rate | None = None,
+    model: str | os.PathLike[str] | None = None,
+    backend: Backend | str | None = None,
+    scene_threshold: float | None = DEFAULT_THRESHOLD,
+) -> vs.VideoNode:
+    """Return the clip at a higher frame rate, made by RIFE 4.0; arguments and errors are those of :func:`super_slomo`.
+
+    Its weights are not bundled: ``vs-interp weights get rife-4.0`` fetches them once.
+    """
+    return interpolate(
+        clip, "rife", factor=factor, fps=fps, model=model, backend=backend, scene_threshold=scene_threshold
+    )
+
+
 def interpolate(
     clip: vs.VideoNode,
     network: str,

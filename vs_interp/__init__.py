@@ -15,13 +15,14 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "super_slomo": "vs_interp.filters",
+    "rife": "vs_interp.filters",
     "OpenVINO": "trt_build.backends",
     "TensorRT": "trt_build.backends",
     "TensorRTRTX": "trt_build.backends",
     "VsInterpError": "vs_interp.errors",
 }
 
-__all__ = ["OpenVINO", "TensorRT", "TensorRTRTX", "VsInterpError", "__version__", "super_slomo"]
+__all__ = ["OpenVINO", "TensorRT", "TensorRTRTX", "VsInterpError", "__version__", "rife", "super_slomo"]
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 type Step = Callable[[Stream], Stream]
 """What an option such as ``--interpolate`` does to the clip, taken in the order given."""
 
-INTERPOLATIONS = {"super-slomo": "super_slomo"}
+INTERPOLATIONS = {"rife": "rife", "super-slomo": "super_slomo"}
 """Name on the command line → filter in ``vs_interp.filters``: one line a network."""
 
 
