@@ -15,7 +15,7 @@ from trt_build.backends.base import Backend, Session
 from trt_build.model_file import ModelFile
 from trt_build.profile import RGBS, Profile
 from vs_interp.errors import ArgumentError, VsInterpError
-from vs_interp.spec import Window
+from vs_interp.spec import NetworkSpec, Window
 from vs_interp.weights import resolve
 
 from .planes import check_clip, from_rgb, plane_format, to_rgb
@@ -96,10 +96,7 @@ def interpolate(
         colour = check_clip(clip)
         timeline, rate = _timeline(clip, factor, fps)
         file = ModelFile.load(resolve(model, network=network))
-        if not file.spec.takes_time or file.spec.output.kind != "frame" or file.spec.output.scale != 1:
-            raise ArgumentError(
-                f"the model {model} is {file.spec.name}, which makes no frames at any time: choose another"
-            )
+        _check_spec(file.spec, model)
         runtime = choose(backend)
         planes = plane_format(clip, colour) if runtime.native_planes else RGBS
         sessions = runtime.open(file, Profile(width=clip.width, height=clip.height, planes=planes))
@@ -109,6 +106,18 @@ def interpolate(
     source = Planes(clip, clip if runtime.native_planes else to_rgb(clip, colour))
     made = _made(source, file.spec.window, sessions, timeline=timeline, threshold=scene_threshold, convert=convert)
     return _lay_out(clip, made, timeline, rate, constant=fps is not None)
+
+
+def _check_spec(spec: NetworkSpec, model: Any) -> None:
+    """Raise :class:`ArgumentError` unless the network makes RGB frames at any time between frames 0 and 1."""
+    if not spec.takes_time or spec.output.kind != "frame" or spec.output.scale != 1:
+        raise ArgumentError(f"the model {model} is {spec.name}, which makes no frames at any time: choose another")
+    window = spec.window
+    if not {0, 1} <= set(window.offsets) or window.channels != 3:
+        raise ArgumentError(
+            f"the model {model} looks at the frames {window.offsets} in {window.channels} channels, where 0 and 1 in 3 "
+            "are needed: choose another"
+        )
 
 
 def _timeline(clip: vs.VideoNode, factor: Any, fps: Any) -> tuple[Timeline, Fraction]:

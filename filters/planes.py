@@ -15,6 +15,8 @@ core = vs.core
 SMALLEST = 16
 UNSPECIFIED = 2
 BT601, BT709 = 6, 1
+LINEAR_MATRICES = (1, 4, 5, 6, 7, 8, 9)
+"""YUV that can be converted whatever its transfer; BT.2020 with constant luminance or ICtCp, say, cannot."""
 MATRICES: dict[int, Matrix] = {1: "709", 5: "601", 6: "601", 9: "2020"}
 SITINGS: dict[int, Siting] = {0: "left", 1: "center", 2: "top_left"}
 FAMILIES: dict[int, Literal["rgb", "yuv", "gray"]] = {vs.RGB: "rgb", vs.YUV: "yuv", vs.GRAY: "gray"}
@@ -65,6 +67,8 @@ def _colour(clip: vs.VideoNode, props: dict[str, object]) -> Colour:
     matrix = code("_Matrix", BT601 if small else BT709, UNSPECIFIED)
     if matrix == 0:
         matrix = BT601 if small else BT709
+    if matrix not in LINEAR_MATRICES:
+        raise ArgumentError(f"the matrix (_Matrix) is {matrix}, which is not supported: convert to BT.709 or BT.2020")
     return Colour(matrix, code("_Range", vs.RANGE_LIMITED), code("_ChromaLocation", 0))
 
 
@@ -92,6 +96,7 @@ def plane_format(clip: vs.VideoNode, colour: Colour) -> PlaneFormat:
 
 def to_rgb(clip: vs.VideoNode, colour: Colour) -> vs.VideoNode:
     """Return the clip as RGB in float32, [0, 1], chroma enlarged by Catmull-Rom; the transfer stays as it is."""
+    clip = core.std.SetFrameProps(clip, _Matrix=colour.matrix)  # one that contradicts the format is refused by resize
     if clip.format.color_family == vs.RGB:
         return core.resize.Bicubic(clip, format=vs.RGBS, range_in=colour.range, range=vs.RANGE_FULL)
     located = {"chromaloc_in": colour.chroma_location} if clip.format.subsampling_w else {}

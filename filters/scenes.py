@@ -24,6 +24,7 @@ def check_threshold(threshold: float | None) -> None:
 def differences(clip: vs.VideoNode) -> vs.VideoNode:
     """Return a small clip whose frame n carries ``PlaneStatsDiff`` of luma (RGB: green) to frame n + 1."""
     plane = core.std.ShufflePlanes(clip, 1 if clip.format.color_family == vs.RGB else 0, vs.GRAY)
+    plane = core.std.RemoveFrameProps(plane)  # resize refuses a matrix that contradicts the format
     width, height = (max(16, size // 4) for size in (clip.width, clip.height))
     small = core.resize.Bilinear(plane, width, height, format=vs.GRAY8, range_in=vs.RANGE_FULL, range=vs.RANGE_FULL)
     following = small[1:] + small[-1] if len(small) > 1 else small

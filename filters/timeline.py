@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
-from math import floor
+from math import floor, isfinite
 
 from vs_interp.errors import ArgumentError
 
@@ -107,7 +107,7 @@ def as_rate(fps: Rate) -> Fraction:
         if len(fps) != 2 or not all(isinstance(part, int) for part in fps) or fps[1] == 0:
             raise ArgumentError(f"fps is {fps}: a pair must be two whole numbers, such as (60000, 1001)")
         fps = Fraction(*fps)
-    if isinstance(fps, float) and fps > 0 and round(fps) != fps:
+    if isinstance(fps, float) and isfinite(fps) and fps > 0 and round(fps) != fps:
         nominal = round(fps * 1.001)
         if abs(fps - nominal / 1.001) < 0.006:
             return Fraction(nominal * 1000, 1001)

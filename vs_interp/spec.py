@@ -122,8 +122,9 @@ class NetworkSpec:
 
     def _check(self) -> None:
         offsets, times = self.window.offsets, self.output.times
-        if 0 not in offsets or list(offsets) != sorted(set(offsets)):
-            raise ModelFileError(f"its window has the offsets {offsets}: they must ascend and hold 0")
+        whole = isinstance(offsets, tuple) and all(isinstance(offset, int) for offset in offsets)
+        if not whole or 0 not in offsets or list(offsets) != sorted(set(offsets)):
+            raise ModelFileError(f"its window has the offsets {offsets}: they must be whole numbers that ascend, 0 too")
         if times is not None and (not times or any(not 0 <= time < 1 for time in times)):
             raise ModelFileError(f"its output has the times {times}: they must lie in [0, 1)")
         for name in ("multiple_of", "minimum"):
