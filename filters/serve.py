@@ -77,7 +77,22 @@ def serve(
             tall=tall,
         )
         nodes.append(core.std.ModifyFrame(tall, clips=dealt, selector=work))
-    return _weave(nodes)[:jobs]
+    alone = batch.pictures * batch.parts == 1
+    return (_weave(nodes) if alone or slots == 1 else _together(nodes))[:jobs]
+
+
+def _together(nodes: Sequence[vs.VideoNode]) -> vs.VideoNode:
+    """Return the nodes' frames in turn, where asking for one sets all nodes to work on their frames of that number.
+
+    A window with many times is asked for many times over, and those who ask for a few frames at once (a preview,
+    vspipe) would never reach the next window while one is worked on: all slots but one would stand idle.
+    """
+    count = len(nodes)
+    return core.std.ModifyFrame(_weave(nodes), clips=[_weave([n] * count) for n in nodes], selector=_pick(count))
+
+
+def _pick(count: int) -> Callable[[int, list[vs.VideoFrame]], vs.VideoFrame]:
+    return lambda n, f: f[n % count]
 
 
 def deal(clip: vs.VideoNode, hands: int, hand: int) -> vs.VideoNode:

@@ -139,6 +139,14 @@ def test_any_order_of_requests_gives_the_same_frames() -> None:
             assert same(picture(frame), in_order[number]), number
 
 
+@pytest.mark.parametrize(("factor", "at_work"), [(3, [(0, 1), (1, 2)]), (2, [(0, 1)])])
+def test_all_slots_work_where_a_window_is_asked_for_many_times(factor: int, at_work: list[tuple[int, ...]]) -> None:
+    """Else those who ask for few frames at once keep one slot busy only; one frame a window needs no such help."""
+    noting = Noting()
+    super_slomo(moving(vs.YUV420P8, range(6)), factor=factor, backend=noting).get_frame(1).close()
+    assert sorted(keys for keys, _ in noting.runs) == at_work
+
+
 def test_parts_and_slots_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the pictures of a window do not fit together they are made in several runs; one slot does for all."""
     clip = moving(vs.YUV420P8)
