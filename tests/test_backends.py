@@ -125,7 +125,12 @@ def tensor_bytes(value: Any) -> int:
 
 @pytest.mark.parametrize("planes", [P8, P10], ids=["p8", "p10"])
 def test_slots_give_what_the_whole_graph_gives(model: ModelFile, planes: PlaneFormat) -> None:
-    """Split at the state, bound by name, frames shared by two slots, rows padded: within one code value."""
+    """Split at the state, bound by name, frames shared by two slots, rows padded: but for FP16 sums, the same.
+
+    On noise the network has no motion to hold on to, and half-precision sums taken in another order show: by up to
+    two code values of 8 bits.
+    """
+    limit = 2 << (planes.bits - 8)
     profile = Profile(width=76, height=50, planes=planes)
     random = np.random.default_rng(5)
     clip = [[noise(random, size, planes) for size in profile.plane_sizes] for _ in range(3)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -187,22 +185,6 @@ def test_progress_rises_to_one() -> None:
         assert values == sorted(values)
         assert len(values) > 10 and values[-1] == 1.0
     assert [name for name, _ in seen] == sorted(name for name, _ in seen)
-
-
-def test_ctrl_c_stops_a_build() -> None:
-    calls = 0
-
-    def interrupt(name: str, done: float) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        build_engine(BUNDLED, SMALL, RTX, ADA, progress=interrupt)
-    assert signal.getsignal(signal.SIGINT) is before
-    assert calls < 20
 
 
 def test_nested_phases_share_their_parents_step() -> None:
