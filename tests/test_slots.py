@@ -135,11 +135,11 @@ def test_executors_live_as_long_as_their_slot() -> None:
     """A recording refers to the memory of its executor, which Python does not know."""
     slots = open_slots(SimulatedDevice(), numpy_executors, LAYOUT, 1)
     gc.collect()
-    living = [thing for thing in gc.get_objects() if isinstance(thing, NumpyExecutor)]
+    living = [thing for thing in gc.get_objects() if type(thing) is NumpyExecutor]
     assert len(living) == 2
     del living[:], slots[:]
     gc.collect()
-    assert not [thing for thing in gc.get_objects() if isinstance(thing, NumpyExecutor)]
+    assert not [thing for thing in gc.get_objects() if type(thing) is NumpyExecutor]
 
 
 def test_executors_that_do_not_fit_each_other_or_the_frames_are_refused() -> None:
