@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +13,8 @@ from trt_build.export import export
 from vs_interp.errors import ArgumentError
 from vs_interp.networks.super_slomo import SuperSloMo, SuperSloMoConfig
 
-from .support import SHARED, needs_shared
-
-
-def reference_weight(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The weights of the reference vectors, by their seed name (see ../shared/reference/README.md)."""
-    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
-    values = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-    if len(shape) == 1:
-        return values * np.float32(0.01)
-    gain = np.float32(np.sqrt(2.0 / np.prod(shape[1:])))
-    return values * (gain * np.float32(24) if name.endswith("/conv3.weight") else gain)
-
-
-def published_tensors(reference: str) -> dict[str, torch.Tensor]:
-    """The reference weights in the layout of the published checkpoint."""
-    names = json.loads((SHARED / "reference" / f"{reference}.json").read_text())
-    seeds = {n: n.replace("state_dictFC.", "state_dictFC/").replace("state_dictAT.", "state_dictAT/") for n in names}
-    return {
-        n: torch.from_numpy(reference_weight(f"{reference}/{seeds[n]}", tuple(shape))) for n, shape in names.items()
-    }
+from .reference import vectors, weights
+from .support import needs_shared
 
 
 @needs_shared
@@ -43,22 +23,23 @@ def published_tensors(reference: str) -> dict[str, torch.Tensor]:
     [("super_slomo", 0, 3), ("super_slomo", 1, 3), ("super_slomo_early_skip", 0, 2)],
 )
 def test_flow_and_frames_equal_the_published_implementation(reference: str, align: int, times: int) -> None:
-    vectors = np.load(SHARED / "reference" / f"{reference}.npz")
-    found = SuperSloMo.from_published(published_tensors(reference))
+    outputs = vectors(reference)
+    tensors = {name: torch.from_numpy(values) for name, values in weights(reference).items()}
+    found = SuperSloMo.from_published(tensors)
     assert found is not None
     config, state = found
     network = SuperSloMo(SuperSloMoConfig(**{**vars(config), "align_corners": bool(align)})).eval()
     network.load_state_dict(state)
-    frames = torch.from_numpy(vectors["frame0"]), torch.from_numpy(vectors["frame1"])
+    frames = torch.from_numpy(outputs["frame0"]), torch.from_numpy(outputs["frame1"])
     with torch.no_grad():
         flow = torch.cat(network.flow(*frames), 1).numpy()
-        assert np.abs(flow - vectors["flow"]).max() < 1e-4
-        listed = [name for name in vectors if name.endswith(f"_align{align}")]
+        assert np.abs(flow - outputs["flow"]).max() < 1e-4
+        listed = [name for name in outputs if name.endswith(f"_align{align}")]
         assert len(listed) == times
         for name in listed:
             time = float(name.removeprefix("frame_t").partition("_")[0])
             made = network(*frames, torch.full((1, 1, 1, 1), time)).numpy()
-            assert np.abs(made - vectors[name]).max() < 1e-4, name
+            assert np.abs(made - outputs[name]).max() < 1e-4, name
 
 
 def test_the_paper_s_network_has_the_published_number_of_parameters() -> None:
