@@ -35,27 +35,35 @@ class Batch(NamedTuple):
 class Batches(IterableDataset[Batch]):
     """An endless stream of batches, the same for the same seed.
 
-    ``synthetic`` is the share of synthetic scenes; ``teacher`` gives the flows of film windows.
+    ``synthetic`` is the share of synthetic scenes, ``still`` that of film frames that do not move; ``teacher`` gives
+    the flows of film windows, which are left unknown without one.
     """
 
     film: Film
     scenes: Scenes
-    teacher: Rife
+    teacher: Rife | None
     seed: int
     batch: int
     synthetic: float
+    still: float = 0.0
 
     def __iter__(self) -> Iterator[Batch]:
         torch.set_num_threads(1)
         random = np.random.default_rng(self.seed)
         starts = {gap: self.film.windows(gap) for gap, _ in GAPS}
-        self.teacher.eval()
         while True:
-            samples = [
-                self.scenes.draw(random) if random.random() < self.synthetic else self._window(random, starts)
-                for _ in range(self.batch)
-            ]
-            yield _collate([_vary(sample, random) for sample in samples], self.teacher, random)
+            samples = [_vary(self._draw(random, starts), random) for _ in range(self.batch)]
+            yield _collate(samples, self.teacher, random)
+
+    def _draw(self, random: np.random.Generator, starts: dict[int, np.ndarray]) -> Sample:
+        share = random.random()
+        if share < self.synthetic:
+            return self.scenes.draw(random)
+        sample = self._window(random, starts)
+        if share > 1 - self.still:
+            frame, nothing = sample.truth, torch.zeros(4, *sample.truth.shape[1:])
+            return Sample(frame, frame, frame, sample.time, nothing, nothing[:1])
+        return sample
 
     def _window(self, random: np.random.Generator, starts: dict[int, np.ndarray]) -> Sample:
         """Return a crop of a film window; of two random places the one with more motion."""
@@ -100,18 +108,18 @@ def _vary(sample: Sample, random: np.random.Generator) -> Sample:
     return Sample(frames[0], frames[2], frames[1], time, flow, sample.doubt)
 
 
-def _collate(samples: list[Sample], teacher: Rife, random: np.random.Generator) -> Batch:
+def _collate(samples: list[Sample], teacher: Rife | None, random: np.random.Generator) -> Batch:
     """Stack the samples, let the teacher give the flows that are not known, and add sensor noise to the inputs."""
     frame0, frame1 = (torch.stack([s.frame0 for s in samples]), torch.stack([s.frame1 for s in samples]))
     truth = torch.stack([s.truth for s in samples])
     time = torch.tensor([s.time for s in samples]).view(-1, 1, 1, 1)
     flow = torch.zeros(len(samples), 4, *truth.shape[2:])
-    doubt = torch.zeros(len(samples), 1, *truth.shape[2:])
+    doubt = torch.full((len(samples), 1, *truth.shape[2:]), torch.inf)
     unknown = [i for i, s in enumerate(samples) if s.flow is None]
     for i, sample in enumerate(samples):
         if sample.flow is not None and sample.doubt is not None:
             flow[i], doubt[i] = sample.flow, sample.doubt
-    if unknown:
+    if unknown and teacher is not None:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             estimate, warped0, warped1 = teacher.estimate(frame0[unknown], frame1[unknown], time[unknown])
         visible0 = torch.sigmoid(estimate.mask)

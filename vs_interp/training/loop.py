@@ -70,14 +70,22 @@ def train(recipe: dict[str, Any], output: Path) -> None:
     torch.manual_seed(training["seed"])
     torch.set_num_threads(training.get("threads", torch.get_num_threads()))
     network = SuperSloMo.from_config(recipe["network"]).to(memory_format=torch.channels_last)
+    if "start" in training:
+        network.load_state_dict(load_checkpoint(Path(training["start"])).state_dict())
     average = {name: tensor.clone().float() for name, tensor in network.state_dict().items()}
     optimiser = torch.optim.AdamW(network.parameters(), lr=1.0, weight_decay=training["weight_decay"])
-    teacher = load_checkpoint(Path(data["teacher"]))
-    if not isinstance(teacher, Rife):
+    teacher = load_checkpoint(Path(data["teacher"])).eval() if "teacher" in data else None
+    if not isinstance(teacher, Rife | None):
         raise DatasetError(f"{data['teacher']} holds {teacher.spec.name}, and the teacher must be rife")
     scenes = Scenes(Path(data["photos"]), Path(data["sprites"]), data["height"], data["width"])
     batches = Batches(
-        Film.open(Path(data["film"])), scenes, teacher, training["seed"], data["batch"], data["synthetic"]
+        Film.open(Path(data["film"])),
+        scenes,
+        teacher,
+        training["seed"],
+        data["batch"],
+        data["synthetic"],
+        data.get("still", 0.0),
     )
     output.mkdir(parents=True, exist_ok=True)
     started, steps, running = time.time(), training["steps"], 0.0
