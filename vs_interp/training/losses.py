@@ -2,13 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+PictureLoss = Callable[[Tensor, Tensor], Tensor]
+"""Made picture and truth in, a scalar out."""
 
 
 def charbonnier(made: Tensor, truth: Tensor, epsilon: float = 1e-3) -> Tensor:
     """Mean of √(difference² + ε²) − ε: an L1 that is smooth at zero (Charbonnier et al. 1994)."""
     return (torch.sqrt((made - truth) ** 2 + epsilon * epsilon) - epsilon).mean()
+
+
+def l1(made: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute difference."""
+    return functional.l1_loss(made, truth)
+
+
+def mse(made: Tensor, truth: Tensor) -> Tensor:
+    """Mean squared difference."""
+    return functional.mse_loss(made, truth)
+
+
+def ssim_loss(made: Tensor, truth: Tensor) -> Tensor:
+    """1 − structural similarity, the mean over pictures and channels (Wang et al. 2004).
+
+    The window is an 11×11 Gaussian of σ 1.5 that lies wholly inside the picture, K1 = 0.01, K2 = 0.03; worked out in
+    float32 even under autocast, since variances are small differences of squares.
+    """
+    with torch.autocast(made.device.type, enabled=False):
+        made, truth = (picture.flatten(0, 1).unsqueeze(1).float() for picture in (made, truth))
+        mean_made, mean_truth = _blur(made), _blur(truth)
+        squares, product = mean_made**2 + mean_truth**2, mean_made * mean_truth
+        variances = _blur(made**2 + truth**2) - squares
+        covariance = _blur(made * truth) - product
+        luminance = (2 * product + 0.01**2) / (squares + 0.01**2)
+        return 1 - (luminance * (2 * covariance + 0.03**2) / (variances + 0.03**2)).mean()
+
+
+def census(made: Tensor, truth: Tensor) -> Tensor:
+    """Mean soft Hamming distance of ternary census transforms, in [0, 1): blind to brightness, sharp at structure.
+
+    Each pixel of the grey picture, in code values, is compared with the 7×7 around it, d / √(0.81 + d²); two such
+    signs that differ by e count e² / (0.1 + e²).  The distance is the mean over the 49 comparisons and over the pixels
+    whose neighbourhood lies inside (Meister et al. 2018, "UnFlow", arXiv:1711.07837).
+    """
+    with torch.autocast(made.device.type, enabled=False):
+        difference = (_signs(made.float()) - _signs(truth.float())) ** 2
+        return (difference / (0.1 + difference)).mean()
 
 
 def smoothness(flow: Tensor) -> Tensor:
@@ -21,3 +65,31 @@ def smoothness(flow: Tensor) -> Tensor:
 def flow_distance(flow: Tensor, teacher: Tensor, weight: Tensor) -> Tensor:
     """Mean length (pixels) of the difference to a teacher's flow, where ``weight`` (B×1×H×W) says so."""
     return (torch.sqrt(((flow - teacher) ** 2).sum(1, keepdim=True) + 1e-4) * weight).mean()
+
+
+PICTURE_LOSSES: dict[str, PictureLoss] = {
+    "charbonnier": charbonnier,
+    "l1": l1,
+    "mse": mse,
+    "ssim": ssim_loss,
+    "census": census,
+}
+"""What a recipe may weigh in its ``[losses]`` for any network, by name."""
+
+
+def _blur(planes: Tensor) -> Tensor:
+    """Return the Gaussian mean of each 11×11 window of B×1×H×W planes: ten lines and columns fewer."""
+    weights = torch.exp(-0.5 * (torch.arange(-5, 6, device=planes.device) / 1.5) ** 2)
+    weights = weights / weights.sum()
+    return functional.conv2d(functional.conv2d(planes, weights.view(1, 1, 1, 11)), weights.view(1, 1, 11, 1))
+
+
+def _signs(pictures: Tensor) -> Tensor:
+    """Return the soft signs of each pixel's 49 comparisons: B×49×(H−6)×(W−6)."""
+    if pictures.shape[1] == 3:
+        pictures = (pictures * pictures.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    grey = 255 * pictures
+    height, width = grey.shape[2] - 6, grey.shape[3] - 6
+    around = functional.unfold(grey, 7).view(len(grey), 49, height, width)
+    difference: Tensor = around - grey[:, :, 3:-3, 3:-3]
+    return difference / torch.sqrt(0.81 + difference**2)
