@@ -1,0 +1,100 @@
+"""What a data set is to those who train: sequences of consecutive frames, read by number and cut to a box.
+
+No PyTorch here: workers that read frames need NumPy, and Pillow where the frames are picture files.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DatasetError
+
+Frames = NDArray[np.uint8]
+"""N×H×W×3 RGB frames."""
+
+Box = tuple[int, int, int, int]
+"""Top, left, height and width of a part of a frame, in pixels."""
+
+
+class Footage(ABC):
+    """Sequences of consecutive frames; within a sequence, all frames have one size and equal distances in time.
+
+    lengths
+        How many frames each sequence has.
+    small
+        The same frames at a lower resolution, where the data set gives both (REDS); else ``None``.
+    """
+
+    lengths: tuple[int, ...]
+    small: Footage | None = None
+
+    @abstractmethod
+    def name(self, sequence: int) -> str:
+        """Return what the data set calls a sequence."""
+
+    @abstractmethod
+    def size(self, sequence: int) -> tuple[int, int]:
+        """Return the height and width of a sequence's frames.  Raises :class:`DatasetError`."""
+
+    def differences(self, sequence: int) -> NDArray[np.float64] | None:
+        """Return the mean absolute differences (0–255) of each frame to the next, or ``None`` where unknown."""
+        return None
+
+    def frames(self, sequence: int, numbers: Sequence[int], box: Box | None = None) -> Frames:
+        """Return N×H×W×3 RGB frames of a sequence, or the part of them that lies in ``box``.
+
+        Raises :class:`DatasetError` naming the file where a frame cannot be read, and where a number or the box
+        lies outside.
+        """
+        length = self.lengths[sequence]
+        if any(not 0 <= number < length for number in numbers):
+            raise DatasetError(
+                f"{self.name(sequence)} has the frames 0 to {length - 1}, and {list(numbers)} were asked"
+            )
+        height, width = self.size(sequence)
+        top, left, rows, columns = box = box or (0, 0, height, width)
+        if min(top, left) < 0 or min(rows, columns) < 1 or top + rows > height or left + columns > width:
+            raise DatasetError(
+                f"{self.name(sequence)} has frames of {width}x{height}, and {columns}x{rows} at {left}, {top} "
+                "lies outside: choose a smaller crop"
+            )
+        return self._read(sequence, numbers, box)
+
+    @abstractmethod
+    def _read(self, sequence: int, numbers: Sequence[int], box: Box) -> Frames:
+        """Return what :meth:`frames` promises; numbers and box lie within the sequence."""
+
+    def check(self) -> Iterator[str | None]:
+        """Read every frame once: yield for each what is wrong with it, or ``None`` where it is good."""
+        for sequence, length in enumerate(self.lengths):
+            for number in range(length):
+                try:
+                    self.frames(sequence, [number])
+                except DatasetError as error:
+                    yield str(error)
+                else:
+                    yield None
+
+
+def open_footage(address: str, split: str = "train") -> Footage:
+    """Open the data set at an address such as ``vimeo-triplet:/data/vimeo_triplet``, ``video:clip.mp4``.
+
+    The layout before the colon is one of :data:`~vs_interp.training.readers.LAYOUTS`.  ``split`` is ``train``,
+    ``validation`` or ``test``; layouts that know two parts use the second for both of the latter, and those that
+    know none (ucf101, middlebury, shards, pictures, video) give all they have.
+
+    Raises :class:`DatasetError` naming the path that is missing or broken, and what was expected there.
+    """
+    from .readers import LAYOUTS, SPLITS
+
+    layout, colon, path = address.partition(":")
+    if layout not in LAYOUTS or not colon or not path:
+        raise DatasetError(f"{address!r} is no data set: give LAYOUT:PATH, the layout one of {', '.join(LAYOUTS)}")
+    if split not in SPLITS:
+        raise DatasetError(f"no data set has the split {split!r}: give one of {', '.join(SPLITS)}")
+    return LAYOUTS[layout](Path(path), split)

@@ -1,0 +1,96 @@
+"""Footage that lies as picture files in folders, the form of all published data sets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import DatasetError
+from .footage import Box, Footage, Frames
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+
+
+class Clip(NamedTuple):
+    """One sequence: its files' names, which many clips may share, and their folder: the clip's name where not given."""
+
+    name: str
+    files: tuple[str, ...]
+    folder: str | None = None
+
+
+class Pictures(Footage):
+    """Sequences of picture files; ``clips`` are named below ``root``."""
+
+    def __init__(self, root: Path, clips: Sequence[Clip], small: Footage | None = None) -> None:
+        self.root, self.clips, self.small = root, tuple(clips), small
+        self.lengths = tuple(len(clip.files) for clip in self.clips)
+        self._sizes: dict[int, tuple[int, int]] = {}
+
+    def name(self, sequence: int) -> str:
+        return self.clips[sequence].name
+
+    def size(self, sequence: int) -> tuple[int, int]:
+        if sequence not in self._sizes:
+            self._sizes[sequence] = _size(self.path(sequence, 0))
+        return self._sizes[sequence]
+
+    def path(self, sequence: int, number: int) -> Path:
+        """Return the file of a frame."""
+        clip = self.clips[sequence]
+        return self.root / (clip.name if clip.folder is None else clip.folder) / clip.files[number]
+
+    def _read(self, sequence: int, numbers: Sequence[int], box: Box) -> Frames:
+        top, left, rows, columns = box
+        frames = np.empty((len(numbers), rows, columns, 3), np.uint8)
+        for frame, number in zip(frames, numbers, strict=True):
+            picture = read_picture(self.path(sequence, number))
+            if picture.shape[:2] != self.size(sequence):
+                height, width = self.size(sequence)
+                raise DatasetError(
+                    f"{self.path(sequence, number)} is {picture.shape[1]}x{picture.shape[0]}, and the first frame "
+                    f"of its sequence {width}x{height}: they must be of one size"
+                )
+            frame[:] = picture[top : top + rows, left : left + columns]
+        return frames
+
+
+def read_picture(path: Path) -> Frames:
+    """Return a picture file as H×W×3 RGB.  Raises :class:`DatasetError` naming a file that cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DatasetError(f"{path} {_reason(error)}") from error
+
+
+def _size(path: Path) -> tuple[int, int]:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DatasetError(f"{path} {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "is missing: the data set is not whole"
+    return f"is no readable picture ({type(error).__name__}): fetch or unpack it again"
+
+
+def list_pictures(folder: Path) -> tuple[str, ...]:
+    """Return the names of a folder's pictures, 2 before 10."""
+    return tuple(sorted((file.name for file in folder.iterdir() if file.suffix.lower() in SUFFIXES), key=natural))
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Return a key that sorts the numbers within names by value."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

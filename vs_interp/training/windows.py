@@ -1,0 +1,162 @@
+"""Training windows: which frames of a sequence a network is given, and which it is to make, cut by its spec."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DatasetError
+from ..spec import NetworkSpec
+from .footage import Footage
+
+CUT = 24.0
+"""Mean absolute difference of two frames (0–255) above which a cut lies between them."""
+
+STILL = 0.35
+"""Mean absolute difference below which two frames count as the same picture."""
+
+FINEST = 64
+"""The largest denominator of a network's fixed times."""
+
+
+class Window(NamedTuple):
+    """One training sample: frames of a sequence by number, and the time asked for where the network takes one."""
+
+    sequence: int
+    inputs: tuple[int, ...]
+    truths: tuple[int, ...]
+    time: Fraction | None
+
+
+class Pattern(NamedTuple):
+    """The frames of a window, counted from its frame 0."""
+
+    inputs: tuple[int, ...]
+    truths: tuple[int, ...]
+    time: Fraction | None
+
+    @property
+    def first(self) -> int:
+        """The earliest frame; at most 0."""
+        return min(self.inputs + self.truths)
+
+    @property
+    def last(self) -> int:
+        """The latest frame."""
+        return max(self.inputs + self.truths)
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether a truth is none of the inputs, so that motion must be seen in them."""
+        return not set(self.truths) <= set(self.inputs)
+
+
+class Windows:
+    """Many windows in ten bytes each: ``windows[i]`` makes the :class:`Window`."""
+
+    def __init__(
+        self,
+        patterns: Sequence[Pattern],
+        kinds: NDArray[np.uint16],
+        sequences: NDArray[np.int32],
+        starts: NDArray[np.int32],
+    ) -> None:
+        self.patterns = tuple(patterns)
+        self.kinds, self.sequences, self.starts = kinds, sequences, starts
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, index: int) -> Window:
+        pattern, start = self.patterns[self.kinds[index]], int(self.starts[index])
+        inputs = tuple(start + number for number in pattern.inputs)
+        truths = tuple(start + number for number in pattern.truths)
+        return Window(int(self.sequences[index]), inputs, truths, pattern.time)
+
+    def __iter__(self) -> Iterator[Window]:
+        return map(self.__getitem__, range(len(self)))
+
+
+def patterns(spec: NetworkSpec, gaps: Sequence[int] = (2,), times: Sequence[Fraction] | None = None) -> list[Pattern]:
+    """Return the windows that a network is trained on, counted from frame 0.
+
+    A network that takes a time sees frames ``gap`` apart, for each of ``gaps``, and makes each frame between frame 0
+    and the next (only those at ``times``, where these are given).  Any other network sees frames so far apart that a
+    true one lies at each of its fixed times: two for 1/2, one for a network that refines frame 0.
+
+    Raises :class:`DatasetError` where gaps and times leave no window.
+    """
+    offsets, fixed = spec.window.offsets, spec.output.times
+    if fixed is not None:
+        exact = [Fraction(time).limit_denominator(FINEST) for time in fixed]
+        step = math.lcm(*(time.denominator for time in exact))
+        return [Pattern(tuple(step * offset for offset in offsets), tuple(int(step * time) for time in exact), None)]
+    found = [
+        Pattern(tuple(gap * offset for offset in offsets), (between,), Fraction(between, gap))
+        for gap in gaps
+        for between in range(1, gap)
+        if times is None or Fraction(between, gap) in times
+    ]
+    if not found:
+        wanted = "" if times is None else f" and the times {', '.join(map(str, times))}"
+        raise DatasetError(f"the gaps {list(gaps)}{wanted} leave no frame to make: give a gap of 2 or more")
+    return found
+
+
+def cut_windows(
+    footage: Footage, spec: NetworkSpec, gaps: Sequence[int] = (2,), times: Sequence[Fraction] | None = None
+) -> Windows:
+    """Return all windows of footage for a network, see :func:`patterns`; by pattern, then sequence, then frame.
+
+    Where the footage knows how its frames differ, no window holds a cut, and none that interpolates a still pair.
+    Raises :class:`DatasetError` where there is no window.
+    """
+    kinds = patterns(spec, gaps, times)
+    moving, whole = _breaks(footage, STILL), _breaks(footage, 0.0)
+    found = [_places(footage, pattern, moving if pattern.interpolates else whole) for pattern in kinds]
+    if not any(len(starts) for _, starts in found):
+        shortest = min(pattern.last - pattern.first + 1 for pattern in kinds)
+        longest = max(footage.lengths, default=0)
+        raise DatasetError(
+            f"no window of {spec.name} fits: it needs {shortest} consecutive frames without cuts or still frames, "
+            f"and the longest sequence has {longest}"
+        )
+    return Windows(
+        kinds,
+        np.repeat(np.arange(len(kinds), dtype=np.uint16), [len(starts) for _, starts in found]),
+        np.concatenate([sequences for sequences, _ in found]),
+        np.concatenate([starts for _, starts in found]),
+    )
+
+
+def _breaks(footage: Footage, still: float) -> NDArray[np.int32]:
+    """Return for every frame, all sequences in one row, how many cuts and still pairs lie before it."""
+    broken = np.zeros(sum(footage.lengths), bool)
+    begin = 0
+    for sequence, length in enumerate(footage.lengths):
+        differences = footage.differences(sequence)
+        if differences is not None:
+            broken[begin + 1 : begin + length] = (differences > CUT) | (differences < still)
+        begin += length
+    return np.cumsum(broken, dtype=np.int32)
+
+
+def _places(
+    footage: Footage, pattern: Pattern, breaks: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the sequence and the frame 0 of each window of one pattern."""
+    lengths = np.asarray(footage.lengths, np.int64)
+    span = pattern.last - pattern.first
+    counts = np.maximum(lengths - span, 0)
+    sequences = np.repeat(np.arange(len(lengths)), counts)
+    begins, ranks = np.cumsum(lengths) - lengths, np.cumsum(counts) - counts
+    firsts = np.arange(counts.sum()) - ranks[sequences]
+    places = begins[sequences] + firsts
+    good = breaks[places + span] == breaks[places] if len(places) else np.zeros(0, bool)
+    starts = firsts[good] - pattern.first
+    return sequences[good].astype(np.int32), starts.astype(np.int32)
