@@ -94,7 +94,7 @@ def test_a_short_run_leaves_a_checkpoint_that_says_how_it_was_made(photos: Path,
 
 
 @needs_shared
-@pytest.mark.parametrize(("scale", "gain"), [(2, 1.2), (3, 0.7)])
+@pytest.mark.parametrize(("scale", "gain"), [(2, 1.2), (3, 0.7), (4, 0.5)])
 def test_the_bundled_weights_are_better_than_bicubic(scale: int, gain: float) -> None:
     """Four pictures of the test set, by the model file that filters take; the records are in the catalogue."""
     from trt_build.backends.openvino import OpenVINO
