@@ -1,7 +1,7 @@
 """Chroma planes enlarged and reduced as zimg does it: Catmull-Rom, edges mirrored, siting kept.
 
-A resampling is one convolution: enlarging makes the phases of a pixel as channels, which are then woven together;
-reducing strides.  The kernel is the outer product of both directions' taps.
+A resampling is one convolution, transposed where it enlarges and strided where it reduces; its kernel is the outer
+product of both directions' taps.  No node holds the size of a picture.
 """
 
 from __future__ import annotations
@@ -36,22 +36,21 @@ def catmull_rom(distance: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(x < 1, near, np.where(x < 2, far, 0.0))
 
 
-def enlarging_taps(factor: int, *, centred: bool) -> Taps:
-    """Return the taps that make ``factor`` luma positions of each chroma sample.
+def enlarging_taps(factor: int, *, sample: float = 0.5, made: float = 0.5) -> Taps:
+    """Return the taps that make ``factor`` samples of each.
 
-    A chroma sample lies in the middle of its luma samples where ``centred``, else upon the first of them.
+    ``sample`` and ``made`` say where in its own width a sample lies, before and after: 1/2 is its middle.
     """
     if factor == 1:
         return Taps(0, np.ones((1, 1)))
-    phases = (np.arange(factor)[:, None] + 0.5) / factor
-    return _trimmed(phases if centred else phases + 0.5 - 0.5 / factor, 1)
+    return _trimmed((np.arange(factor)[:, None] + made) / factor + 0.5 - sample, 1)
 
 
-def reducing_taps(factor: int, *, centred: bool) -> Taps:
-    """Return the taps that make one chroma sample of ``factor`` luma positions; the kernel is as much wider."""
+def reducing_taps(factor: int, *, made: float = 0.5) -> Taps:
+    """Return the taps that make one sample of ``factor``; the kernel is as much wider.  For ``made`` see above."""
     if factor == 1:
         return Taps(0, np.ones((1, 1)))
-    return _trimmed(np.array([[factor / 2 if centred else 0.5]]), factor)
+    return _trimmed(np.array([[factor * made]]), factor)
 
 
 def _trimmed(positions: NDArray[np.float64], width: int) -> Taps:
@@ -63,45 +62,58 @@ def _trimmed(positions: NDArray[np.float64], width: int) -> Taps:
     return Taps(int(samples[used[0]]), weights / weights.sum(axis=1, keepdims=True))
 
 
-def enlarge(nodes: Nodes, chroma: str, planes: PlaneFormat, size: tuple[int, int]) -> str:
-    """Return N×1×h×w chroma planes at luma size; ``size`` is (h, w)."""
-    rows, columns = _factors(planes)
-    vertical = enlarging_taps(rows, centred=planes.siting != "top_left")
-    horizontal = enlarging_taps(columns, centred=planes.siting == "center")
-    padded = _mirrored(nodes, chroma, vertical, size=size[0], axis=2)
-    padded = _mirrored(nodes, padded, horizontal, size=size[1], axis=3)
-    phases = nodes.add("Conv", padded, nodes.real(_kernel(vertical, horizontal)))
-    apart = nodes.add("Reshape", phases, nodes.whole([-1, rows, columns, *size]))
-    woven = nodes.add("Transpose", apart, perm=[0, 3, 1, 4, 2])
-    return nodes.add("Reshape", woven, nodes.whole([-1, 1, rows * size[0], columns * size[1]]))
+def upsample(nodes: Nodes, chroma: str, planes: PlaneFormat) -> str:
+    """Return N×1×h×w chroma planes at luma size."""
+    columns, rows = planes.steps
+    down, right = _sited(planes)
+    return _enlarged(nodes, chroma, enlarging_taps(rows, sample=down), enlarging_taps(columns, sample=right))
 
 
-def reduce(nodes: Nodes, chroma: str, planes: PlaneFormat, size: tuple[int, int]) -> str:
-    """Return N×1×H×W chroma values at the size of the chroma planes; ``size`` is (H, W)."""
-    rows, columns = _factors(planes)
-    vertical = reducing_taps(rows, centred=planes.siting != "top_left")
-    horizontal = reducing_taps(columns, centred=planes.siting == "center")
-    padded = _mirrored(nodes, chroma, vertical, size=size[0], axis=2, step=rows)
-    padded = _mirrored(nodes, padded, horizontal, size=size[1], axis=3, step=columns)
-    return nodes.add("Conv", padded, nodes.real(_kernel(vertical, horizontal)), strides=[rows, columns])
+def enlarge(nodes: Nodes, chroma: str, planes: PlaneFormat, scale: int) -> str:
+    """Return N×1×h×w chroma planes of a picture as those of one ``scale`` times as high and wide, sited alike."""
+    vertical, horizontal = (enlarging_taps(scale, sample=place, made=place) for place in _sited(planes))
+    return _enlarged(nodes, chroma, vertical, horizontal)
 
 
-def _factors(planes: PlaneFormat) -> tuple[int, int]:
-    columns, rows = planes.subsampling
-    return 1 << rows, 1 << columns
+def subsample(nodes: Nodes, chroma: str, planes: PlaneFormat) -> str:
+    """Return N×1×H×W chroma values at the size of the chroma planes."""
+    columns, rows = planes.steps
+    down, right = _sited(planes)
+    vertical, horizontal = reducing_taps(rows, made=down), reducing_taps(columns, made=right)
+    padded = _mirrored(nodes, chroma, vertical, axis=2, step=rows)
+    padded = _mirrored(nodes, padded, horizontal, axis=3, step=columns)
+    kernel = np.einsum("pi,qj->pqij", vertical.weights, horizontal.weights)
+    return nodes.add("Conv", padded, nodes.real(kernel), strides=[rows, columns])
 
 
-def _kernel(vertical: Taps, horizontal: Taps) -> NDArray[np.float64]:
-    """Return the (phases of both) × 1 × rows × columns kernel."""
-    kernel: NDArray[np.float64] = np.einsum("pi,qj->pqij", vertical.weights, horizontal.weights)
-    return kernel.reshape((-1, 1, *kernel.shape[2:]))
+def _sited(planes: PlaneFormat) -> tuple[float, float]:
+    """Return where in its own height and width a chroma sample lies: in the middle, or upon its first luma sample."""
+    columns, rows = planes.steps
+    return 0.5 / rows if planes.siting == "top_left" else 0.5, 0.5 if planes.siting == "center" else 0.5 / columns
 
 
-def _mirrored(nodes: Nodes, value: str, taps: Taps, *, size: int, axis: int, step: int = 1) -> str:
+def _enlarged(nodes: Nodes, chroma: str, vertical: Taps, horizontal: Taps) -> str:
+    """Return N×1×h×w planes as many times larger as the taps have phases."""
+    padded = _mirrored(nodes, chroma, vertical, axis=2)
+    padded = _mirrored(nodes, padded, horizontal, axis=3)
+    kernel = np.outer(_interleaved(vertical), _interleaved(horizontal))[None, None]
+    strides = [len(taps.weights) for taps in (vertical, horizontal)]
+    beyond = [(taps.last - taps.first) * step for taps, step in zip((vertical, horizontal), strides, strict=True)]
+    return nodes.add("ConvTranspose", padded, nodes.real(kernel), strides=strides, pads=beyond * 2)
+
+
+def _interleaved(taps: Taps) -> NDArray[np.float64]:
+    """Return what one sample gives to the samples made around it: its weight in each phase, farthest before first."""
+    return taps.weights[:, ::-1].T.ravel()
+
+
+def _mirrored(nodes: Nodes, value: str, taps: Taps, *, axis: int, step: int = 1) -> str:
     """Return the tensor, mirrored beyond both ends of an axis as far as the taps reach, the edge sample repeated."""
-    positions = np.arange(taps.first, size - step + taps.last + 1)
-    if np.array_equal(positions, np.arange(size)):
-        return value
-    mirrored = np.where(positions < 0, -1 - positions, positions)
-    mirrored = np.where(mirrored >= size, 2 * size - 1 - mirrored, mirrored)
-    return nodes.add("Gather", value, nodes.whole(mirrored.clip(0, size - 1)), axis=axis)
+    before, after = -taps.first, taps.last + 1 - step
+    parts = [value]
+    if before:
+        parts.insert(0, nodes.add("Gather", value, nodes.whole(range(before)[::-1]), axis=axis))
+    if after:
+        end = nodes.add("Slice", value, *(nodes.whole([number]) for number in (-after, 2**31 - 1, axis)))
+        parts.append(nodes.add("Gather", end, nodes.whole(range(after)[::-1]), axis=axis))
+    return nodes.add("Concat", *parts, axis=axis) if len(parts) > 1 else value

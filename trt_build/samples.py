@@ -5,7 +5,7 @@ from __future__ import annotations
 from onnx import TensorProto
 
 from .nodes import Nodes
-from .profile import PlaneFormat, Profile
+from .profile import PlaneFormat
 
 STORED = {
     "uint8": TensorProto.UINT8,
@@ -32,16 +32,16 @@ def decode(nodes: Nodes, picture: str, index: int, planes: PlaneFormat) -> str:
     return nodes.scaled(value, 1 / scale, -offset / scale)
 
 
-def encode(nodes: Nodes, value: str, picture: str, index: int, profile: Profile) -> None:
+def encode(nodes: Nodes, value: str, picture: str, index: int, planes: PlaneFormat) -> None:
     """Write a picture's plane: integers are rounded, halves to even, and kept in the range of their bits."""
-    planes, name = profile.planes, f"{picture}_plane{index}"
+    name = f"{picture}_plane{index}"
     if planes.floating:
         nodes.add("Cast", value, to=STORED[planes.dtype.name], name=name)
         return
     rounded = nodes.add("Round", nodes.scaled(value, *planes.levels[index]))
     code = nodes.add("Clip", rounded, nodes.real(0), nodes.real(2**planes.bits - 1))
     if planes.dtype == "uint16":
-        code = _pairs(nodes, code, profile.plane_sizes[index])
+        code = _pairs(nodes, code)
     nodes.add("Cast", code, to=TensorProto.UINT8, name=name)
 
 
@@ -50,9 +50,10 @@ def _every_second(nodes: Nodes, value: str, start: int) -> str:
     return nodes.add("Slice", value, *(nodes.whole([number]) for number in (start, 2**31 - 1, 3, 2)))
 
 
-def _pairs(nodes: Nodes, code: str, size: tuple[int, int]) -> str:
+def _pairs(nodes: Nodes, code: str) -> str:
     """Return N×1×height×2·width bytes of N×1×height×width codes: low byte, high byte."""
     high = nodes.add("Floor", nodes.scaled(code, 1 / 256))
     low = nodes.add("Sub", code, nodes.scaled(high, 256))
     both = nodes.add("Transpose", nodes.add("Concat", low, high, axis=1), perm=[0, 2, 3, 1])
-    return nodes.add("Reshape", both, nodes.whole([-1, 1, size[0], 2 * size[1]]))
+    rows = nodes.add("Reshape", both, nodes.whole([0, 0, -1]))  # 0 keeps a length
+    return nodes.add("Unsqueeze", rows, nodes.whole([1]))

@@ -126,9 +126,10 @@ class _OpenVINOSession:
         self._state = None if state is None else state.create_infer_request()
         self._synthesis = synthesis.create_infer_request()
         buffers: dict[str, NDArray[Any]] = {}
+        known = {*model.spec.state, *(value.name for value in model.graph.graph.input)}
         for request in filter(None, (self._state, self._synthesis)):
             for port in request.model_inputs:
-                name = port.get_any_name()
+                (name,) = known & port.get_names()  # a tensor that is handed on unchanged lends its name as well
                 if self._state is not None and name in model.spec.state:
                     request.set_tensor(port, self._state.get_tensor(name))
                     continue

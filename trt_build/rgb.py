@@ -1,0 +1,46 @@
+"""RGB networks: a clip's planes become RGB by the rules of zimg (VapourSynth's ``resize.Bicubic``), and go back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .chroma import subsample, upsample
+from .matrices import from_rgb, to_rgb
+from .nodes import Nodes
+from .padding import cut, pad
+from .profile import PlaneFormat, Profile
+from .samples import decode, encode
+
+
+def read_rgb(nodes: Nodes, frame: str, profile: Profile, padded: tuple[int, int]) -> None:
+    """Write the way from a frame's planes to RGB."""
+    planes = profile.planes
+    values = [decode(nodes, frame, index, planes) for index in range(planes.planes)]
+    if planes.family == "gray":
+        values *= 3
+    elif planes.family == "yuv":
+        chroma = _resampled(nodes, upsample, values[1:], planes)
+        values = to_rgb(nodes, planes.matrix, values[0], *chroma)
+    pad(nodes, values, frame, profile, padded)
+
+
+def write_rgb(nodes: Nodes, profile: Profile) -> None:
+    """Write the way from the network's output to the planes of a picture."""
+    planes = profile.planes
+    values = nodes.split(cut(nodes, profile), 3, axis=1)
+    if planes.family != "rgb":
+        luma, *chroma = from_rgb(nodes, planes.matrix, *values)
+        values = [luma]
+        if planes.family == "yuv":
+            values += _resampled(nodes, subsample, chroma, planes)
+    for index, value in enumerate(values):
+        encode(nodes, value, "output", index, planes)
+
+
+def _resampled(
+    nodes: Nodes, resample: Callable[[Nodes, str, PlaneFormat], str], chroma: Sequence[str], planes: PlaneFormat
+) -> Sequence[str]:
+    """Return both chroma planes resampled together; as they are where they have the size of luma."""
+    if planes.steps == (1, 1):
+        return chroma
+    return nodes.split(resample(nodes, nodes.add("Concat", *chroma, axis=0), planes), 2, axis=0)
