@@ -55,6 +55,11 @@ def pixel_formats(ffmpeg: str, encoder: str) -> frozenset[str]:
     return frozenset(listed[1].split()) if listed else frozenset()
 
 
+def has_filter(ffmpeg: str, name: str) -> bool:
+    """Whether this ffmpeg has a filter of that name."""
+    return f"Filter {name}" in _ask(ffmpeg, "-hide_banner", "-h", f"filter={name}")
+
+
 def keep_time_stamps(ffmpeg: str) -> list[str]:
     """Return the output option that forbids dropping and repeating frames: it was renamed in ffmpeg 5.1."""
     renamed = "-fps_mode" in _ask(ffmpeg, "-hide_banner", "-h", "long")

@@ -128,7 +128,7 @@ def measure(model: str | None, size: tuple[int, int], factor: int, backend: str 
         network=file.spec.name,
         model=path.name,
         backend=str(runtime),
-        machine=_machine(runtime),
+        machine=machine(runtime),
         size=f"{size[0]}x{size[1]}",
         factor=factor,
         streams=streams,
@@ -167,7 +167,7 @@ def _free_memory(runtime: Backend) -> int | None:
     return CudaDevice(runtime.numbers[0]).free_memory()
 
 
-def _machine(runtime: Backend) -> str:
+def machine(runtime: Backend) -> str:
     """Return the GPU's name, or the processor's architecture and how many cores may be used."""
     from trt_build.backends.tensorrt import EngineBackend
     from trt_build.targets import current_device

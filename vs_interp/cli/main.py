@@ -19,7 +19,9 @@ COMMANDS = {
     "demo": "demo:command",
     "doctor": "doctor:command",
     "engines": "engines:command",
+    "evaluate": "evaluate:command",
     "export": "export:command",
+    "train": "train:command",
     "weights": "weights:command",
 }
 """Name → module and command below ``vs_interp.cli``: one line a command.

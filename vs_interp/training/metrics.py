@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError
@@ -108,11 +109,8 @@ def _similarity(made: Plane, truth: Plane) -> float:
 
 def _blur(plane: Plane) -> Plane:
     """Return the Gaussian mean of each window inside the plane: 10 lines and columns fewer than went in."""
-    radius = SMALLEST // 2
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / _SIGMA) ** 2)
+    weights = np.exp(-0.5 * ((np.arange(SMALLEST) - SMALLEST // 2) / _SIGMA) ** 2)
     weights /= weights.sum()
     for axis in (0, 1):
-        length = plane.shape[axis] - 2 * radius
-        parts = (np.take(plane, range(k, k + length), axis) for k in range(SMALLEST))
-        plane = sum(weight * part for weight, part in zip(weights, parts, strict=True))
+        plane = sliding_window_view(plane, SMALLEST, axis) @ weights
     return plane
