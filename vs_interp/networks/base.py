@@ -48,6 +48,10 @@ class Network(nn.Module, ABC):
         frames, time = (inputs[:-1], inputs[-1]) if self.spec.takes_time else (inputs, None)
         return self.made(frames, self.state(*frames), time)
 
+    def initialise(self) -> None:
+        """Set the weights that training begins with, where they are not PyTorch's own."""
+        return None
+
     @classmethod
     def from_config(cls, values: Mapping[str, Any]) -> Self:
         """Build the network from the configuration that a checkpoint carries."""

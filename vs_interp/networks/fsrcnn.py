@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from ..spec import NetworkSpec, Output, Window
@@ -59,6 +60,25 @@ class Fsrcnn(Network):
             output=Output(channels=1, times=(0.0,), scale=self.config.scale),
             minimum=8,
         )
+
+    def initialise(self) -> None:
+        """Begin where interpolation ends: one channel carries the picture through to a bilinear enlargement.
+
+        The other channels begin by the paper's rules, He et al. for the convolutions and little for the last layer.
+        """
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, a=0.25)
+                assert layer.bias is not None
+                nn.init.zeros_(layer.bias)
+                with torch.no_grad():
+                    layer.weight[0] = 0
+                    layer.weight[0, 0, layer.kernel_size[0] // 2, layer.kernel_size[1] // 2] = 1
+        nn.init.normal_(self.enlarge.weight, std=1e-3)
+        distance = (torch.arange(9) - int(self.enlarge.padding[0]) + 0.5) / self.config.scale - 0.5
+        taps = (1 - distance.abs()).clamp(min=0)
+        with torch.no_grad():
+            self.enlarge.weight[0, 0] = torch.outer(taps, taps)
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[FsrcnnConfig, dict[str, Tensor]] | None:

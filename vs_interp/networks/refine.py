@@ -66,6 +66,15 @@ class _Refiner(Network):
             fp32_islands=self.fp32_islands,
         )
 
+    def initialise(self) -> None:
+        """Begin as what changes nothing: the last convolution of every residual stack is zero."""
+        for layers in self.modules():
+            if isinstance(layers, nn.Sequential):
+                last = layers[-1]
+                assert isinstance(last, nn.Conv2d | nn.Conv3d) and last.bias is not None
+                nn.init.zeros_(last.weight)
+                nn.init.zeros_(last.bias)
+
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[RefinerConfig, dict[str, Tensor]] | None:
         """Return ``None``: no weights of it are published."""
@@ -156,6 +165,11 @@ class TwoStep(Network):
             minimum=8,
             fp32_islands=self.Refiner.fp32_islands,
         )
+
+    def initialise(self) -> None:
+        """Begin as an enlargement by interpolation that is not refined."""
+        self.enlarger.initialise()
+        self.refiner.initialise()
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[Any, dict[str, Tensor]] | None:

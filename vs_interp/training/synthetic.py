@@ -1,14 +1,16 @@
 """Synthetic motion: photographs and cut-out sprites moved over each other, with exact flow and occlusion.
 
 Every layer has an affine map from the canvas to its own pixels for each time, with motion linear in the time; a
-picture is rendered at any time by sampling each layer once, so that sub-pixel motion is exact.
+picture is rendered at any time by sampling each layer once, so that sub-pixel motion is exact.  A scene is drawn as
+matrices alone, wherever; its pictures are rendered on the device that holds the photographs.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,26 +21,16 @@ from torch.nn import functional
 from ..errors import DatasetError
 
 
-class Sample(NamedTuple):
-    """One training window: two frames, the frame between them and what is known of the motion.
+@dataclass(frozen=True)
+class Layer:
+    """A picture that moves: a photograph, a sprite, or the texture of the one in the outline of the other.
 
-    ``frame0``, ``frame1``, ``truth``: 3×H×W in [0, 1]; ``time``: in (0, 1); ``flow``: 4×H×W, pixels from the time to
-    both frames; ``doubt``: 1×H×W, how far (mean absolute difference) the picture made with ``flow`` is off.
+    ``maps``: T×3×3, canvas pixel → picture pixel (x, y, 1), at each of the scene's times.
     """
 
-    frame0: Tensor
-    frame1: Tensor
-    truth: Tensor
-    time: float
-    flow: Tensor | None
-    doubt: Tensor | None
-
-
-class _Layer(NamedTuple):
-    picture: Tensor
-    """4×h×w, RGB and coverage."""
-    maps: tuple[Tensor, Tensor, Tensor]
-    """3×3 matrices, canvas pixel → picture pixel, at the times 0, t and 1."""
+    photo: int | None
+    sprite: int | None
+    maps: Tensor
 
 
 def _load(folder: Path, mode: str) -> list[Tensor]:
@@ -62,87 +54,104 @@ def _affine(angle: float, zoom: float, shift: tuple[float, float], centre: tuple
     )
 
 
+@dataclass(frozen=True)
 class Scenes:
-    """Draws random scenes from a folder of photographs and a folder of sprites with alpha."""
+    """Random scenes of ``height``×``width`` pixels, of photographs (3×h×w bytes) and sprites (4×h×w, with alpha)."""
 
-    def __init__(self, photos: Path, sprites: Path, height: int, width: int) -> None:
-        self.photos = _load(photos, "RGB")
-        self.sprites = _load(sprites, "RGBA")
-        self.height, self.width = height, width
-        rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-        self.pixels = torch.stack((columns, rows, torch.ones_like(rows))).double().view(3, -1)
+    photos: list[Tensor]
+    sprites: list[Tensor]
+    height: int
+    width: int
 
-    def draw(self, random: np.random.Generator) -> Sample:
-        """Return one random window, flow and occlusion exact."""
-        time = 0.5 if random.random() < 0.6 else float(random.uniform(0.1, 0.9))
-        layers = [self._background(random, time)]
-        layers += [self._sprite(random, time) for _ in range(random.integers(1, 5))]
-        frame0, frame1 = self._render(layers, 0)[0], self._render(layers, 2)[0]
-        truth, top = self._render(layers, 1)
-        flow = self._flow(layers, top)
-        return Sample(frame0, frame1, truth, time, flow, torch.zeros(1, self.height, self.width))
+    @classmethod
+    def open(cls, photos: Path, sprites: Path, height: int, width: int) -> Scenes:
+        """Read two folders of pictures.  Raises :class:`DatasetError` for one that has none."""
+        return cls(_load(photos, "RGB"), _load(sprites, "RGBA"), height, width)
 
-    def _motion(self, random: np.random.Generator, time: float, reach: float, place: Tensor) -> tuple[Tensor, ...]:
-        """Return the canvas → picture maps at 0, t and 1 for a random motion of up to ``reach`` pixels."""
-        angle, zoom = random.normal(0, 0.04), random.normal(0, 0.03)
-        distance, direction = reach * random.beta(1.0, 2.5), random.uniform(0, 2 * math.pi)
-        shift = distance * math.cos(direction), distance * math.sin(direction)
-        centre = self.width / 2, self.height / 2
-        maps = []
-        for moment in (0.0, time, 1.0):
-            lag = moment - 0.5
-            move = _affine(angle * lag, math.exp(zoom * lag), (shift[0] * lag, shift[1] * lag), centre)
-            maps.append(place @ torch.linalg.inv(move))
-        return tuple(maps)
+    def to(self, device: torch.device) -> Scenes:
+        """Return the same scenes, rendered on ``device``."""
+        return replace(self, photos=[p.to(device) for p in self.photos], sprites=[s.to(device) for s in self.sprites])
 
-    def _background(self, random: np.random.Generator, time: float) -> _Layer:
-        photo = self.photos[random.integers(len(self.photos))].float() / 255
-        zoom = float(random.uniform(0.8, 1.3))
-        place = _affine(random.normal(0, 0.1), zoom, (0, 0), (0, 0))
-        place[0, 2] += random.uniform(0.2, 0.8) * max(0.0, photo.shape[2] - zoom * self.width)
-        place[1, 2] += random.uniform(0.2, 0.8) * max(0.0, photo.shape[1] - zoom * self.height)
-        opaque = torch.cat((photo, torch.ones_like(photo[:1])))
-        return _Layer(opaque, self._motion(random, time, 40.0, place))  # type: ignore[arg-type]
+    def draw(self, random: np.random.Generator, times: Sequence[float]) -> list[Layer]:
+        """Return the layers of a random scene, from back to front, with their places at ``times``."""
+        return [
+            self._background(random, times),
+            *(self._sprite(random, times) for _ in range(random.integers(1, 5))),
+        ]
 
-    def _sprite(self, random: np.random.Generator, time: float) -> _Layer:
-        sprite = self.sprites[random.integers(len(self.sprites))].float() / 255
-        if random.random() < 0.5:  # the texture of a photograph in the outline of the sprite
-            photo = self.photos[random.integers(len(self.photos))].float() / 255
-            height, width = min(photo.shape[1], sprite.shape[1]), min(photo.shape[2], sprite.shape[2])
-            sprite = torch.cat((photo[:, :height, :width], sprite[3:, :height, :width]))
-        sprite = functional.pad(sprite, (2, 2, 2, 2))
-        zoom = float(random.uniform(0.9, 2.5))
-        place = _affine(random.uniform(-0.6, 0.6), zoom, (0, 0), (0, 0))
-        spot = torch.tensor([random.uniform(0, self.width), random.uniform(0, self.height), 1.0], dtype=torch.float64)
-        middle = torch.tensor([sprite.shape[2] / 2, sprite.shape[1] / 2], dtype=torch.float64)
-        place[:2, 2] += middle - (place @ spot)[:2]
-        return _Layer(sprite, self._motion(random, time, 60.0, place))  # type: ignore[arg-type]
-
-    def _render(self, layers: list[_Layer], moment: int) -> tuple[Tensor, Tensor]:
-        """Return the picture (3×H×W) and the index of the layer on top at every pixel (H×W)."""
-        canvas = torch.zeros(3, self.height, self.width)
-        top = torch.zeros(self.height, self.width, dtype=torch.int64)
+    def render(self, layers: Sequence[Layer], moment: int) -> tuple[Tensor, Tensor]:
+        """Return the picture (3×H×W in [0, 1]) at one of the times, and the layer on top at every pixel (H×W)."""
+        device = self.photos[0].device
+        canvas = torch.zeros(3, self.height, self.width, device=device)
+        top = torch.zeros(self.height, self.width, dtype=torch.int64, device=device)
+        pixels = self._pixels(device)
         for number, layer in enumerate(layers):
-            height, width = layer.picture.shape[1:]
-            place = (layer.maps[moment] @ self.pixels)[:2].view(2, self.height, self.width)
+            picture = self._picture(layer)
+            height, width = picture.shape[1:]
+            place = (layer.maps[moment].to(device) @ pixels)[:2].view(2, self.height, self.width)
             grid = torch.stack(((place[0] + 0.5) * 2 / width - 1, (place[1] + 0.5) * 2 / height - 1), -1).float()
             padding = "reflection" if number == 0 else "zeros"
-            sampled = functional.grid_sample(
-                layer.picture[None], grid[None], padding_mode=padding, align_corners=False
-            )[0]
+            sampled = functional.grid_sample(picture[None], grid[None], padding_mode=padding, align_corners=False)[0]
             cover = sampled[3:]
             colour = sampled[:3] / cover.clamp(min=1e-3) if number else sampled[:3]
             canvas = canvas * (1 - cover) + colour.clamp(0, 1) * cover
             top = torch.where(cover[0] > 0.5, number, top)
         return canvas.clamp(0, 1), top
 
-    def _flow(self, layers: list[_Layer], top: Tensor) -> Tensor:
-        """Return the exact flow of the topmost layer from the time to both frames."""
-        flow = torch.zeros(4, self.height, self.width)
+    def flow(self, layers: Sequence[Layer], top: Tensor, moment: int, other: int) -> Tensor:
+        """Return the exact flow (2×H×W, pixels) of the topmost layer from one of the times to another."""
+        pixels = self._pixels(top.device)
+        flow = torch.zeros(2, self.height, self.width, device=top.device)
         for number, layer in enumerate(layers):
-            seen = top == number
-            for index, moment in ((0, 0), (2, 2)):
-                there = torch.linalg.inv(layer.maps[moment]) @ layer.maps[1] @ self.pixels
-                move = (there - self.pixels)[:2].view(2, self.height, self.width).float()
-                flow[index : index + 2] = torch.where(seen, move, flow[index : index + 2])
+            there = (torch.linalg.inv(layer.maps[other]) @ layer.maps[moment]).to(top.device) @ pixels
+            move = (there - pixels)[:2].view(2, self.height, self.width).float()
+            flow = torch.where(top == number, move, flow)
         return flow
+
+    def _pixels(self, device: torch.device) -> Tensor:
+        rows, columns = torch.meshgrid(torch.arange(self.height), torch.arange(self.width), indexing="ij")
+        return torch.stack((columns, rows, torch.ones_like(rows))).double().view(3, -1).to(device)
+
+    def _picture(self, layer: Layer) -> Tensor:
+        """Return the layer's 4×h×w, RGB and coverage; sprites have an empty border, so that their edges are soft."""
+        photo = None if layer.photo is None else self.photos[layer.photo].float() / 255
+        if layer.sprite is None:
+            assert photo is not None
+            return torch.cat((photo, torch.ones_like(photo[:1])))
+        sprite = self.sprites[layer.sprite].float() / 255
+        if photo is not None:
+            height, width = min(photo.shape[1], sprite.shape[1]), min(photo.shape[2], sprite.shape[2])
+            sprite = torch.cat((photo[:, :height, :width], sprite[3:, :height, :width]))
+        return functional.pad(sprite, (2, 2, 2, 2))
+
+    def _motion(self, random: np.random.Generator, times: Sequence[float], reach: float, place: Tensor) -> Tensor:
+        """Return the canvas → picture maps for a random motion of up to ``reach`` pixels from time 0 to 1."""
+        angle, zoom = random.normal(0, 0.04), random.normal(0, 0.03)
+        distance, direction = reach * random.beta(1.0, 2.5), random.uniform(0, 2 * math.pi)
+        shift = distance * math.cos(direction), distance * math.sin(direction)
+        centre = self.width / 2, self.height / 2
+        maps = []
+        for moment in times:
+            lag = moment - 0.5
+            move = _affine(angle * lag, math.exp(zoom * lag), (shift[0] * lag, shift[1] * lag), centre)
+            maps.append(place @ torch.linalg.inv(move))
+        return torch.stack(maps)
+
+    def _background(self, random: np.random.Generator, times: Sequence[float]) -> Layer:
+        number = int(random.integers(len(self.photos)))
+        height, width = self.photos[number].shape[1:]
+        zoom = float(random.uniform(0.8, 1.3))
+        place = _affine(random.normal(0, 0.1), zoom, (0, 0), (0, 0))
+        place[0, 2] += random.uniform(0.2, 0.8) * max(0.0, width - zoom * self.width)
+        place[1, 2] += random.uniform(0.2, 0.8) * max(0.0, height - zoom * self.height)
+        return Layer(number, None, self._motion(random, times, 40.0, place))
+
+    def _sprite(self, random: np.random.Generator, times: Sequence[float]) -> Layer:
+        number = int(random.integers(len(self.sprites)))
+        texture = int(random.integers(len(self.photos))) if random.random() < 0.5 else None
+        layer = Layer(texture, number, torch.empty(0))
+        height, width = self._picture(layer).shape[1:]
+        place = _affine(random.uniform(-0.6, 0.6), float(random.uniform(0.9, 2.5)), (0, 0), (0, 0))
+        spot = torch.tensor([random.uniform(0, self.width), random.uniform(0, self.height), 1.0], dtype=torch.float64)
+        place[:2, 2] += torch.tensor([width / 2, height / 2], dtype=torch.float64) - (place @ spot)[:2]
+        return replace(layer, maps=self._motion(random, times, 60.0, place))

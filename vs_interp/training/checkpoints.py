@@ -1,0 +1,124 @@
+"""Checkpoints of a run: what is exported, and what is needed to go on exactly.
+
+``step-00001000.safetensors``
+    The averaged weights, with network and configuration in the metadata: ``vs-interp export`` takes it as it is.
+``step-00001000.state``
+    Safetensors too: weights, average, optimiser and random state, and the rest as JSON in the metadata.
+``best.safetensors``
+    The averaged weights with the best validation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ..errors import CheckpointError
+
+WEIGHTS, STATE, BEST = ".safetensors", ".state", "best.safetensors"
+
+
+@dataclass(frozen=True)
+class State:
+    """Tensors by name, dotted (``optimiser.0.exp_avg``), and everything else as JSON values."""
+
+    tensors: dict[str, Tensor]
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of a run in ``folder``; the last ``keep`` stay."""
+
+    folder: Path
+    keep: int
+
+    def steps(self) -> list[int]:
+        """Return the steps of the checkpoints that are here, ascending."""
+        return sorted(int(path.stem.removeprefix("step-")) for path in self.folder.glob(f"step-*{STATE}"))
+
+    def path(self, step: int) -> Path:
+        """Return where the weights of a step are."""
+        return self.folder / f"step-{step:08}{WEIGHTS}"
+
+    def write(self, step: int, state: State, weights: dict[str, Tensor], about: dict[str, Any]) -> Path:
+        """Write a checkpoint, whole or not at all, and remove the oldest; return the weights' path.
+
+        Raises :class:`CheckpointError` where there is no room; those written before are as they were.
+        """
+        path = self.path(step)
+        self._save(path, weights, about)
+        self._save(path.with_suffix(STATE), state.tensors, {"state": state.values})
+        for old in self.steps()[: -self.keep]:
+            self.path(old).with_suffix(STATE).unlink()
+            self.path(old).unlink(missing_ok=True)
+        return path
+
+    def write_best(self, weights: dict[str, Tensor], about: dict[str, Any]) -> None:
+        """Write the best weights so far."""
+        self._save(self.folder / BEST, weights, about)
+
+    def read_last(self) -> State | None:
+        """Return the state of the last checkpoint that is whole, ``None`` where the run has none."""
+        for step in reversed(self.steps()):
+            path = self.path(step).with_suffix(STATE)
+            try:
+                with safe_open(path, framework="pt") as file:
+                    tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+                    return State(tensors, json.loads((file.metadata() or {})["state"]))
+            except (SafetensorError, OSError, KeyError, json.JSONDecodeError):
+                continue
+        if self.steps():
+            raise CheckpointError(f"no checkpoint in {self.folder} can be read: start again in another folder")
+        return None
+
+    def _save(self, path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+        unfinished = path.with_name(f".{path.name}.partial")
+        metadata = {name: value if isinstance(value, str) else json.dumps(value) for name, value in about.items()}
+        try:
+            with unfinished.open("wb") as file:
+                file.write(save({name: t.detach().contiguous().cpu() for name, t in tensors.items()}, metadata))
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        except OSError as error:
+            raise CheckpointError(
+                f"{path} cannot be written ({error.strerror}): make room and resume; earlier checkpoints are whole"
+            ) from error
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def optimiser_state(optimiser: torch.optim.Optimizer) -> State:
+    """Split an optimiser's state into tensors and JSON values."""
+    state = optimiser.state_dict()
+    tensors = {f"{index}.{name}": t for index, entry in state["state"].items() for name, t in entry.items()}
+    return State(tensors, {"param_groups": state["param_groups"]})
+
+
+def load_optimiser(optimiser: torch.optim.Optimizer, state: State) -> None:
+    """Put back what :func:`optimiser_state` took."""
+    entries: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in state.tensors.items():
+        index, _, field = name.partition(".")
+        entries.setdefault(int(index), {})[field] = tensor
+    optimiser.load_state_dict({"state": entries, "param_groups": state.values["param_groups"]})
+
+
+def prefixed(prefix: str, tensors: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yield tensors under ``prefix.name``."""
+    return ((f"{prefix}.{name}", tensor) for name, tensor in tensors.items())
+
+
+def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with the prefix, without it."""
+    return {n.removeprefix(f"{prefix}."): tensor for n, tensor in tensors.items() if n.startswith(f"{prefix}.")}

@@ -1,0 +1,85 @@
+"""What a network is asked for: the weighted sum of a recipe's losses for one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from ..errors import ArgumentError
+from ..networks.base import Network
+from ..networks.super_slomo import SuperSloMo
+from .losses import PICTURE_LOSSES, charbonnier, flow_distance, smoothness
+from .recipe import Recipe
+from .samples import Batch
+
+FLOW_LOSSES = ("warp", "smoothness", "teacher")
+"""Losses on the way to the picture, which Super-SloMo shows: arXiv:1712.00080, section 3.3, and distillation."""
+
+BETTER = 0.002
+"""By how much a teacher's picture must be nearer to the truth for its flow to be followed."""
+
+
+class Outcome(NamedTuple):
+    """One batch through a network: the pictures, the losses by name, their weighted sum, and a flow to look at."""
+
+    made: Tensor
+    losses: dict[str, Tensor]
+    total: Tensor
+    flow: Tensor | None
+
+
+class Objective(nn.Module):
+    """A network and the losses it is trained by: a batch in, an :class:`Outcome` out.
+
+    A module, so that data-parallel training wraps both.  Raises :class:`ArgumentError` for a loss that the network
+    cannot have.
+    """
+
+    def __init__(self, network: Network, recipe: Recipe) -> None:
+        super().__init__()
+        self.network, self.weights, self.margin = network, recipe.losses, recipe.data.margin
+        self.picture_losses: dict[str, Callable[[Tensor, Tensor], Tensor]] = dict(PICTURE_LOSSES)
+        if "perceptual" in self.weights:
+            from .perceptual import Perceptual
+
+            if recipe.perceptual is None:
+                raise ArgumentError("the loss perceptual needs VGG16's weights: give perceptual = FILE in the recipe")
+            self.picture_losses["perceptual"] = Perceptual(recipe.perceptual)
+        allowed = [*PICTURE_LOSSES, "perceptual", *(FLOW_LOSSES if isinstance(network, SuperSloMo) else ())]
+        for name in self.weights:
+            if name not in allowed:
+                raise ArgumentError(f"{network.spec.name} cannot have the loss {name!r}: choose {', '.join(allowed)}")
+
+    def forward(self, batch: Batch) -> Outcome:
+        """Return what the network makes of a batch, and what that costs."""
+        if isinstance(self.network, SuperSloMo):
+            made, losses, flow = self._interpolated(self.network, batch)
+        else:
+            inputs = (*batch.frames, batch.time) if self.network.spec.takes_time else batch.frames
+            made, losses, flow = self.network(*inputs).float(), {}, None
+        inner = (..., slice(self.margin, -self.margin or None), slice(self.margin, -self.margin or None))
+        for name in self.weights.keys() - set(FLOW_LOSSES):
+            losses[name] = self.picture_losses[name](made[inner], batch.truth[inner])
+        total = sum((weight * losses[name] for name, weight in self.weights.items()), start=made.new_zeros(()))
+        return Outcome(made, losses, total, flow)
+
+    def _interpolated(self, network: SuperSloMo, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Run Super-SloMo step by step, for the losses on its flows and warped frames."""
+        frame0, frame1 = batch.frames
+        flows = network.flow(frame0, frame1)
+        made = network.synthesise(frame0, frame1, *flows, batch.time)
+        losses: dict[str, Tensor] = {}
+        if "warp" in self.weights:
+            warped = (made.guessed0, made.guessed1, made.warped0, made.warped1)
+            losses["warp"] = sum((charbonnier(w, batch.truth) for w in warped), start=made.frame.new_zeros(()))
+        if "smoothness" in self.weights:
+            losses["smoothness"] = smoothness(flows[0]) + smoothness(flows[1])
+        if "teacher" in self.weights:
+            off = (made.frame.detach() - batch.truth).abs().mean(1, keepdim=True)
+            followed = (off > batch.doubt - BETTER).float()
+            sides = ((made.guess_t0, 0), (made.guess_t1, 2), (made.flow_t0, 0), (made.flow_t1, 2))
+            distances = [flow_distance(flow, batch.flow[:, at : at + 2], followed) for flow, at in sides]
+            losses["teacher"] = sum(distances, start=made.frame.new_zeros(()))
+        return made.frame, losses, made.flow_t0

@@ -1,0 +1,57 @@
+"""Pausing a run: a signal or a file, so that other work may have the GPU for a while."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from types import FrameType, TracebackType
+
+PAUSE_FILE = "PAUSE"
+INTERVAL = 0.2
+"""Seconds between two looks while paused."""
+
+
+class Pause:
+    """Listens, as a context, for SIGUSR1 and for a file called ``PAUSE`` in the run's folder.
+
+    The signal pauses, and the next one goes on; the file pauses for as long as it is there.  SIGTERM and Ctrl-C ask to
+    stop after the step; a second Ctrl-C interrupts.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / PAUSE_FILE
+        self._signalled = False
+        self.stopped: int | None = None
+        """The signal that asked to stop."""
+
+    def __enter__(self) -> Pause:
+        self._before = {
+            signal.SIGUSR1: signal.signal(signal.SIGUSR1, self._toggle),
+            signal.SIGTERM: signal.signal(signal.SIGTERM, self._stop),
+            signal.SIGINT: signal.signal(signal.SIGINT, self._stop),
+        }
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the run should rest now."""
+        return self._signalled or self._file.exists()
+
+    def wait(self) -> None:
+        """Return when the run should go on, or stop."""
+        while self.wanted and self.stopped is None:
+            time.sleep(INTERVAL)
+
+    def _toggle(self, number: int, frame: FrameType | None) -> None:
+        self._signalled = not self._signalled
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopped = number
+        signal.signal(signal.SIGINT, signal.default_int_handler)

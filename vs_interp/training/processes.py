@@ -1,0 +1,69 @@
+"""The processes of a run: one, or as many as ``torchrun`` started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import distributed
+
+from ..errors import BackendError
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process (``rank`` of ``world``) and the device it trains on."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @classmethod
+    @contextmanager
+    def join(cls, device: str | None = None) -> Iterator[Processes]:
+        """Join the others for as long as the context lasts; ``device`` None is the GPU where there is one.
+
+        Raises :class:`BackendError` for a device that is not here.
+        """
+        world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+        found = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            chosen = torch.device(found)
+        except RuntimeError as error:
+            raise BackendError(f"there is no device {found!r}: choose cpu or cuda") from error
+        if chosen.type == "cuda":
+            if not torch.cuda.is_available():
+                raise BackendError("PyTorch finds no NVIDIA GPU: train with --device cpu, or mend the driver")
+            chosen = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+            torch.cuda.set_device(chosen)
+        if world > 1:
+            distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        try:
+            yield cls(rank, world, chosen)
+        finally:
+            if world > 1:
+                distributed.destroy_process_group()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes, validates and reports."""
+        return self.rank == 0
+
+    def agree(self, *wishes: bool) -> tuple[bool, ...]:
+        """Return, for each wish, whether any process has it, so that all act at the same step."""
+        if self.world == 1:
+            return wishes
+        shared = torch.tensor([float(wish) for wish in wishes], device=self.device)
+        distributed.all_reduce(shared, distributed.ReduceOp.MAX)
+        return tuple(bool(wish) for wish in shared)
+
+    def told(self, value: float) -> float:
+        """Return the leading process's value."""
+        if self.world == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
+        distributed.broadcast(shared, 0)
+        return float(shared)
