@@ -21,6 +21,7 @@ COMMANDS = {
     "engines": "engines:command",
     "evaluate": "evaluate:command",
     "export": "export:command",
+    "train": "train:command",
     "weights": "weights:command",
 }
 """Name → module and command below ``vs_interp.cli``: one line a command.
