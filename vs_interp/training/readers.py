@@ -100,6 +100,20 @@ def pictures(root: Path, split: str) -> Footage:
     return Pictures(root, [Clip(name, (name,), "") for name in names])
 
 
+def shards(root: Path, split: str) -> Footage:
+    """What ``vs-interp dataset make`` wrote; the same for every split."""
+    from .shards import Shards
+
+    return Shards(root)
+
+
+def video(file: Path, split: str) -> Footage:
+    """A short video file, held in memory; the same for every split."""
+    from .video import VideoFootage
+
+    return VideoFootage(file)
+
+
 LAYOUTS: dict[str, Callable[[Path, str], Footage]] = {
     "vimeo-triplet": vimeo_triplet,
     "vimeo-septuplet": vimeo_septuplet,
@@ -110,6 +124,8 @@ LAYOUTS: dict[str, Callable[[Path, str], Footage]] = {
     "middlebury": middlebury,
     "davis": davis,
     "pictures": pictures,
+    "shards": shards,
+    "video": video,
 }
 """What may stand before the colon of an address."""
 

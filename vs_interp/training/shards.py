@@ -1,0 +1,225 @@
+"""Shards: the frames of any number of videos in a few large files, mapped into memory and read in any order.
+
+A folder holds ``index.json`` and ``00000.yuv``, ``00001.yuv``, …; a shard is nothing but the planes of frames, one
+after the other (see :mod:`~vs_interp.training.planar`), of one video.  The index says what the videos and sequences
+are, how neighbouring frames differ, and has a CRC-32 of every frame and a SHA-256 of itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..errors import DatasetError
+from .planar import Layout, PlanarFootage, Planes, Sequence420
+from .video import FEWEST, Frame, Video, run_name
+
+INDEX, VERSION = "index.json", 1
+
+SHARD = 2**30
+"""Bytes after which the next sequence begins a new shard; a sequence lies in one."""
+
+
+@dataclass
+class Run:
+    """One sequence: its shard, its first frame there, and what is known of each frame."""
+
+    name: str
+    shard: int
+    first: int
+    differences: list[float] = field(default_factory=list)
+    checksums: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Index:
+    """What ``index.json`` holds: ``shards`` has the layout of each, ``frames`` their numbers of frames."""
+
+    shards: list[Layout] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    videos: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_json(self) -> str:
+        """Return the index as JSON that holds its own SHA-256."""
+        content = json.dumps({"version": VERSION, **asdict(self)})
+        return json.dumps({"sha256": hashlib.sha256(content.encode()).hexdigest(), "index": json.loads(content)})
+
+    @classmethod
+    def read(cls, folder: Path) -> Index:
+        """Read the index of a folder.  Raises :class:`DatasetError` where it is missing or damaged."""
+        path = folder / INDEX
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            content = values["index"]
+            digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+            if content.pop("version") != VERSION:
+                raise DatasetError(f"{path} was written by another version of vs-interp: make the data set again")
+            if digest != values["sha256"]:
+                raise DatasetError(f"{path} is damaged, its SHA-256 differs: copy or make the data set again")
+            shards = [Layout(**shard) for shard in content["shards"]]
+            return cls(shards, content["frames"], [Run(**run) for run in content["runs"]], content["videos"])
+        except FileNotFoundError as error:
+            raise DatasetError(
+                f"{folder} holds no {INDEX}: give the folder of a data set, or make one (vs-interp dataset make)"
+            ) from error
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise DatasetError(f"{path} is no index of shards: copy or make the data set again") from error
+
+
+class Shards(PlanarFootage):
+    """A folder of shards.
+
+    A process maps a shard when it first reads of it; a copy in another process, however it was started, maps anew.
+    Raises :class:`DatasetError` where the index is missing or damaged, and where a shard is missing or cut short.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.index = folder, Index.read(folder)
+        for number, (layout, frames) in enumerate(zip(self.index.shards, self.index.frames, strict=True)):
+            _check_size(shard_path(folder, number), layout.bytes * frames)
+        self._maps: dict[int, Planes] = {}
+        super().__init__(
+            [
+                Sequence420(run.name, self.index.shards[run.shard], np.array(run.differences, np.float64))
+                for run in self.index.runs
+            ]
+        )
+
+    def __reduce__(self) -> tuple[type[Shards], tuple[Path]]:
+        return Shards, (self.folder,)
+
+    def planes(self, sequence: int) -> Planes:
+        run = self.index.runs[sequence]
+        return self._map(run.shard)[run.first : run.first + self.lengths[sequence]]
+
+    def check(self) -> Iterator[str | None]:
+        """Compare every frame with its CRC-32: yield what is wrong with it, or ``None`` where it is good."""
+        for sequence, run in enumerate(self.index.runs):
+            planes = self.planes(sequence)
+            for number, known in enumerate(run.checksums):
+                if zlib.crc32(planes[number]) == known:
+                    yield None
+                else:
+                    path = shard_path(self.folder, run.shard)
+                    yield f"{path}, frame {run.first + number} ({run.name}, + {number}): its CRC-32 differs"
+
+    def _map(self, shard: int) -> Planes:
+        if shard not in self._maps:
+            path, layout = shard_path(self.folder, shard), self.index.shards[shard]
+            try:
+                mapped = np.memmap(path, np.uint8, "r", shape=(self.index.frames[shard], layout.bytes))
+            except (OSError, ValueError) as error:
+                raise DatasetError(f"{path} cannot be mapped ({error})") from error
+            self._maps[shard] = np.asarray(mapped)  # views of a plain array are cheaper
+        return self._maps[shard]
+
+
+@dataclass
+class Writer:
+    """Writes shards and gathers their index, in a folder of its own."""
+
+    folder: Path
+    index: Index = field(default_factory=Index)
+    _file: BinaryIO | None = None
+
+    def add(self, frame: Frame, video: Video) -> None:
+        """Write a frame: into a new sequence where it begins a run, into a new shard where the last is full."""
+        if frame.difference is None:
+            self._begin(video, frame.number)
+        run = self.index.runs[-1]
+        if frame.difference is not None:
+            run.differences.append(frame.difference)
+        run.checksums.append(zlib.crc32(frame.planes))
+        self.index.frames[-1] += 1
+        assert self._file is not None
+        self._file.write(frame.planes)
+
+    def close(self) -> None:
+        """Bring the last shard to the disk."""
+        if self._file is not None:
+            with self._file as file:
+                file.flush()
+                os.fsync(file.fileno())
+            self._file = None
+
+    def _begin(self, video: Video, number: int) -> None:
+        if self._file is None or self._file.tell() >= SHARD:
+            self.close()
+            self._file = shard_path(self.folder, len(self.index.shards)).open("xb")
+            self.index.shards.append(video.layout)
+            self.index.frames.append(0)
+        shard = len(self.index.shards) - 1
+        self.index.runs.append(Run(run_name(video.path.name, number), shard, self.index.frames[shard]))
+
+
+def make_shards(videos: Sequence[Video], folder: Path, advance: Callable[[int], None] = lambda count: None) -> Index:
+    """Write the runs of videos as shards to ``folder``, which appears when all is written, or not at all.
+
+    ``advance`` is told how many frames were read, now and then.  A process that is killed leaves ``.NAME.PID.partial``
+    beside the folder.  Raises :class:`DatasetError` where the folder exists, a video cannot be read, none has frames
+    that move, or the disk is full.
+    """
+    if folder.exists():
+        raise DatasetError(f"{folder} exists: remove it, or name another folder")
+    unfinished = folder.absolute().with_name(f".{folder.name}.{os.getpid()}.partial")
+    writer = Writer(unfinished)
+    try:
+        unfinished.mkdir()
+        for video in videos:
+            _write(video, writer, advance)
+        if not writer.index.runs:
+            names = ", ".join(str(video.path) for video in videos)
+            raise DatasetError(f"no {FEWEST} consecutive frames of {names} move without a cut: give other videos")
+        _write_whole(unfinished / INDEX, writer.index.to_json().encode())
+        unfinished.rename(folder)
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be written ({error.strerror}), and nothing of it was kept") from error
+    finally:
+        with suppress(OSError):
+            writer.close()
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return writer.index
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    """Return the file of a shard."""
+    return folder / f"{number:05}.yuv"
+
+
+def _write(video: Video, writer: Writer, advance: Callable[[int], None]) -> None:
+    """Write the runs of one video, and note what became of its frames."""
+    told = 0
+    for frame in video.frames():
+        writer.add(frame, video)
+        advance(video.tally.frames - told)
+        told = video.tally.frames
+    advance(video.tally.frames - told)
+    writer.close()
+    writer.index.videos.append({"name": video.path.name, **asdict(video.tally)})
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _check_size(path: Path, wanted: int) -> None:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise DatasetError(f"{path} is missing, and {wanted} bytes of frames were expected: copy it again") from error
+    if size != wanted:
+        raise DatasetError(f"{path} has {size} bytes where {wanted} were expected: copy or make the data set again")

@@ -1,0 +1,221 @@
+"""Video files as footage: decoded by libav, shrunk, and told apart into runs without cuts and still frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from ..errors import DatasetError
+from .planar import Layout, PlanarFootage, Planes, Sequence420, thumbnail
+from .windows import CUT, STILL
+
+FEWEST = 3
+"""Frames of the shortest run that is kept: two, and one to make between them."""
+
+UNEVEN = 1.7
+"""Frames follow each other evenly where no two neighbouring distances in time have a larger ratio."""
+
+MEMORY = 2 * 10**9
+"""Bytes up to which a video is held in memory."""
+
+COLORSPACES = {"bt709": Colorspace.ITU709, "bt601": Colorspace.ITU601, "bt2020": Colorspace.BT2020}
+MATRICES = {int(value): name for name, value in COLORSPACES.items()}
+
+
+class Frame(NamedTuple):
+    """A frame of a video.
+
+    ``number``: counted from 0 in the file; ``planes``: see :class:`~vs_interp.training.planar.Layout`;
+    ``difference``: mean absolute difference (0–255) to the frame before, ``None`` where a run begins.
+    """
+
+    number: int
+    planes: NDArray[np.uint8]
+    difference: float | None
+
+
+@dataclass
+class Tally:
+    """What became of a video's frames: pairs that are cuts, still or uneven in time end a run."""
+
+    frames: int = 0
+    kept: int = 0
+    cuts: int = 0
+    stills: int = 0
+    uneven: int = 0
+    damaged: int = 0
+
+
+@dataclass
+class Video:
+    """A video file, to be read from its first frame to its last.
+
+    Frames are shrunk to at most ``height`` lines, never enlarged, with even sides and 8 bits.  Raises
+    :class:`DatasetError` where the file is missing or holds no video.
+
+    layout
+        What its frames are as planes.
+    expected
+        Frames that its container speaks of; 0 where it says nothing.
+    tally
+        Grows while the video is read.
+    """
+
+    path: Path
+    height: int | None = None
+    layout: Layout = field(init=False)
+    expected: int = field(init=False)
+    tally: Tally = field(init=False, default_factory=Tally)
+
+    def __post_init__(self) -> None:
+        with _opened(self.path) as (container, stream):
+            first = next((frame for frame in _decoded(container, stream) if frame is not None), None)
+            if first is None:
+                raise DatasetError(f"{self.path} holds no frame that can be decoded: give another video")
+            self.layout = _layout(first, self.height)
+            seconds = float((stream.duration or 0) * (stream.time_base or 0))
+            self.expected = stream.frames or round(seconds * float(stream.average_rate or 0))
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames of all runs of at least :data:`FEWEST`: no cut, still pair or gap in time lies in a run."""
+        held: list[Frame] = []
+        length = 0
+        for frame in self._measured():
+            if frame.difference is None:
+                held, length = [], 0
+            held.append(frame)
+            length += 1
+            if length >= FEWEST:
+                self.tally.kept += len(held)
+                yield from held
+                held = []
+
+    def _measured(self) -> Iterator[Frame]:
+        """Yield every frame, with its difference to the one before where the two belong to one run."""
+        before: NDArray[np.int16] | None = None
+        for number, even, planes in self._planes():
+            seen = thumbnail(planes, self.layout)
+            difference = None
+            if even and before is not None:
+                difference = round(float(np.abs(seen - before).mean()), 3)
+                self.tally.cuts += difference > CUT
+                self.tally.stills += difference < STILL
+            before = seen
+            runs_on = difference is not None and STILL <= difference <= CUT
+            yield Frame(number, planes, difference if runs_on else None)
+
+    def _planes(self) -> Iterator[tuple[int, bool, NDArray[np.uint8]]]:
+        """Yield number and planes of every frame, and whether it follows the one before evenly."""
+        reformatter, tally = VideoReformatter(), self.tally
+        stamp: int | None = None
+        step = 0
+        with _opened(self.path) as (container, stream):
+            for frame in _decoded(container, stream):
+                if frame is None:
+                    tally.damaged += 1
+                    stamp, step = None, 0
+                    continue
+                moved = 0 if frame.pts is None or stamp is None else frame.pts - stamp
+                even = tally.frames > 0 and (frame.pts is None or stamp is not None)
+                if even and moved and step and not step / UNEVEN <= moved <= step * UNEVEN:
+                    tally.uneven += 1
+                    even = False
+                stamp, step = frame.pts, moved
+                yield tally.frames, even, _to_planes(reformatter, frame, self.layout)
+                tally.frames += 1
+
+
+class VideoFootage(PlanarFootage):
+    """The runs of one short video, in memory."""
+
+    def __init__(self, path: Path) -> None:
+        video = Video(path)
+        allowed = MEMORY // video.layout.bytes
+        frames: list[Frame] = []
+        for frame in video.frames():
+            if len(frames) == allowed:
+                raise DatasetError(
+                    f"{path} has more than {allowed} frames, too many to hold in memory: "
+                    f"write them to disk (vs-interp dataset make {path} -o DIR) and give shards:DIR"
+                )
+            frames.append(frame)
+        begins = [place for place, frame in enumerate(frames) if frame.difference is None]
+        if not begins:
+            raise DatasetError(f"{path} has no {FEWEST} consecutive frames that move: give another video")
+        runs = [frames[begin:end] for begin, end in zip(begins, [*begins[1:], len(frames)], strict=True)]
+        self._runs = [np.stack([frame.planes for frame in run]) for run in runs]
+        super().__init__(
+            [
+                Sequence420(
+                    run_name(path.name, run[0].number),
+                    video.layout,
+                    np.array([frame.difference for frame in run[1:]], np.float64),
+                )
+                for run in runs
+            ]
+        )
+
+    def planes(self, sequence: int) -> Planes:
+        return self._runs[sequence]
+
+
+def run_name(video: str, number: int) -> str:
+    """Return what a run that begins with a frame of a video is called."""
+    return f"{video}, from frame {number}"
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a video file and its first picture track that is no cover."""
+    if not path.is_file():
+        raise DatasetError(f"cannot read {path}: there is no such file")
+    try:
+        with av.open(f"file:{path}") as container:
+            tracks = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+            if not tracks or container.format.name == "tty":
+                raise DatasetError(f"{path} has no video in it: give a video file")
+            tracks[0].thread_type = "AUTO"
+            yield container, tracks[0]
+    except (av.FFmpegError, OSError) as error:
+        raise DatasetError(f"{path} is no video file, or a broken one ({error.strerror})") from error
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
+    """Yield the frames of a stream, and ``None`` for each that is damaged."""
+    for packet in container.demux(stream):
+        try:
+            for frame in packet.decode():
+                yield None if frame.is_corrupt else frame
+        except av.InvalidDataError:
+            yield None
+
+
+def _layout(frame: VideoFrame, height: int | None) -> Layout:
+    """Return the planes that a video's frames become, told from its first."""
+    shrink = min(1.0, (height or frame.height) / frame.height)
+    lines, columns = (max(2, round(side * shrink) // 2 * 2) for side in (frame.height, frame.width))
+    guess = "bt709" if frame.height >= 720 or frame.width > 1024 else "bt601"
+    full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+    return Layout(lines, columns, MATRICES.get(int(frame.colorspace), guess), full)
+
+
+def _to_planes(reformatter: VideoReformatter, frame: VideoFrame, layout: Layout) -> NDArray[np.uint8]:
+    """Return a frame as planes of a layout; one that is such already is copied."""
+    matrix, levels = COLORSPACES[layout.matrix], ColorRange.JPEG if layout.full else ColorRange.MPEG
+    made = reformatter.reformat(
+        frame, layout.width, layout.height, "yuv420p", matrix, matrix,
+        Interpolation.BICUBIC | Interpolation.ACCURATE_RND, levels, levels,
+    )  # fmt: skip
+    return np.asarray(made.to_ndarray(), np.uint8).reshape(-1)
