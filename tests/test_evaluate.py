@@ -19,8 +19,9 @@ from PIL import Image
 from trt_build.model_file import ModelFile
 from trt_build.verify import run_graph
 from vs_interp.cli.comparators import INTERPOLATORS, _clip, _picture
-from vs_interp.cli.evaluation import Material, Stretch, chosen, compare, scores, stretches
+from vs_interp.cli.evaluation import Stretch, chosen, compare, scores, stretches
 from vs_interp.cli.main import main
+from vs_interp.cli.material import Material
 from vs_interp.errors import ArgumentError
 from vs_interp.spec import NetworkSpec, Output, Window
 from vs_interp.training.footage import Box, Footage, Frames

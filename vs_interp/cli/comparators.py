@@ -13,7 +13,8 @@ import numpy as np
 
 from ..errors import DatasetError, EncoderError, VsInterpError
 from ..ffmpeg import find_ffmpeg, has_filter, last_words
-from .evaluation import Method, Picture, Stretch, resized
+from .evaluation import Method, Stretch
+from .material import Picture, resized
 
 if TYPE_CHECKING:
     import vapoursynth as vs

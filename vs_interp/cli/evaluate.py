@@ -20,7 +20,8 @@ from .progress import frames_done
 
 if TYPE_CHECKING:
     from ..spec import NetworkSpec
-    from .evaluation import Method, Picture, Row, Stretch
+    from .evaluation import Method, Row, Stretch
+    from .material import Picture
     from .sheet import Sheet
 
 COLUMNS = {
@@ -81,7 +82,8 @@ def command(
     from ..training.windows import cut_windows
     from ..weights import catalogue, resolve
     from .bench import machine
-    from .evaluation import Material, chosen, stretches
+    from .evaluation import chosen, stretches
+    from .material import Material
     from .served import Served
 
     began = time.monotonic()

@@ -14,7 +14,8 @@ from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 
 from ..errors import BackendError
-from .evaluation import Picture, Stretch
+from .evaluation import Stretch
+from .material import Picture
 
 Planes = list[NDArray[np.float32]]
 

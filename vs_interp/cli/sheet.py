@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .evaluation import Picture
+from .material import Picture
 
 TILE = 384
 """Columns of a tile at most."""
