@@ -16,6 +16,7 @@ COMMANDS = {
     "bench": "bench:command",
     "build": "build:command",
     "convert": "convert:command",
+    "dataset": "dataset:command",
     "demo": "demo:command",
     "doctor": "doctor:command",
     "engines": "engines:command",
@@ -49,10 +50,11 @@ class Commands(click.Group):
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="vs-interp", message="%(prog)s %(version)s")
 def group() -> None:
-    """Neural frame interpolation for video files.
+    """Neural frame interpolation and upscaling for video files.
 
     \b
     Twice the frame rate:   vs-interp convert in.mkv out.mkv --interpolate super-slomo --factor 2
+    Twice the size:         vs-interp convert in.mkv out.mkv --upscale 2
     What works here:        vs-interp doctor
     """
 

@@ -1,0 +1,202 @@
+"""``vs-interp dataset``: data sets of one's own from video files, and what is in any data set."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import ArgumentError, DatasetError
+from .progress import frames_done
+
+if TYPE_CHECKING:
+    from ..training.footage import Footage
+    from ..training.video import Video
+
+GAPS = (2, 4)
+"""Frames from the first to the last of the windows that ``show`` counts."""
+
+as_json = click.option("--json", "machine", is_flag=True, help="Print JSON.")
+in_silence = click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+of_split = click.option(
+    "--split", type=click.Choice(("train", "validation", "test")), default="train", show_default=True,
+    help="The part, for layouts that know several.",
+)  # fmt: skip
+
+
+@click.group(name="dataset")
+def command() -> None:
+    """Data sets to train on: make one of videos, check it, show what is in it."""
+
+
+@command.command()
+@click.argument("videos", nargs=-1, required=True, metavar="VIDEO...", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Must not exist.")
+@click.option(
+    "--height", type=click.IntRange(min=16), default=720, show_default=True,
+    help="Shrink frames with more lines to so many; none is enlarged.",
+)  # fmt: skip
+@in_silence
+@as_json
+def make(videos: Sequence[Path], output: Path, height: int, quiet: bool, machine: bool) -> None:
+    """Decode VIDEOs into a folder of shards, ready to be trained on as shards:DIR.
+
+    Sequences end at cuts, at still frames, and where frames are missing; what is shorter than three frames is left
+    out.  A frame of 1280x720 takes 1.4 MB.
+
+    \b
+    Examples:
+      vs-interp dataset make film.mkv -o film-720
+      vs-interp dataset make *.mp4 -o clips-360 --height 360
+    """
+    _check_output(output)
+    from ..training.shards import make_shards
+    from ..training.video import Video
+
+    opened = [Video(path, height) for path in videos]
+    _check_space(opened, output.absolute().parent)
+    start = time.monotonic()
+    with frames_done(sum(video.expected for video in opened), quiet=quiet) as advance:
+
+        def read(count: int) -> None:
+            for _ in range(count):
+                advance()
+
+        index = make_shards(opened, output, read)
+    size = sum(file.stat().st_size for file in output.iterdir())
+    summary = {
+        "output": str(output),
+        "sequences": len(index.runs),
+        "frames": sum(index.frames),
+        "bytes": size,
+        "seconds": round(time.monotonic() - start, 3),
+        "videos": index.videos,
+    }
+    if machine:
+        click.echo(json.dumps(summary))
+        return
+    for video in index.videos:
+        ends = ", ".join(f"{video[name]} {what}" for name, what in ENDS.items() if video[name])
+        click.echo(f"{video['name']}: {video['kept']} of {video['frames']} frames kept{f'; {ends}' if ends else ''}")
+    click.echo(f"{output}: {sum(index.frames)} frames in {len(index.runs)} sequences, {size / 1e6:.0f} MB")
+
+
+ENDS = {
+    "cuts": "cuts",
+    "stills": "still pairs",
+    "uneven": "uneven steps in time",
+    "damaged": "damaged frames",
+}
+"""What ends a sequence, as the summary names it."""
+
+
+@command.command()
+@click.argument("dataset")
+@of_split
+@in_silence
+@as_json
+def check(dataset: str, split: str, quiet: bool, machine: bool) -> None:
+    """Read every frame of DATASET, a folder of shards or LAYOUT:PATH, and list what is damaged or missing.
+
+    \b
+    Examples:
+      vs-interp dataset check film-720
+      vs-interp dataset check vimeo-triplet:vimeo_triplet --split test
+    """
+    footage = _open(dataset, split)
+    frames, problems = sum(footage.lengths), []
+    with frames_done(frames, quiet=quiet) as advance:
+        for problem in footage.check():
+            advance()
+            if problem is not None:
+                problems.append(problem)
+    if machine:
+        click.echo(json.dumps({"frames": frames, "problems": problems}))
+    else:
+        for problem in problems:
+            click.echo(problem)
+        click.echo(f"{dataset}: {f'{len(problems)} of ' if problems else ''}{frames} frames {_verdict(problems)}")
+    if problems:
+        raise click.exceptions.Exit(2)
+
+
+@command.command()
+@click.argument("dataset")
+@of_split
+@as_json
+def show(dataset: str, split: str, machine: bool) -> None:
+    """Show what is in DATASET, a folder of shards or LAYOUT:PATH.
+
+    \b
+    Examples:
+      vs-interp dataset show film-720
+      vs-interp dataset show reds:REDS --split validation --json
+    """
+    contents = _describe(_open(dataset, split))
+    if machine:
+        click.echo(json.dumps(contents))
+        return
+    click.echo(f"{contents['frames']} frames in {contents['sequences']} sequences of {contents['lengths']} frames")
+    click.echo(f"{contents['size']}{f', small {contents["small"]}' if contents['small'] else ''} (the first sequence)")
+    for gap, windows in contents["windows"].items():
+        click.echo(f"{windows} windows for interpolation over {gap} frames")
+
+
+def _open(dataset: str, split: str) -> Footage:
+    from ..training.footage import open_footage
+
+    return open_footage(f"shards:{dataset}" if Path(dataset).is_dir() else dataset, split)
+
+
+def _describe(footage: Footage) -> dict[str, Any]:
+    from fractions import Fraction
+
+    from ..spec import NetworkSpec
+    from ..training.windows import cut_windows
+
+    def windows(gap: int) -> int:
+        try:
+            return len(cut_windows(footage, NetworkSpec(name="interpolation"), (gap,), (Fraction(1, 2),)))
+        except DatasetError:
+            return 0
+
+    shortest, longest = min(footage.lengths), max(footage.lengths)
+    return {
+        "sequences": len(footage.lengths),
+        "frames": sum(footage.lengths),
+        "lengths": str(longest) if shortest == longest else f"{shortest} to {longest}",
+        "size": _size(footage),
+        "small": _size(footage.small) if footage.small else None,
+        "windows": {gap: windows(gap) for gap in GAPS},
+    }
+
+
+def _size(footage: Footage) -> str:
+    height, width = footage.size(0)
+    return f"{width}x{height}"
+
+
+def _verdict(problems: Sequence[str]) -> str:
+    return "are damaged or missing" if problems else "are good"
+
+
+def _check_output(output: Path) -> None:
+    if output.exists():
+        raise ArgumentError(f"{output} exists: remove it, or name another folder")
+    if not output.absolute().parent.is_dir():
+        raise ArgumentError(f"the folder {output.parent} does not exist: make it first")
+
+
+def _check_space(videos: Sequence[Video], folder: Path) -> None:
+    """Raise :class:`ArgumentError` where the frames that the videos speak of cannot fit on the disk."""
+    needed, free = sum(video.expected * video.layout.bytes for video in videos), shutil.disk_usage(folder).free
+    if needed > free:
+        raise ArgumentError(
+            f"the frames may take {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB free: "
+            "give a smaller --height, fewer videos or another disk"
+        )
