@@ -115,7 +115,11 @@ class Span(Network):
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[SpanConfig, dict[str, Tensor]] | None:
-        """Read a fused ``.pth`` (``params``, ``params_ema``, or bare), or the layers of an ncnn file."""
+        """Read a ``.pth`` (``params``, ``params_ema``, or bare), or the layers of an ncnn file.
+
+        Where a file has the convolutions of the training, they are fused here: what ``eval_conv`` holds beside them
+        may be older than they are.
+        """
         state = {}
         for name, value in tensors.items():
             layer = name.removeprefix("params_ema.").removeprefix("params.").strip("/").replace("/Conv.", ".")
@@ -124,6 +128,8 @@ class Span(Network):
         if first is None or last is None:
             return None
         mean, gain = state.pop("Constant_output_0.data", None), state.pop("Mul.factor", None)
+        if state.pop("no_norm", None) is not None:
+            mean, gain = torch.zeros(3), torch.tensor(1.0)
         config = SpanConfig(
             scale=round((last.shape[0] / 3) ** 0.5),
             features=first.shape[0],
@@ -131,6 +137,8 @@ class Span(Network):
             gain=SpanConfig.gain if gain is None else float(gain),
         )
         kept = {name: value for name, value in state.items() if ".sk." not in name and ".conv." not in name}
+        for layer in [name.removesuffix(".sk.weight") for name in state if name.endswith(".sk.weight")]:
+            kept[f"{layer}.eval_conv.weight"], kept[f"{layer}.eval_conv.bias"] = _fused(state, layer)
         return config, kept
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
@@ -142,3 +150,15 @@ class Span(Network):
             x, inner = self.get_submodule(f"block_{number}")(x)
         enlarged: Tensor = self.upsampler(self.conv_cat(torch.cat((features, self.conv_2(x), first, inner), 1)))
         return enlarged
+
+
+def _fused(state: Mapping[str, Tensor], layer: str) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of the one 3×3 convolution that equals a 1×1, a 3×3 and a 1×1 beside another 1×1."""
+    (w1, b1), (w2, b2), (w3, b3), (skip, skip_bias) = (
+        (state[f"{layer}.{part}.weight"].double(), state[f"{layer}.{part}.bias"].double())
+        for part in ("conv.0", "conv.1", "conv.2", "sk")
+    )
+    weight = torch.einsum("on,nmyx,mi->oiyx", w3[..., 0, 0], w2, w1[..., 0, 0])
+    weight[..., 1, 1] += skip[..., 0, 0]
+    bias = b3 + w3[..., 0, 0] @ (b2 + w2.sum((2, 3)) @ b1) + skip_bias
+    return weight.float(), bias.float()
