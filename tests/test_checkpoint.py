@@ -82,6 +82,21 @@ def test_our_own_layout_carries_its_configuration(tmp_path: Path) -> None:
     assert same(network, original)
 
 
+def test_published_layouts_are_read_from_safetensors_too(tmp_path: Path) -> None:
+    original = Span(SpanConfig(scale=2, features=4))
+    save_file(original.state_dict(), tmp_path / "span.safetensors")
+    network = load_checkpoint(tmp_path / "span.safetensors")
+    assert network.config == original.config
+    assert same(network, original)
+
+
+def test_a_span_with_half_of_its_training_branches_is_one_line(tmp_path: Path) -> None:
+    state = Span(SpanConfig(scale=2, features=4)).state_dict()
+    torch.save({**state, "conv_1.sk.weight": torch.zeros(4, 3, 1, 1)}, tmp_path / "span.pth")
+    with pytest.raises(CheckpointError, match=r"span\.pth lacks the tensor 'conv_1\.conv\.0\.weight'"):
+        load_checkpoint(tmp_path / "span.pth")
+
+
 class Bomb:
     """Unpickled by Python itself, this would make a file."""
 
@@ -138,11 +153,14 @@ def test_missing_files_and_unknown_layouts_are_named(tmp_path: Path) -> None:
 def test_our_own_layout_must_say_what_it_is(tmp_path: Path) -> None:
     network, path = Fsrcnn(), tmp_path / "own.safetensors"
     save_file(network.state_dict(), path)
-    with pytest.raises(CheckpointError, match="does not say which network it holds"):
+    with pytest.raises(CheckpointError, match=r"own\.safetensors has the layout of no known network"):
+        load_checkpoint(path)
+    save_file(network.state_dict(), path, {"network": "fsrcnn"})
+    with pytest.raises(CheckpointError, match="holds fsrcnn without its configuration: its metadata needs 'config'"):
         load_checkpoint(path)
     with pytest.raises(CheckpointError, match=r"holds the network 'other', which is unknown: known are .*rife"):
         load_checkpoint(own_layout(path, network, network="other"))
-    for config in ('{"colour": true}', '{"scale": "two"}', '{"features": -1}'):
+    for config in ('{"colour": true}', '{"scale": "two"}', '{"features": -1}', "{"):
         with pytest.raises(CheckpointError, match="has a configuration that fsrcnn does not take"):
             load_checkpoint(own_layout(path, network, config=config))
     with pytest.raises(CheckpointError, match="does not fit super-slomo: flow_network"):

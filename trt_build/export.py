@@ -37,7 +37,8 @@ TIMES = (0.125, 0.5, 0.8)
 def export(network: Network, path: Path, *, overwrite: bool = False) -> ModelFile:
     """Write ``network`` to ``path`` as a model file, checked against PyTorch, and return it.
 
-    Raises :class:`ArgumentError` where the file exists, :class:`ExportError` where names, shapes or values differ.
+    Raises :class:`ArgumentError` where the file exists, :class:`ExportError` where the network cannot be written as a
+    graph of free height and width, or where names, shapes or values differ.
     """
     if path.exists() and not overwrite:
         raise ArgumentError(f"{path} exists: remove it, name another file, or allow it to be replaced")
@@ -68,15 +69,19 @@ def to_graph(network: Network) -> onnx.ModelProto:
     step = spec.multiple_of
     dimensions = {2: step * torch.export.Dim("rows"), 3: step * torch.export.Dim("columns")}
     with _quiet():
-        program = torch.onnx.export(
-            _WithState(network.eval()),
-            tuple(_inputs(network, size, 0.5)),
-            input_names=spec.inputs,
-            output_names=("output", *spec.state),
-            dynamic_shapes=((*({} if name == "time" else dimensions for name in spec.inputs),),),
-            opset_version=OPSET,
-            dynamo=True,
-        )
+        try:
+            program = torch.onnx.export(
+                _WithState(network.eval()),
+                tuple(_inputs(network, size, 0.5)),
+                input_names=spec.inputs,
+                output_names=("output", *spec.state),
+                dynamic_shapes=((*({} if name == "time" else dimensions for name in spec.inputs),),),
+                opset_version=OPSET,
+                dynamo=True,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            reason = str(error.__cause__ or error).strip().splitlines()[0]
+            raise ExportError(f"{spec.name} cannot be written with free height and width ({reason})") from error
     assert program is not None
     graph = program.model_proto
     _name_nodes(graph)
@@ -145,11 +150,12 @@ def _name_dimensions(graph: onnx.ModelProto) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's progress and its warnings about its own inner workings to itself."""
+    """Keep the exporter's progress and its messages about its own inner workings to itself: its error says it all."""
     previous = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
+    said = io.StringIO()
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             warnings.simplefilter("ignore")
             os.environ.setdefault("TORCH_LOGS", "")
             yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import json
 import pickle
 from collections.abc import Iterator, Mapping
@@ -22,45 +23,47 @@ from .registry import NETWORKS, network_class
 def load_checkpoint(path: Path) -> Network:
     """Return the network that a checkpoint holds, in evaluation mode.
 
-    Reads our own ``.safetensors`` (the network's name and configuration in its metadata) and the published layouts
-    of every registered network, in PyTorch's format or ncnn's (``.param`` with its ``.bin``).  Raises
-    :class:`CheckpointError` where the file is no checkpoint, would run code, or has tensors that do not fit.
+    Reads our own ``.safetensors`` (the network's name and configuration in its metadata), and the published layouts of
+    every registered network and, where spandrel is installed, of those that it recognises: in PyTorch's format, as
+    safetensors, or in ncnn's (``.param`` with its ``.bin``).  Raises :class:`CheckpointError` where the file is no
+    checkpoint, would run code, or has tensors that do not fit.
     """
     if not path.is_file():
         raise CheckpointError(f"cannot read the checkpoint {path}: there is no such file")
+    metadata: dict[str, str] = {}
     if path.suffix == ".safetensors":
-        name, values, tensors = _read_own(path)
-        network = _build(path, name, values)
+        metadata, tensors = _read_safetensors(path)
+    elif path.suffix == ".param":
+        tensors = read_ncnn(path)
     else:
-        read = read_ncnn(path) if path.suffix == ".param" else dict(_flatten(_read_pickle(path)))
-        name, config, tensors = _recognise(path, read)
-        network = network_class(name)(config)
+        tensors = dict(_flatten(_read_pickle(path)))
+    if "network" in metadata:
+        network = _build(path, metadata)
+    else:
+        network, tensors = _recognise(path, tensors)
     _fill(network, tensors, path)
     return network.eval()
 
 
-def _read_own(path: Path) -> tuple[str, dict[str, Any], dict[str, Tensor]]:
+def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is no safetensors file, or a truncated one ({error})") from error
-    try:
-        return metadata["network"], json.loads(metadata["config"]), tensors
-    except (KeyError, json.JSONDecodeError) as error:
-        raise CheckpointError(
-            f"{path} does not say which network it holds: its metadata needs 'network' and 'config'"
-        ) from error
 
 
-def _build(path: Path, name: str, values: dict[str, Any]) -> Network:
+def _build(path: Path, metadata: Mapping[str, str]) -> Network:
+    """Return the network that the metadata of our own layout describes."""
+    name = metadata["network"]
     if name not in NETWORKS:
         raise CheckpointError(
             f"{path} holds the network {name!r}, which is unknown: known are {', '.join(sorted(NETWORKS))}"
         )
     try:
-        return network_class(name).from_config(values)
+        return network_class(name).from_config(json.loads(metadata["config"]))
+    except KeyError as error:
+        raise CheckpointError(f"{path} holds {name} without its configuration: its metadata needs 'config'") from error
     except (TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{path} has a configuration that {name} does not take ({error}): update vs-interp"
@@ -91,16 +94,38 @@ def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
             yield from _flatten(inner, f"{prefix}.{key}" if prefix else str(key))
 
 
-def _recognise(path: Path, tensors: dict[str, Tensor]) -> tuple[str, Any, dict[str, Tensor]]:
-    """Return name, configuration and tensors of the first network whose published layout fits."""
-    for name in NETWORKS:
-        found = network_class(name).from_published(tensors)
+def _recognise(path: Path, tensors: dict[str, Tensor]) -> tuple[Network, dict[str, Tensor]]:
+    """Return the first network whose published layout fits, and its tensors."""
+    for network in _layouts():
+        try:
+            found = network.from_published(tensors)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path} {error}") from error
+        except KeyError as error:
+            raise CheckpointError(f"{path} lacks the tensor {error}: fetch or save it again") from error
         if found is not None:
-            return name, *found
+            config, named = found
+            return network(config), named
     first = ", ".join(list(tensors)[:3]) or "none"
-    raise CheckpointError(
-        f"{path} has the layout of no known network ({', '.join(NETWORKS)}); its first tensors: {first}"
-    )
+    raise CheckpointError(f"{path} has the layout of no known network ({_known()}); its first tensors: {first}")
+
+
+def _layouts() -> Iterator[type[Network]]:
+    """The registered networks, then all those of spandrel, where it is installed."""
+    yield from map(network_class, NETWORKS)
+    if _has_spandrel():
+        from .networks.foreign import Foreign
+
+        yield Foreign
+
+
+def _known() -> str:
+    more = "what spandrel recognises" if _has_spandrel() else 'more with pip install "vs-interp[spandrel]"'
+    return f"{', '.join(NETWORKS)}; {more}"
+
+
+def _has_spandrel() -> bool:
+    return importlib.util.find_spec("spandrel") is not None
 
 
 def _fill(network: Network, tensors: Mapping[str, Tensor], path: Path) -> None:

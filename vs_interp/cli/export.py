@@ -12,17 +12,26 @@ from ..errors import ArgumentError, BackendError
 @click.command("export")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", metavar="MODEL", required=True, type=click.Path(path_type=Path), help="The .onnx to write."
+    "-o",
+    "--output",
+    metavar="MODEL",
+    type=click.Path(path_type=Path),
+    help="The .onnx to write; by default here, with the checkpoint's name.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the model file where it exists.")
-def command(*, checkpoint: Path, output: Path, overwrite: bool) -> None:
+def command(*, checkpoint: Path, output: Path | None, overwrite: bool) -> None:
     """Write the network in CHECKPOINT, published or our own, as a model file, checked against PyTorch.
+
+    With spandrel installed (pip install "vs-interp[spandrel]") any super-resolution network that it recognises is
+    taken as well, from .pth or .safetensors.
 
     \b
     Examples:
       vs-interp export SuperSloMo.ckpt -o super-slomo.onnx
       vs-interp convert in.mkv out.mkv --interpolate super-slomo --factor 2 --model super-slomo.onnx
+      vs-interp export RealESRGAN_x4plus.pth
     """
+    output = output or Path(checkpoint.with_suffix(".onnx").name)
     if output.exists() and not overwrite:
         raise ArgumentError(f"{output} exists: remove it, name another file, or give --overwrite")
     if not output.absolute().parent.is_dir():
