@@ -1,5 +1,6 @@
 """VapourSynth filters: neural frame interpolation and upscaling as nodes of a script."""
 
-from .interpolate import rife, super_slomo
+from .interpolate import flavr, rife, super_slomo
+from .upscale import upscale
 
-__all__ = ["rife", "super_slomo"]
+__all__ = ["flavr", "rife", "super_slomo", "upscale"]

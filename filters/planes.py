@@ -44,8 +44,6 @@ def check_clip(clip: vs.VideoNode) -> Colour:
         raise ArgumentError(f"the format {clip.format.name} is not supported: convert to 4:2:0, 4:2:2 or 4:4:4")
     if min(clip.width, clip.height) < SMALLEST:
         raise ArgumentError(f"the clip is {clip.width}x{clip.height}: it must be at least {SMALLEST}x{SMALLEST}")
-    if len(clip) < 2:
-        raise ArgumentError("the clip has one frame only: there is nothing between frames to make")
     with clip.get_frame(0) as frame:
         props = dict(frame.props)
     if props.get("_FieldBased", 0):

@@ -21,23 +21,32 @@ def check_threshold(threshold: float | None) -> None:
         raise ArgumentError(f"scene_threshold is {threshold!r}: it must lie in (0, 1], or be None to switch it off")
 
 
-def differences(clip: vs.VideoNode) -> vs.VideoNode:
-    """Return a small clip whose frame n carries ``PlaneStatsDiff`` of luma (RGB: green) to frame n + 1."""
+def pairs(clip: vs.VideoNode) -> vs.VideoNode:
+    """Return a small clip whose frame n tells of frames n and n + 1.
+
+    ``PlaneStatsDiff`` of their luma (RGB: green), ``_SceneChangeNext`` of the first, ``_SceneChangePrev`` of the
+    second; the last frame's is a pair with itself.
+    """
     plane = core.std.ShufflePlanes(clip, 1 if clip.format.color_family == vs.RGB else 0, vs.GRAY)
     plane = core.std.RemoveFrameProps(plane)  # resize refuses a matrix that contradicts the format
     width, height = (max(16, size // 4) for size in (clip.width, clip.height))
     small = core.resize.Bilinear(plane, width, height, format=vs.GRAY8, range_in=vs.RANGE_FULL, range=vs.RANGE_FULL)
-    following = small[1:] + small[-1] if len(small) > 1 else small
-    return core.std.PlaneStats(small, following)
+    compared = core.std.PlaneStats(small, following(small))
+    marked = core.std.CopyFrameProps(compared, clip, props=["_SceneChangeNext"])
+    return core.std.CopyFrameProps(marked, following(clip), props=["_SceneChangePrev"])
 
 
-def is_cut(here: Mapping[str, Any], following: Mapping[str, Any], difference: float, threshold: float | None) -> bool:
-    """Return whether a cut lies between two frames with the given properties.
+def following(clip: vs.VideoNode) -> vs.VideoNode:
+    """Return the clip whose frame n is frame n + 1; the last repeats."""
+    return clip[1:] + clip[-1] if len(clip) > 1 else clip
 
-    ``_SceneChangeNext`` of the first and ``_SceneChangePrev`` of the second have the say; where neither is there,
-    the difference against the threshold, if there is one.
+
+def is_cut(pair: Mapping[str, Any], threshold: float | None) -> bool:
+    """Return whether a cut lies between two frames, by the properties of their pair.
+
+    Marks have the say; where neither is there, the difference against the threshold, if there is one.
     """
-    marks = here.get("_SceneChangeNext"), following.get("_SceneChangePrev")
+    marks = pair.get("_SceneChangeNext"), pair.get("_SceneChangePrev")
     if marks != (None, None):
         return any(marks)
-    return threshold is not None and difference >= threshold
+    return threshold is not None and pair["PlaneStatsDiff"] >= threshold

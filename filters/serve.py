@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from trt_build.backends.base import Session
-from vs_interp.spec import Window
+from vs_interp.spec import NetworkSpec
 
-from .scenes import differences, is_cut
+from .routes import Route
+from .scenes import is_cut, pairs
 
 core = vs.core
 
@@ -33,17 +35,9 @@ TimesOf = Callable[[int], Sequence[float]]
 """The times asked for in the window of a source frame."""
 
 
-@dataclass(frozen=True)
-class Planes:
-    """The clip as it comes (``source``), and in the planes that sessions take (``served``)."""
-
-    source: vs.VideoNode
-    served: vs.VideoNode
-
-
 def serve(
-    planes: Planes,
-    window: Window,
+    route: Route,
+    spec: NetworkSpec,
     sessions: Sequence[Session],
     *,
     times_of: TimesOf,
@@ -52,22 +46,25 @@ def serve(
 ) -> vs.VideoNode:
     """Return a clip with ``batch.parts`` tall frames a window, each of ``batch.pictures`` pictures.
 
-    Concurrent windows go to the sessions in turn, so that no session is ever entered twice.  Where a cut lies right
-    after the window's frame 0, or nothing changes, the tall frame is blank and carries :data:`REPEAT`.
+    Concurrent windows go to the sessions in turn, so that no session is ever entered twice.  A frame beyond a cut is
+    replaced by its neighbour on the near side.  Where pictures are to lie between frame 0 and the next, and there is a
+    cut or no change, the tall frame is blank and carries :data:`REPEAT`.
     """
-    served, slots = planes.served, len(sessions)
-    clips = [shift(served, offset, window.edge) for offset in window.offsets]
-    clips += [shift(differences(planes.source), offset, window.edge) for offset in window.offsets[:-1]]
+    served, slots, offsets, scale = route.served, len(sessions), spec.window.offsets, spec.output.scale
+    clips = [shift(served, offset, partial(reflect, edge=spec.window.edge)) for offset in offsets]
+    told = pairs(route.source)
+    clips += [shift(told, offset, partial(reflect_pair, edge=spec.window.edge)) for offset in offsets[:-1]]
     clips = [_weave([clip] * batch.parts) for clip in clips]
     jobs = len(clips[0])
     padding = -jobs % slots
     clips = [clip + clip[-1] * padding if padding else clip for clip in clips]
-    tall = core.std.BlankClip(served, height=served.height * batch.pictures, length=len(clips[0]) // slots, keep=True)
+    width, height = served.width * scale, served.height * scale * batch.pictures
+    tall = core.std.BlankClip(served, width=width, height=height, length=len(clips[0]) // slots, keep=True)
     nodes = []
     for slot, session in enumerate(sessions):
         dealt = [deal(clip, slots, slot) for clip in clips]
         work = _Worker(
-            window,
+            spec,
             session,
             times_of=times_of,
             batch=batch,
@@ -104,13 +101,16 @@ def _weave(clips: Sequence[vs.VideoNode]) -> vs.VideoNode:
     return clips[0] if len(clips) == 1 else core.std.Interleave(clips, modify_duration=False)
 
 
-def shift(clip: vs.VideoNode, offset: int, edge: str) -> vs.VideoNode:
-    """Return the clip whose frame n is frame n + ``offset``; beyond its ends it repeats, or is mirrored."""
+def shift(clip: vs.VideoNode, offset: int, stands_for: Callable[[int, int], int]) -> vs.VideoNode:
+    """Return the clip whose frame n is frame n + ``offset``.
+
+    Beyond its ends it is what ``stands_for`` says of that number and the clip's length.
+    """
     length = len(clip)
     if offset == 0:
         return clip
     beyond = range(length, length + offset) if offset > 0 else range(offset, 0)
-    added = [clip[reflect(number, length, edge)] for number in beyond]
+    added = [clip[stands_for(number, length)] for number in beyond]
     if abs(offset) >= length:
         return core.std.Splice(added[-length:] if offset > 0 else added[:length])
     return core.std.Splice([clip[offset:], *added] if offset > 0 else [*added, clip[:offset]])
@@ -124,12 +124,17 @@ def reflect(number: int, length: int, edge: str) -> int:
     return min(max(number, 0), length - 1)
 
 
+def reflect_pair(number: int, length: int, edge: str) -> int:
+    """Return the frame whose pair with the next stands for that of ``number`` and ``number`` + 1."""
+    return min(reflect(number, length, edge), reflect(number + 1, length, edge))
+
+
 class _Worker:
     """The callback of one slot: a window's frames in, one tall frame out."""
 
     def __init__(
         self,
-        window: Window,
+        spec: NetworkSpec,
         session: Session,
         *,
         times_of: TimesOf,
@@ -139,23 +144,23 @@ class _Worker:
         length: int,
         tall: vs.VideoNode,
     ) -> None:
-        self.window, self.session, self.times_of = window, session, times_of
-        self.batch, self.threshold, self.length = batch, threshold, length
+        self.window, self.between, self.session = spec.window, spec.between, session
+        self.times_of, self.batch, self.threshold, self.length = times_of, batch, threshold, length
         self.slots, self.slot = turn
+        self.centre = self.window.offsets.index(0)
         self.format, self.width, self.height = tall.format, tall.width, tall.height
 
-    def __call__(self, n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+    def __call__(self, n: int, f: list[vs.VideoFrame] | vs.VideoFrame) -> vs.VideoFrame:
+        given = f if isinstance(f, list) else [f]
         job = min(n * self.slots + self.slot, self.length * self.batch.parts - 1)
         number, part = divmod(job, self.batch.parts)
         count = len(self.window.offsets)
-        frames, changes = f[:count], [float(frame.props["PlaneStatsDiff"]) for frame in f[count:]]
+        frames, told = given[:count], [frame.props for frame in given[count:]]
         tall = core.create_video_frame(self.format, self.width, self.height)
         pictures = self.batch.pictures
         times = self.times_of(number)[part * pictures : (part + 1) * pictures]
-        chosen = self._near_side([frame.props for frame in frames], changes)
-        first = self.window.offsets.index(0)
-        alone = count > 1 and (number == self.length - 1 or chosen[first + 1] == first)
-        if not times or alone or (count > 1 and changes[first] == 0 and _equal(frames[first], frames[first + 1])):
+        chosen = self._near_side(told)
+        if not times or (self.between and self._is_still(number, frames, told, chosen)):
             tall.props[REPEAT] = 1
             return tall
         keys = [reflect(number + self.window.offsets[index], self.length, self.window.edge) for index in chosen]
@@ -163,14 +168,26 @@ class _Worker:
         self.session.run([_planes(frames[index]) for index in chosen], keys, times, out)
         return tall
 
-    def _near_side(self, props: Sequence[Mapping[str, Any]], changes: Sequence[float]) -> list[int]:
+    def _is_still(
+        self,
+        number: int,
+        frames: Sequence[vs.VideoFrame],
+        told: Sequence[Mapping[str, Any]],
+        chosen: Sequence[int],
+    ) -> bool:
+        """Return whether nothing is to be made between frame 0 and the next: a cut, the clip's end, or no change."""
+        centre, after = self.centre, self.centre + 1
+        if number == self.length - 1 or chosen[after] == centre:
+            return True
+        return told[centre]["PlaneStatsDiff"] == 0 and _equal(frames[centre], frames[after])
+
+    def _near_side(self, told: Sequence[Mapping[str, Any]]) -> list[int]:
         """Return, for every place in the window, the frame to put there: none from beyond a cut."""
-        chosen = list(range(len(props)))
-        centre = self.window.offsets.index(0)
-        cuts = [is_cut(props[i], props[i + 1], changes[i], self.threshold) for i in range(len(changes))]
-        for index in range(centre + 1, len(props)):
+        chosen = list(range(len(told) + 1))
+        cuts = [is_cut(pair, self.threshold) for pair in told]
+        for index in range(self.centre + 1, len(chosen)):
             chosen[index] = chosen[index - 1] if cuts[index - 1] or chosen[index - 1] != index - 1 else index
-        for index in range(centre - 1, -1, -1):
+        for index in range(self.centre - 1, -1, -1):
             chosen[index] = chosen[index + 1] if cuts[index] or chosen[index + 1] != index + 1 else index
         return chosen
 

@@ -60,7 +60,7 @@ def marked(**props: int) -> vs.VideoNode:
     ("make", "words"),
     [
         (lambda: marked(_FieldBased=2), "the clip is interlaced .* deinterlace it first"),
-        (lambda: blank(length=1), "the clip has one frame only"),
+        (lambda: blank(length=1), "the clip has one frame only, and super-slomo looks at 2: give"),
         (lambda: blank(width=8, height=8), "the clip is 8x8: it must be at least 16x16"),
         (lambda: blank(width=96, height=14), "the clip is 96x14: it must be at least 16x16"),
         (lambda: spliced(width=64), "format or size varies: make it constant first"),
@@ -134,18 +134,16 @@ def test_a_model_without_a_spec(tmp_path: Path, bundled: ModelFile) -> None:
     ("changes", "words"),
     [
         ({"window": Window(offsets=(-1, 0, 1))}, "its inputs are .* where its window needs .*: export the model again"),
-        (
-            {"window": Window(offsets=(0, 2))},
-            r"looks at the frames \(0, 2\) in 3 channels, where 0 and 1 in 3 are needed",
-        ),
+        ({"window": Window(offsets=(0, 2))}, r"looks at the frames \(0, 2\), with gaps between: choose another"),
         (
             {"window": Window(offsets=(-1, 0))},
             r"looks at the frames \(-1, 0\) in 3 channels, where 0 and 1 in 3 are needed",
         ),
         ({"window": Window(offsets=(1, 0))}, r"its window has the offsets \(1, 0\): they must be"),
         ({"window": Window(offsets=(0, 0.5))}, r"its window has the offsets \(0, 0.5\): they must be"),  # type: ignore[arg-type]
-        ({"window": Window(channels=1)}, r"looks at the frames \(0, 1\) in 1 channels, where 0 and 1 in 3 are needed"),
-        ({"output": Output(kind="flow")}, "which makes no frames at any time: choose another"),
+        ({"window": Window(edge="beyond")}, "its window has the edge 'beyond': it must be 'repeat' or 'mirror'"),  # type: ignore[arg-type]
+        ({"window": Window(channels=1)}, "which makes no frames of frames: choose another"),
+        ({"output": Output(kind="flow")}, "which makes no frames of frames: choose another"),
         ({"multiple_of": 0}, "its spec has multiple_of = 0: it must be a whole number"),
         ({"state": ("nowhere",)}, "its state tensors nowhere are not in the graph"),
     ],

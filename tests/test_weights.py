@@ -162,8 +162,12 @@ def test_a_member_of_a_wheel_is_checked(tmp_path: Path) -> None:
 
 
 def test_the_catalogue_is_complete() -> None:
-    """Every entry says whose it is, where it is, and what it must be; at most one default a network."""
-    defaults = [entry.network for entry in catalogue().values() if entry.default]
+    """Every entry says whose it is, where it is, and what it must be; one default a scale or factor."""
+    defaults = [
+        (entry.network, entry.config.get("scale"), entry.config.get("factor"))
+        for entry in catalogue().values()
+        if entry.default
+    ]
     assert len(defaults) == len(set(defaults))
     for entry in catalogue().values():
         assert entry.network in NETWORKS, entry.name
@@ -202,11 +206,29 @@ def test_names_and_paths_are_resolved(cache: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(ArgumentError, match=message):
             resolve(model, network="super-slomo")
-    with pytest.raises(ArgumentError, match=r"no weights of flavr come with vs-interp: .*flavr-2x"):
-        resolve(None, network="flavr")
+    with pytest.raises(ArgumentError, match=r"no weights of flavr with factor 3 are known to vs-interp: .*flavr-2x"):
+        resolve(None, network="flavr", factor=3)
+    with pytest.raises(ArgumentError, match=r"^model is 5: give a path, or a name of `vs-interp weights list`"):
+        resolve(5, network="flavr")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match=r"^there is no model file two lines.onnx: give a file") as caught:
+        resolve("two\nlines.onnx", network="flavr")
+    assert "\n" not in str(caught.value)
     with pytest.raises(ArgumentError, match=r"did you mean rife-4.0"):
         find("rife-40")
     assert not cache.exists(), "looking up must leave nothing behind"
+
+
+def test_the_usual_weights_of_a_network_are_picked_by_scale_or_factor(cache: Path) -> None:
+    for scale in (2, 3, 4):
+        assert resolve(None, network="fsrcnn", scale=scale).name == f"fsrcnn-x{scale}.onnx"
+        assert resolve("fsrcnn", network="span", scale=scale).name == f"fsrcnn-x{scale}.onnx"
+    for model, config, message in (
+        (None, {"factor": 8}, "run `vs-interp weights get flavr-8x --from"),
+        (None, {"factor": None}, "run `vs-interp weights get flavr-2x --from"),
+        ("span", {"scale": 4}, "run `vs-interp weights get span-x4`"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            resolve(model, network="flavr", **config)
 
 
 def run(*arguments: str | Path) -> Result:

@@ -68,6 +68,10 @@ RGBS = PlaneFormat()
 """Three planes of float32 RGB in [0, 1]: what the networks themselves take."""
 
 
+GRAYS = PlaneFormat(family="gray")
+"""One plane of float32 luma in [0, 1]: what luma networks themselves take."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Profile:
     """One static size: the clip's ``width``×``height`` (a session pads to what the network takes), and its planes."""

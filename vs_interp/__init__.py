@@ -3,7 +3,7 @@
 The names below are imported from where they live when they are first used, so that importing this package loads
 neither VapourSynth nor a runtime::
 
-    from vs_interp import super_slomo, OpenVINO
+    from vs_interp import super_slomo, upscale, OpenVINO
 """
 
 from __future__ import annotations
@@ -16,13 +16,18 @@ __version__ = "0.1.0"
 _HOMES = {
     "super_slomo": "vs_interp.filters",
     "rife": "vs_interp.filters",
+    "flavr": "vs_interp.filters",
+    "upscale": "vs_interp.filters",
     "OpenVINO": "trt_build.backends",
     "TensorRT": "trt_build.backends",
     "TensorRTRTX": "trt_build.backends",
     "VsInterpError": "vs_interp.errors",
 }
 
-__all__ = ["OpenVINO", "TensorRT", "TensorRTRTX", "VsInterpError", "__version__", "rife", "super_slomo"]
+__all__ = [
+    "OpenVINO", "TensorRT", "TensorRTRTX", "VsInterpError", "__version__",
+    "flavr", "rife", "super_slomo", "upscale",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

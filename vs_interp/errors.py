@@ -22,6 +22,9 @@ from __future__ import annotations
 class VsInterpError(ValueError):
     """Base of all errors that vs-interp raises on purpose."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))
+
 
 class ArgumentError(VsInterpError):
     """An argument of a filter or a command that cannot be used."""

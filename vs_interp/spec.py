@@ -81,6 +81,11 @@ class NetworkSpec:
         return self.output.times is None
 
     @property
+    def between(self) -> bool:
+        """Whether its pictures lie between frame 0 and frame 1, and not upon frame 0."""
+        return self.output.times is None or self.output.times[0] > 0
+
+    @property
     def frame_inputs(self) -> tuple[str, ...]:
         """Names of the graph's inputs that hold frames."""
         return tuple(f"frame{index}" for index in range(len(self.window.offsets)))
@@ -127,6 +132,8 @@ class NetworkSpec:
             raise ModelFileError(f"its window has the offsets {offsets}: they must be whole numbers that ascend, 0 too")
         if times is not None and (not times or any(not 0 <= time < 1 for time in times)):
             raise ModelFileError(f"its output has the times {times}: they must lie in [0, 1)")
+        if self.window.edge not in ("repeat", "mirror"):
+            raise ModelFileError(f"its window has the edge {self.window.edge!r}: it must be 'repeat' or 'mirror'")
         for name in ("multiple_of", "minimum"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise ModelFileError(

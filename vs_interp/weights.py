@@ -21,6 +21,7 @@ from typing import Any
 from .download import Progress, RemoteFile, check, download, extract, fetched_wheel, file_digest
 from .errors import ArgumentError, DownloadError
 from .folders import cache_folder
+from .registry import NETWORKS
 
 PACKAGE = Path(__file__).parent
 
@@ -80,19 +81,21 @@ def find(name: str) -> Weights:
     raise ArgumentError(f"no weights are called {name!r}: {hint}")
 
 
-def resolve(model: str | os.PathLike[str] | None, *, network: str) -> Path:
-    """Return the path of a model file: a name of the catalogue, a path, or the default of ``network`` for ``None``.
+def resolve(model: str | os.PathLike[str] | None, *, network: str, **config: int | None) -> Path:
+    """Return the path of a model file: a path, a name of the catalogue, or the default of a network.
 
+    ``network`` is the one for ``None``; ``config`` picks among its defaults (``scale=2``), where a value is given.
     Nothing is downloaded here, so that a script never waits for a network or changes by itself.  Raises
     :class:`ArgumentError` with the command that helps where the file is not here.
     """
     if model is None:
-        entry = next((entry for entry in catalogue().values() if entry.network == network and entry.default), None)
-        if entry is None:
-            raise ArgumentError(f"no weights of {network} come with vs-interp: give model=, {_known(network)}")
-        return _model_file(entry)
+        return _model_file(_default(network, config))
+    if not isinstance(model, str | os.PathLike):
+        raise ArgumentError(f"model is {model!r}: give a path, or {_known(network)}")
     if str(model) in catalogue():
         return _model_file(catalogue()[str(model)])
+    if str(model) in NETWORKS:
+        return _model_file(_default(str(model), config))
     path = Path(model)
     if path.suffix in CHECKPOINTS:
         raise ArgumentError(
@@ -101,6 +104,15 @@ def resolve(model: str | os.PathLike[str] | None, *, network: str) -> Path:
     if not path.is_file():
         raise ArgumentError(f"there is no model file {path}: give a file, or {_known(network)}")
     return path
+
+
+def _default(network: str, config: Mapping[str, int | None]) -> Weights:
+    given = {name: value for name, value in config.items() if value is not None}
+    for entry in catalogue().values():
+        if entry.network == network and entry.default and given.items() <= entry.config.items():
+            return entry
+    with_these = "".join(f" with {name} {value}" for name, value in given.items())
+    raise ArgumentError(f"no weights of {network}{with_these} are known to vs-interp: give model=, {_known(network)}")
 
 
 def _known(network: str) -> str:

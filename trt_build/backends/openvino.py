@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from vs_interp.errors import ArgumentError, BackendError
 
 from ..colour import with_planes
+from ..memory import slots_that_fit
 from ..model_file import ModelFile
-from ..profile import RGBS, Profile
+from ..profile import GRAYS, RGBS, Profile
 from .base import Backend, Picture, Session
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class OpenVINO(Backend):
     threads
         Threads that all slots share; by default as many as this process may use.
     slots
-        Windows worked on at the same time, each with its share of the threads; by default one a thread.
+        Windows worked on at the same time, each with its share of the threads; by default one a thread.  Fewer, with
+        a line that says so, where memory ends before.
     precision
         ``"fp32"``, or ``"bf16"`` on processors that have it: about twice as fast, off by up to 0.003 of the range
         (0.7 of a code value at 8 bits; measured on Super-SloMo).
@@ -70,15 +72,15 @@ class OpenVINO(Backend):
         absent = self.missing()
         if absent:
             raise BackendError(absent)
+        slots = slots_that_fit(model, profile, self.slots or self.threads)
         if self.native_planes:
             model = with_planes(model, profile)
-        elif profile.planes != RGBS:
+        elif profile.planes not in (RGBS, GRAYS):
             raise BackendError(
-                f"OpenVINO(planes='rgb') takes RGB in float32, not {profile.planes}: use planes='native'"
+                f"OpenVINO(planes='rgb') takes RGB or luma in float32, not {profile.planes}: use planes='native'"
             )
         import openvino
 
-        slots = self.slots or self.threads
         core = openvino.Core()
         options = {
             "PERFORMANCE_HINT": "THROUGHPUT",

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from .source import Stream
 
 type Step = Callable[[Stream], Stream]
-"""What an option such as ``--interpolate`` does to the clip, taken in the order given."""
+"""What an option such as ``--interpolate`` does to the clip."""
 
-INTERPOLATIONS = {"rife": "rife", "super-slomo": "super_slomo"}
+INTERPOLATIONS = {"flavr": "flavr", "rife": "rife", "super-slomo": "super_slomo"}
 """Name on the command line → filter in ``vs_interp.filters``: one line a network."""
 
 
@@ -39,11 +39,14 @@ class Summary:
 @click.command("convert")
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--interpolate", metavar="NETWORK", type=click.Choice(sorted(INTERPOLATIONS)), required=True,
+@click.option("--interpolate", metavar="NETWORK", type=click.Choice(sorted(INTERPOLATIONS)),
               help=f"Make frames between the frames: {', '.join(sorted(INTERPOLATIONS))}.")  # fmt: skip
 @click.option("--factor", type=Factor(), help="How many times the frame rate: 2, 2.5 or 5/2.")
 @click.option("--fps", type=FrameRate(), help="The wanted frame rate instead: 60, 59.94 or 60000/1001.")
-@click.option("--model", metavar="MODEL", help="A model file, by default the bundled one.")
+@click.option("--model", metavar="MODEL", help="What interpolates: a model file or a name, by default the usual one.")
+@click.option("--upscale", metavar="N", type=click.IntRange(1), help="Make frames N times as wide and as high.")
+@click.option("--upscale-model", metavar="MODEL", help="What upscales: a model file or a name, by default FSRCNN.")
+@click.option("--tile", metavar="PIXELS", type=click.IntRange(1), help="Upscale in tiles of that size: less memory.")
 @click.option(
     "--backend", metavar="BACKEND", help="By default the best that works here; openvino:precision=bf16 and the like."
 )
@@ -57,29 +60,51 @@ class Summary:
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON on standard output.")
 @click.pass_context
 def command(
-    context: click.Context, *, source: Path, output: Path, interpolate: str,
-    factor: Fraction | None, fps: Fraction | None, model: str | None, backend: str | None,
+    context: click.Context, *, source: Path, output: Path, interpolate: str | None,
+    factor: Fraction | None, fps: Fraction | None, model: str | None,
+    upscale: int | None, upscale_model: str | None, tile: int | None, backend: str | None,
     scene_threshold: float | None, encoder_args: str | None, overwrite: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Convert the video IN to OUT.  Sound, subtitles, chapters and metadata are kept.
 
+    With both, frames are made first and enlarged then: that costs less than to look for motion in large frames.
+
     \b
     Examples:
       vs-interp convert in.mkv out.mkv --interpolate super-slomo --factor 2
-      vs-interp convert in.mkv out.mp4 --interpolate super-slomo --fps 59.94 \\
+      vs-interp convert in.mkv out.mkv --upscale 2
+      vs-interp convert in.mkv out.mp4 --interpolate rife --fps 59.94 --upscale 2 --upscale-model span-x2 \\
           --encoder-args "-c:v libx265 -preset slow -crf 18"
     """
-    if (factor is None) == (fps is None):
-        raise click.UsageError("give either --factor or --fps", context)
-    options: dict[str, Any] = {"model": model, "backend": None if backend is None else parse_backend(backend)}
+    _check_options(context)
+    options: dict[str, Any] = {"backend": None if backend is None else parse_backend(backend)}
     if context.get_parameter_source("scene_threshold") is click.core.ParameterSource.COMMANDLINE:
         options["scene_threshold"] = scene_threshold
-    steps = [interpolation(interpolate, factor=factor, fps=fps, **options)]
+    steps: list[Step] = []
+    if interpolate is not None:
+        steps.append(interpolation(interpolate, factor=factor, fps=fps, model=model, **options))
+    if upscale is not None:
+        steps.append(upscaling(upscale, model=upscale_model, tile=tile, **options))
     summary = convert(source, output, steps, encoder_arguments=encoder_args, overwrite=overwrite, quiet=quiet)
     if as_json:
         click.echo(json.dumps(asdict(summary)))
     elif not quiet:
         click.echo(f"{output}: {summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps)", err=True)
+
+
+def _check_options(context: click.Context) -> None:
+    """Raise :class:`click.UsageError` unless a step is asked for, and all that is given belongs to one."""
+    given = {name for name, value in context.params.items() if value is not None}
+    if not given & {"interpolate", "upscale"}:
+        raise click.UsageError("give --interpolate NETWORK, --upscale N, or both", context)
+    for step, details in (("interpolate", ("factor", "fps", "model")), ("upscale", ("upscale_model", "tile"))):
+        for detail in details:
+            if detail in given and step not in given:
+                raise click.UsageError(f"--{detail.replace('_', '-')} belongs to --{step}, which is not given", context)
+    if "interpolate" in given and ("factor" in given) == ("fps" in given):
+        raise click.UsageError("give either --factor or --fps", context)
+    if context.params["interpolate"] == "flavr" and "fps" in given:
+        raise click.UsageError("flavr multiplies the rate by what it was trained for: give --factor", context)
 
 
 def convert(
@@ -124,10 +149,24 @@ def interpolation(network: str, *, factor: Fraction | None = None, fps: Fraction
 
         from .source import Stream
 
-        clip = getattr(filters, INTERPOLATIONS[network])(stream.clip, factor=factor, fps=fps, **options)
+        rate = {"factor": factor} if fps is None else {"fps": fps}
+        clip = getattr(filters, INTERPOLATIONS[network])(stream.clip, **rate, **options)
         if stream.tick is None or factor is None:
             return Stream(clip, None)
         return Stream(clip, stream.tick / factor.numerator)
+
+    return step
+
+
+def upscaling(scale: int, **options: Any) -> Step:
+    """Return the step that makes a stream's frames ``scale`` times as wide and as high."""
+
+    def step(stream: Stream) -> Stream:
+        from vs_interp import filters
+
+        from .source import Stream
+
+        return Stream(filters.upscale(stream.clip, scale=scale, **options), stream.tick)
 
     return step
 

@@ -1,0 +1,40 @@
+"""From a model's name to its file, and errors in the words of the filter that was called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import vapoursynth as vs
+
+from trt_build.model_file import ModelFile
+from vs_interp.errors import ArgumentError, VsInterpError
+from vs_interp.weights import resolve
+
+
+@contextmanager
+def speaking_as(name: str) -> Iterator[None]:
+    """Turn what goes wrong on purpose into ``vs.Error``, which begins with the filter's name."""
+    try:
+        yield
+    except VsInterpError as error:
+        raise vs.Error(f"{name}: {error}") from error
+
+
+def load_model(clip: vs.VideoNode, model: Any, network: str, **config: int | None) -> ModelFile:
+    """Return the model that a filter serves: see :func:`vs_interp.weights.resolve`.
+
+    Raises :class:`ArgumentError` where it makes no pictures, or looks at more frames than the clip has.
+    """
+    file = ModelFile.load(resolve(model, network=network, **config))
+    spec = file.spec
+    offsets = spec.window.offsets
+    if spec.output.kind != "frame" or spec.window.channels != spec.output.channels:
+        raise ArgumentError(f"the model {model} is {spec.name}, which makes no frames of frames: choose another")
+    if list(offsets) != list(range(offsets[0], offsets[-1] + 1)):
+        raise ArgumentError(f"the model {model} looks at the frames {offsets}, with gaps between: choose another")
+    if len(clip) < len(offsets):
+        have = "one frame" if len(clip) == 1 else f"{len(clip)} frames"
+        raise ArgumentError(f"the clip has {have} only, and {spec.name} looks at {len(offsets)}: give a longer clip")
+    return file

@@ -1,0 +1,56 @@
+"""Model files written by hand, whose pictures are plain arithmetic on the frames of the window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from trt_build.model_file import with_spec, write
+from vs_interp.spec import NetworkSpec
+
+
+def weighing(path: Path, spec: NetworkSpec, weights: Sequence[Sequence[float]]) -> Path:
+    """Write a network whose picture m is the sum of weights[m][i] · frame i, every pixel repeated ``scale`` times."""
+    nodes, constants, pictures = [], [], []
+    for number, row in enumerate(weights):
+        products = []
+        for frame, weight in zip(spec.frame_inputs, row, strict=True):
+            constants.append(numpy_helper.from_array(np.float32(weight), f"weight{number}{frame}"))
+            products.append(f"product{number}{frame}")
+            nodes.append(helper.make_node("Mul", [frame, constants[-1].name], [products[-1]]))
+        pictures.append(f"picture{number}")
+        nodes.append(helper.make_node("Sum", products, [pictures[-1]]))
+    nodes.append(helper.make_node("Concat", pictures, ["all"], axis=0))
+    constants.append(numpy_helper.from_array(np.float32([1, 1, spec.output.scale, spec.output.scale]), "scales"))
+    nodes.append(helper.make_node("Resize", ["all", "", "scales"], ["output"], mode="nearest",
+                                  coordinate_transformation_mode="asymmetric", nearest_mode="floor"))  # fmt: skip
+    return _written(path, spec, nodes, constants)
+
+
+def convolving(path: Path, spec: NetworkSpec, kernel: int) -> Path:
+    """Write a network that convolves its one frame with a kernel of random weights, then enlarges it bicubically."""
+    channels, scale = spec.window.channels, spec.output.scale
+    values = np.random.default_rng(kernel).random((channels, channels, kernel, kernel), np.float32)
+    values /= values.sum(axis=(1, 2, 3), keepdims=True)
+    constants = [numpy_helper.from_array(values, "kernel"),
+                 numpy_helper.from_array(np.float32([1, 1, scale, scale]), "scales")]  # fmt: skip
+    nodes = [
+        helper.make_node("Conv", ["frame0", "kernel"], ["convolved"], pads=[kernel // 2] * 4),
+        helper.make_node("Resize", ["convolved", "", "scales"], ["output"], mode="cubic"),
+    ]
+    return _written(path, spec, nodes, constants)
+
+
+def _written(path: Path, spec: NetworkSpec, nodes: list[NodeProto], constants: list[TensorProto]) -> Path:
+    def value(name: str, count: int, channels: int, unit: str) -> object:
+        shape = [count, channels, f"{unit}height", f"{unit}width"]
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+    inputs = [value(name, 1, spec.window.channels, "") for name in spec.frame_inputs]
+    output = value("output", spec.pictures, spec.output.channels, "large_" if spec.output.scale > 1 else "")
+    graph = helper.make_graph(nodes, spec.name, inputs, [output], constants)
+    write(with_spec(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), spec), path)
+    return path

@@ -1,0 +1,72 @@
+"""What a network needs to work in, estimated from its graph before anything is compiled."""
+
+from __future__ import annotations
+
+import sys
+from math import prod
+from pathlib import Path
+
+from vs_interp.errors import BackendError
+
+from .model_file import ModelFile
+from .profile import Profile
+from .reach import POINTWISE
+from .shapes import static_shapes
+
+GIB = 2**30
+FLOAT = 4
+
+
+def slots_that_fit(model: ModelFile, profile: Profile, wanted: int) -> int:
+    """Return how many of the ``wanted`` windows can be worked on at once in the memory that is free.
+
+    Where these are fewer, one line on standard error says so.  Raises :class:`BackendError` where there is none.
+    """
+    free = free_memory()
+    if free is None:
+        return wanted
+    needed = working_memory(model, profile.width, profile.height)
+    fitting = min(wanted, free // needed)
+    if fitting < 1:
+        smaller = "a smaller size (scale=0.5)" if model.spec.between else "tiles (tile=512)"
+        raise BackendError(
+            f"{model.spec.name} at {profile.width}x{profile.height} needs at least {needed / GIB:.1f} GiB, and "
+            f"{free / GIB:.1f} GiB are free: use {smaller}, or end other programs"
+        )
+    if fitting < wanted:
+        print(f"vs-interp: there is memory for {fitting} of {wanted} slots", file=sys.stderr)
+    return fitting
+
+
+def free_memory() -> int | None:
+    """Return the bytes that this machine can still give out; ``None`` where it does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    values = dict(line.split(":") for line in lines)
+    return int(values["MemAvailable"].split()[0]) * 1024
+
+
+def working_memory(model: ModelFile, width: int, height: int) -> int:
+    """Return the bytes that a run in FP32 holds at its worst moment, weights included.
+
+    Nodes run in their order, a tensor lives until the last node that reads it, and an operator that looks at one pixel
+    alone writes where the tensor lay that it is the last to read.  OpenVINO 2026.4 was seen to take 0.9 to 2.4 times
+    as much.
+    """
+    nodes = model.graph.graph.node
+    shapes = static_shapes(model, model.spec.padded(width), model.spec.padded(height))
+    weights: int = sum(prod(value.dims) for value in model.graph.graph.initializer)
+    last = {name: index for index, node in enumerate(nodes) for name in node.input}
+    live = {name: prod(shapes[name]) for name in model.spec.inputs}
+    most: int = 0
+    for index, node in enumerate(nodes):
+        dying = {name for name in node.input if name in live and last[name] == index}
+        made = {name: prod(shapes[name]) for name in node.output if name in shapes}
+        reused = max((live[name] for name in dying), default=0) if node.op_type in POINTWISE - {"Concat"} else 0
+        most = max(most, sum(live.values()) + max(0, sum(made.values()) - reused))
+        live.update(made)
+        for name in dying:
+            del live[name]
+    return FLOAT * (most + weights)

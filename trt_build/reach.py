@@ -1,0 +1,88 @@
+"""How far a network looks around a pixel, read from its graph: what tiles must overlap by."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any
+
+from onnx import NodeProto, helper
+
+from .model_file import ModelFile
+from .shapes import Shapes, static_shapes
+
+PROBED = 64, 96
+"""Height and width at which sizes are compared; different ones, so that a transposition is seen."""
+
+POINTWISE = frozenset((
+    "Add", "Cast", "Ceil", "Clip", "Concat", "Constant", "Div", "Elu", "Erf", "Exp", "Floor", "Gather", "Gelu",
+    "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Max", "Min", "Mul", "Neg", "PRelu", "Pow", "ReduceMax",
+    "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Round", "Sigmoid", "Slice", "Split", "Sqrt", "Squeeze", "Sub",
+    "Sum", "Tanh", "Unsqueeze",
+))  # fmt: skip
+"""Operators that look at one pixel alone, as long as height and width come out as they went in."""
+
+TAPS = {"nearest": 1, "linear": 1, "cubic": 2}
+"""Samples on either side that a resampling looks at."""
+
+
+def reach(model: ModelFile) -> int | None:
+    """Return how many pixels to each side a pixel's output depends on; ``None`` where it may be the whole picture.
+
+    The receptive field's radius, in pixels of the input, rounded up; an operator that is not known counts as one that
+    looks at everything.
+    """
+    spec = model.spec
+    if not spec.tileable:
+        return None
+    height, width = (spec.padded(size) for size in PROBED)
+    shapes = static_shapes(model, width, height)
+    radius = dict.fromkeys(spec.frame_inputs, 0.0)
+    for node in model.graph.graph.node:
+        looked_at = [name for name in node.input if name in radius]
+        if not looked_at or node.op_type == "Shape":
+            continue
+        known = looked_at[0] in shapes and node.output[0] in shapes
+        samples = _samples(node, looked_at[0], shapes) if known else None
+        if samples is None:
+            return None
+        step = width / shapes[looked_at[0]][-1]
+        grown = max(radius[name] for name in looked_at) + samples * step
+        radius.update(dict.fromkeys(node.output, grown))
+    return ceil(radius["output"])
+
+
+def _samples(node: NodeProto, looked_at: str, shapes: Shapes) -> float | None:
+    """Return how many samples of its input an operator looks at to each side; ``None`` where that is unknown."""
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    before, after = shapes[looked_at][-2:], shapes[node.output[0]][-2:]
+    if node.op_type in ("AveragePool", "Conv", "ConvTranspose", "MaxPool"):
+        weights = shapes.get(node.input[1], ()) if len(node.input) > 1 else ()
+        return _kernel(node.op_type, attributes, weights)
+    if node.op_type == "Resize":
+        shrunk = max(old / new for old, new in zip(before, after, strict=True))
+        taps = TAPS.get(attributes.get("mode", b"nearest").decode(), 0)
+        return taps * max(1, shrunk) + max(0, shrunk - 1) if taps else None
+    if node.op_type == "DepthToSpace":
+        return 0
+    if node.op_type == "SpaceToDepth":
+        return float(attributes["blocksize"] - 1)
+    return 0 if node.op_type in POINTWISE and before == after else None
+
+
+def _kernel(operator: str, attributes: dict[str, Any], weights: tuple[int, ...]) -> int | None:
+    """Return the samples to each side for a convolution, a transposed one or a pooling; the larger of both axes."""
+    if attributes.get("auto_pad", b"NOTSET") != b"NOTSET":
+        return None
+    sizes = list(attributes.get("kernel_shape", weights[2:]))
+    axes = len(sizes)
+    pads = attributes.get("pads", [0] * 2 * axes)
+    dilations, strides = attributes.get("dilations", [1] * axes), attributes.get("strides", [1] * axes)
+    reaches: list[int] = []
+    for axis in range(axes - 2, axes):
+        length, pad = (sizes[axis] - 1) * dilations[axis], pads[axis]
+        if operator == "ConvTranspose":  # of output s·c + r, r in 0…s-1, counted from the input sample c
+            stride = strides[axis]
+            reaches.append(max((length - pad) // stride, (stride - 1 + pad) // stride))
+        else:
+            reaches.append(max(pad, length - pad))
+    return max(reaches)
