@@ -283,5 +283,5 @@ def test_a_method_that_is_not_here_is_left_out_and_said(
     out, err = capsys.readouterr()
     figures = json.loads(out)
     assert list(figures["methods"]) == ["super-slomo-small", "blend"]
-    assert "no-such-ffmpeg" in figures["left out"]["minterpolate"]
+    assert "no-such-ffmpeg" in figures["left_out"]["minterpolate"]
     assert "minterpolate is left out: VS_INTERP_FFMPEG names 'no-such-ffmpeg'" in err

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
-import platform
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ArgumentError, BackendError, EncoderError
+from ..errors import ArgumentError, BackendError
 from .options import parse_backend
 from .progress import frames_done
 
@@ -23,18 +19,6 @@ if TYPE_CHECKING:
     from .evaluation import Method, Row, Stretch
     from .material import Picture
     from .sheet import Sheet
-
-COLUMNS = {
-    "psnr": ("PSNR", "{:.2f} dB"),
-    "ssim": ("SSIM", "{:.4f}"),
-    "ie": ("IE", "{:.2f}"),
-    "psnr_luma": ("PSNR luma", "{:.2f} dB"),
-    "ssim_luma": ("SSIM luma", "{:.4f}"),
-}
-"""The scores as the table shows them."""
-
-PACKAGES = ("vs-interp", "numpy", "onnx", "openvino", "tensorrt", "tensorrt-rtx", "VapourSynth", "vapoursynth-mvtools")
-"""What may change a score."""
 
 
 @click.command("evaluate")
@@ -69,12 +53,30 @@ def command(
       vs-interp evaluate flavr.onnx vimeo-septuplet:/data/vimeo_septuplet --json scores.json --sheet worst.png
       vs-interp evaluate fsrcnn-x2 pictures:kodak --against bicubic,lanczos
     """
-    written = [path for path in (picture, None if report in (None, "-") else Path(report)) if path is not None]
-    _check_writable(written)
+    _check_writable([path for path in (picture, None if report in (None, "-") else Path(report or "")) if path])
     try:
         from .sheet import Sheet
     except ImportError as error:
         raise BackendError('data sets need Pillow: pip install "vs-interp[train]"') from error
+    from .results import hand_out
+
+    sheet = Sheet() if picture else None
+    figures = evaluate(
+        model, dataset, split, against=against, limit=limit, height=height, gap=gap, backend=backend, sheet=sheet,
+        quiet=quiet,
+    )  # fmt: skip
+    hand_out(figures, report, sheet, picture)
+
+
+def evaluate(
+    model: str, dataset: str, split: str, *, against: str | None, limit: int | None, height: int | None, gap: int,
+    backend: str | None, sheet: Sheet | None, quiet: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the scores and all that they depend on, as JSON has them.  The options are those of the command.
+
+    Raises :class:`ArgumentError` where model, data set and methods do not go together,
+    :class:`~vs_interp.errors.DatasetError` where the data set is missing or a frame of it is broken.
+    """
     from trt_build.backends import choose
     from trt_build.model_file import ModelFile
 
@@ -84,6 +86,7 @@ def command(
     from .bench import machine
     from .evaluation import chosen, stretches
     from .material import Material
+    from .results import summary, versions
     from .served import Served
 
     began = time.monotonic()
@@ -96,9 +99,8 @@ def command(
     film = list(stretches(material, spec, chosen(cut_windows(footage, spec, (gap,)), spec, limit)))
     runtime = parse_backend(backend) if backend else choose(None)
     name = model if model in catalogue() else Path(model).stem
-    sheet = Sheet() if picture else None
     rows = _measure(film, {name: Served(file, runtime), **others}, spec, sheet, quiet=quiet)
-    figures = {
+    return {
         "model": name,
         "network": spec.name,
         "sha256": file.digest,
@@ -107,15 +109,14 @@ def command(
         "height": height,
         "gap": gap if spec.takes_time else None,
         "windows": sum(len(stretch.windows) for stretch in film),
-        "methods": _figures(rows),
-        "left out": left_out,
+        "methods": summary(rows),
+        "left_out": left_out,
         "backend": str(runtime),
         "device": machine(runtime),
         "seconds": round(time.monotonic() - began, 1),
         "command": ["vs-interp", *sys.argv[1:]],
-        "versions": _versions(),
+        "versions": versions(),
     }
-    _hand_out(figures, report, sheet, picture)
 
 
 def _check_writable(paths: Sequence[Path]) -> None:
@@ -134,6 +135,11 @@ def _check_spec(spec: NetworkSpec, model: str) -> None:
         raise ArgumentError(f"the model {model} is {spec.name}, which does not make pictures of pictures: name another")
     if interpolates(spec) and (1 not in spec.window.offsets or spec.output.scale != 1):
         raise ArgumentError(f"the model {model} looks at the frames {spec.window.offsets}: frame 1 must be among them")
+    if not interpolates(spec) and spec.output.scale == 1:
+        raise ArgumentError(
+            f"the model {model} is {spec.name}, which refines frames that are enlarged already: name one that enlarges "
+            f"them too, such as fsrcnn+{spec.name}"
+        )
 
 
 def _comparators(spec: NetworkSpec, against: str | None) -> tuple[dict[str, Method], dict[str, str]]:
@@ -173,65 +179,3 @@ def _measure(
 
         border = spec.output.scale if spec.output.scale > 1 else 0
         return compare(film, methods, border, watch)
-
-
-def _figures(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the means by method, over all pictures and over those of each sequence."""
-    from .evaluation import by, means
-
-    return {
-        method: {
-            "pictures": len(found),
-            "mean": means(found),
-            "sequences": {name: means(part) for name, part in by(found, lambda row: row.sequence).items()},
-        }
-        for method, found in by(rows, lambda row: row.method).items()
-    }
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions of what is installed and may change a score."""
-    from ..ffmpeg import find_ffmpeg, version
-
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    with suppress(EncoderError):
-        found["ffmpeg"] = version(find_ffmpeg())
-    return found
-
-
-def _hand_out(figures: dict[str, Any], report: str | None, sheet: Sheet | None, picture: Path | None) -> None:
-    """Print the table, or the JSON for ``-``, and write the files that were asked for."""
-    from trt_build.atomic import write_whole
-
-    text = json.dumps(figures, indent=1) + "\n"
-    try:
-        if sheet is not None and picture is not None:
-            write_whole(picture, sheet.png())
-        if report is not None and report != "-":
-            write_whole(Path(report), text.encode())
-    except OSError as error:
-        raise ArgumentError(f"cannot write {error.filename or picture}: {error.strerror}") from error
-    if report == "-":
-        click.echo(text, nl=False)
-    else:
-        _show(figures)
-
-
-def _show(figures: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    first = next(iter(figures["methods"].values()))
-    table = Table(title=f"{figures['dataset']}: {first['pictures']} pictures", title_justify="left")
-    table.add_column("method")
-    known = [name for name in COLUMNS if name in first["mean"]]
-    for name in known:
-        table.add_column(COLUMNS[name][0], justify="right")
-    for method, values in figures["methods"].items():
-        table.add_row(method, *(COLUMNS[name][1].format(values["mean"][name]) for name in known))
-    console = Console(soft_wrap=True)
-    console.print(table)
-    console.print(f"{figures['backend']} on {figures['device']}, {figures['seconds']} s", highlight=False)

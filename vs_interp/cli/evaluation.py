@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ..errors import DatasetError
 from ..spec import NetworkSpec
 from ..training.metrics import interpolation_error, luma, psnr, ssim
 from ..training.windows import Window
@@ -90,12 +93,16 @@ def chosen(windows: Iterable[Window], spec: NetworkSpec, limit: int | None) -> l
     """Return the windows to measure, in the order of the film, at most ``limit``.
 
     Where frames are interpolated these do not overlap: of every sequence the frames 0, g, 2 g, … are given, g the gap,
-    and those between are made, as when a film at a lower rate is brought back to its own.
+    and those between are made, as when a film at a lower rate is brought back to its own.  Raises
+    :class:`DatasetError` where that leaves none.
     """
     if interpolates(spec):
         zero, after = spec.window.offsets.index(0), spec.window.offsets.index(1)
         windows = (w for w in windows if w.inputs[zero] % (w.inputs[after] - w.inputs[zero]) == 0)
-    return sorted(windows, key=lambda window: (window.sequence, window.inputs, window.time or 0))[:limit]
+    found = sorted(windows, key=lambda window: (window.sequence, window.inputs, window.time or 0))[:limit]
+    if not found:
+        raise DatasetError(f"no window of {spec.name} begins on the grid of its inputs: give longer sequences")
+    return found
 
 
 def scores(made: Picture, truth: Picture, border: int = 0) -> dict[str, float]:
@@ -127,18 +134,24 @@ Watcher = Callable[[Row, Stretch, int, Picture, Picture], None]
 def compare(film: Sequence[Stretch], methods: Mapping[str, Method], border: int, watch: Watcher) -> list[Row]:
     """Score every picture of every method; methods work side by side, so that only a few pictures are in memory."""
     rows = []
-    for stretch in film:
-        material, name = stretch.material, stretch.material.footage.name(stretch.sequence)
-        with ExitStack() as stack:
-            rivals = [stack.enter_context(closing(method(stretch))) for method in methods.values()]
-            for index, made in enumerate(zip(*rivals, strict=True)):
+    with ThreadPoolExecutor() as pool:
+        for stretch in film:
+            name = stretch.material.footage.name(stretch.sequence)
+            for index, made in enumerate(_side_by_side(stretch, methods.values())):
                 for place, frame in enumerate(stretch.windows[index].truths):
-                    truth = material.truth(stretch.sequence, frame)
-                    for method, shown in zip(methods, made, strict=True):
-                        row = Row(method, name, frame, scores(shown[place], truth, border))
-                        rows.append(row)
-                        watch(row, stretch, index, shown[place], truth)
+                    truth = stretch.material.truth(stretch.sequence, frame)
+                    shown = [pictures[place] for pictures in made]
+                    judged = pool.map(functools.partial(scores, truth=truth, border=border), shown)
+                    for method, picture, found in zip(methods, shown, judged, strict=True):
+                        rows.append(Row(method, name, frame, found))
+                        watch(rows[-1], stretch, index, picture, truth)
     return rows
+
+
+def _side_by_side(stretch: Stretch, methods: Iterable[Method]) -> Iterator[tuple[list[Picture], ...]]:
+    """Yield, window after window, what each method makes; all are ended when one fails."""
+    with ExitStack() as stack:
+        yield from zip(*(stack.enter_context(closing(method(stretch))) for method in methods), strict=True)
 
 
 def means(rows: Sequence[Row]) -> dict[str, float]:
@@ -146,7 +159,9 @@ def means(rows: Sequence[Row]) -> dict[str, float]:
     return {name: math.fsum(row.scores[name] for row in rows) / len(rows) for name in rows[0].scores}
 
 
-def by(rows: Sequence[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
+def by(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
     """Return the rows by method or by sequence, in the order in which these first appear."""
-    names = dict.fromkeys(map(key, rows))
-    return {name: [row for row in rows if key(row) == name] for name in names}
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return found

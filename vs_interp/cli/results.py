@@ -1,0 +1,87 @@
+"""The scores of ``vs-interp evaluate``: means by method and sequence, a table for people, JSON for machines."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from trt_build.atomic import write_whole
+
+from ..errors import ArgumentError, EncoderError
+from ..ffmpeg import find_ffmpeg, version
+from .evaluation import Row, by, means
+from .sheet import Sheet
+
+COLUMNS = {
+    "psnr": ("PSNR", "{:.2f} dB"),
+    "ssim": ("SSIM", "{:.4f}"),
+    "ie": ("IE", "{:.2f}"),
+    "psnr_luma": ("PSNR luma", "{:.2f} dB"),
+    "ssim_luma": ("SSIM luma", "{:.4f}"),
+}
+"""The scores as the table shows them."""
+
+PACKAGES = ("vs-interp", "numpy", "onnx", "openvino", "tensorrt", "tensorrt-rtx", "VapourSynth", "vapoursynth-mvtools")
+"""What may change a score."""
+
+
+def summary(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the means by method, over all pictures and over those of each sequence."""
+    return {
+        method: {
+            "pictures": len(found),
+            "mean": means(found),
+            "sequences": {name: means(part) for name, part in by(found, lambda row: row.sequence).items()},
+        }
+        for method, found in by(rows, lambda row: row.method).items()
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what is installed and may change a score."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    with suppress(EncoderError):
+        found["ffmpeg"] = version(find_ffmpeg())
+    return found
+
+
+def hand_out(figures: dict[str, Any], report: str | None, sheet: Sheet | None, picture: Path | None) -> None:
+    """Print the table, or the JSON for ``-``, and write the files that were asked for."""
+    text = json.dumps(figures, indent=1) + "\n"
+    try:
+        if sheet is not None and picture is not None:
+            write_whole(picture, sheet.png())
+        if report is not None and report != "-":
+            write_whole(Path(report), text.encode())
+    except OSError as error:
+        raise ArgumentError(f"cannot write {error.filename or picture}: {error.strerror}") from error
+    if report == "-":
+        click.echo(text, nl=False)
+    else:
+        _show(figures)
+
+
+def _show(figures: dict[str, Any]) -> None:
+    first = next(iter(figures["methods"].values()))
+    table = Table(title=f"{figures['dataset']}: {first['pictures']} pictures", title_justify="left")
+    table.add_column("method")
+    known = [name for name in COLUMNS if name in first["mean"]]
+    for name in known:
+        table.add_column(COLUMNS[name][0], justify="right")
+    for method, values in figures["methods"].items():
+        table.add_row(method, *(COLUMNS[name][1].format(values["mean"][name]) for name in known))
+    console = Console(soft_wrap=True)
+    console.print(table)
+    console.print(f"{figures['backend']} on {figures['device']}, {figures['seconds']} s", highlight=False)
