@@ -44,10 +44,11 @@ def command(
 ) -> None:  # fmt: skip
     """Score MODEL, a file or a name of `vs-interp weights list`, on a data set, served as in a script.
 
+    Frames between frames are made again from the data set's frames 0, 2, 4, … (--gap); enlarged ones from frames shrunk
+    by the model's scale, and measured without a border as wide as it.  PSNR, SSIM and IE are means over pictures, of
+    8-bit RGB; luma is BT.601 in 16–235.
+
     \b
-    Frames between frames are made again from the data set's frames 0, 2, 4, ... (--gap), enlarged ones from
-    frames shrunk by the model's scale.  PSNR, SSIM and IE are means over pictures, of 8-bit RGB; luma is BT.601 in
-    16-235.  Enlarged pictures are measured without a border as wide as the scale.
     Examples:
       vs-interp evaluate super-slomo-small video:clip.mp4 --height 360 --against blend,mvtools,minterpolate
       vs-interp evaluate flavr.onnx vimeo-septuplet:/data/vimeo_septuplet --json scores.json --sheet worst.png
@@ -129,13 +130,11 @@ def _check_writable(paths: Sequence[Path]) -> None:
 
 def _check_spec(spec: NetworkSpec, model: str) -> None:
     """Raise :class:`ArgumentError` unless the model makes pictures that a data set can hold the truth of."""
-    from .evaluation import interpolates
-
     if spec.output.kind != "frame" or spec.output.channels != spec.window.channels:
         raise ArgumentError(f"the model {model} is {spec.name}, which does not make pictures of pictures: name another")
-    if interpolates(spec) and (1 not in spec.window.offsets or spec.output.scale != 1):
+    if spec.between and (1 not in spec.window.offsets or spec.output.scale != 1):
         raise ArgumentError(f"the model {model} looks at the frames {spec.window.offsets}: frame 1 must be among them")
-    if not interpolates(spec) and spec.output.scale == 1:
+    if not spec.between and spec.output.scale == 1:
         raise ArgumentError(
             f"the model {model} is {spec.name}, which refines frames that are enlarged already: name one that enlarges "
             f"them too, such as fsrcnn+{spec.name}"
@@ -145,9 +144,8 @@ def _check_spec(spec: NetworkSpec, model: str) -> None:
 def _comparators(spec: NetworkSpec, against: str | None) -> tuple[dict[str, Method], dict[str, str]]:
     """Return the methods named, and for those that do not work here why; says so on standard error."""
     from .comparators import ENLARGERS, INTERPOLATORS
-    from .evaluation import interpolates
 
-    known = INTERPOLATORS if interpolates(spec) else ENLARGERS
+    known = INTERPOLATORS if spec.between else ENLARGERS
     names = [next(iter(known))] if against is None else [name.strip() for name in against.split(",") if name.strip()]
     wrong = [name for name in names if name not in known]
     if wrong:

@@ -20,11 +20,6 @@ EQUAL = 100.0
 """Decibels that stand for pictures that are equal, so that there is a mean."""
 
 
-def interpolates(spec: NetworkSpec) -> bool:
-    """Whether a network makes frames between frames; else it enlarges or refines frame 0."""
-    return spec.takes_time or 0.0 not in (spec.output.times or ())
-
-
 @dataclass(frozen=True)
 class Stretch:
     """Windows of one sequence, those of joining pairs in a row: what methods that follow a film are given whole.
@@ -62,11 +57,11 @@ Method = Callable[[Stretch], Generator[list[Picture], None, None]]
 def stretches(material: Material, spec: NetworkSpec, windows: Sequence[Window]) -> Iterator[Stretch]:
     """Group windows, in order, into stretches."""
     zero = spec.window.offsets.index(0)
-    after = spec.window.offsets.index(1) if interpolates(spec) else zero
+    after = spec.window.offsets.index(1) if spec.between else zero
     group: list[Window] = []
     for window in windows:
         joins = group and window.sequence == group[-1].sequence
-        if joins and interpolates(spec):
+        if joins and spec.between:
             joins = window.inputs[zero] in (group[-1].inputs[zero], group[-1].inputs[after])
         if group and not joins:
             yield _stretch(material, spec, group, zero, after)
@@ -96,7 +91,7 @@ def chosen(windows: Iterable[Window], spec: NetworkSpec, limit: int | None) -> l
     and those between are made, as when a film at a lower rate is brought back to its own.  Raises
     :class:`DatasetError` where that leaves none.
     """
-    if interpolates(spec):
+    if spec.between:
         zero, after = spec.window.offsets.index(0), spec.window.offsets.index(1)
         windows = (w for w in windows if w.inputs[zero] % (w.inputs[after] - w.inputs[zero]) == 0)
     found = sorted(windows, key=lambda window: (window.sequence, window.inputs, window.time or 0))[:limit]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trt_build.backends import Backend, Session
 from trt_build.model_file import ModelFile
-from trt_build.profile import Profile
+from trt_build.profile import GRAYS, RGBS, Profile
 
 from ..errors import BackendError
 from .evaluation import Stretch
@@ -47,7 +47,8 @@ class Served:
     def _open(self, size: tuple[int, int]) -> None:
         if size != self._size:
             self._sessions = ()
-            self._sessions = self._backend.open(self._model, Profile(width=size[1], height=size[0]))
+            planes = GRAYS if self._model.spec.window.channels == 1 else RGBS
+            self._sessions = self._backend.open(self._model, Profile(width=size[1], height=size[0], planes=planes))
             self._size = size
 
     def _run(
