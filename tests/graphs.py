@@ -31,15 +31,15 @@ def weighing(path: Path, spec: NetworkSpec, weights: Sequence[Sequence[float]]) 
 
 
 def convolving(path: Path, spec: NetworkSpec, kernel: int) -> Path:
-    """Write a network that convolves its one frame with a kernel of random weights, then enlarges it bicubically."""
+    """Write a network that convolves its one frame with random weights of sum 1, then enlarges it by Catmull-Rom."""
     channels, scale = spec.window.channels, spec.output.scale
-    values = np.random.default_rng(kernel).random((channels, channels, kernel, kernel), np.float32)
-    values /= values.sum(axis=(1, 2, 3), keepdims=True)
+    window = np.random.default_rng(kernel).random((kernel, kernel), np.float32)
+    values = np.eye(channels, dtype=np.float32)[:, :, None, None] * (window / window.sum())
     constants = [numpy_helper.from_array(values, "kernel"),
                  numpy_helper.from_array(np.float32([1, 1, scale, scale]), "scales")]  # fmt: skip
     nodes = [
         helper.make_node("Conv", ["frame0", "kernel"], ["convolved"], pads=[kernel // 2] * 4),
-        helper.make_node("Resize", ["convolved", "", "scales"], ["output"], mode="cubic"),
+        helper.make_node("Resize", ["convolved", "", "scales"], ["output"], mode="cubic", cubic_coeff_a=-0.5),
     ]
     return _written(path, spec, nodes, constants)
 

@@ -35,7 +35,8 @@ def static_shapes(model: ModelFile, width: int, height: int) -> Shapes:
             graph.input.append(helper.make_tensor_value_info(weights.name, weights.data_type, weights.dims))
     graph.output.extend(onnx.ValueInfoProto(name=value.name) for value in whole.output)
     inferred = onnx.shape_inference.infer_shapes(light, data_prop=True).graph
-    found = {
+    found = {weights.name: tuple(weights.dims) for weights in whole.initializer}
+    found |= {
         value.name: tuple(dimension.dim_value for dimension in value.type.tensor_type.shape.dim)
         for value in (*inferred.input, *inferred.value_info, *inferred.output)
     }
