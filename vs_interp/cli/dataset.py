@@ -83,7 +83,7 @@ def make(videos: Sequence[Path], output: Path, height: int, quiet: bool, machine
     for video in index.videos:
         ends = ", ".join(f"{video[name]} {what}" for name, what in ENDS.items() if video[name])
         click.echo(f"{video['name']}: {video['kept']} of {video['frames']} frames kept{f'; {ends}' if ends else ''}")
-    click.echo(f"{output}: {sum(index.frames)} frames in {len(index.runs)} sequences, {size / 1e6:.0f} MB")
+    click.echo(f"{output}: {sum(index.frames)} frames in {_sequences(len(index.runs))}, {size / 1e6:.0f} MB")
 
 
 ENDS = {
@@ -141,7 +141,7 @@ def show(dataset: str, split: str, machine: bool) -> None:
     if machine:
         click.echo(json.dumps(contents))
         return
-    click.echo(f"{contents['frames']} frames in {contents['sequences']} sequences of {contents['lengths']} frames")
+    click.echo(f"{contents['frames']} frames in {_sequences(contents['sequences'])} of {contents['lengths']} frames")
     click.echo(f"{contents['size']}{f', small {contents["small"]}' if contents['small'] else ''} (the first sequence)")
     for gap, windows in contents["windows"].items():
         click.echo(f"{windows} windows for interpolation over {gap} frames")
@@ -179,6 +179,10 @@ def _describe(footage: Footage) -> dict[str, Any]:
 def _size(footage: Footage) -> str:
     height, width = footage.size(0)
     return f"{width}x{height}"
+
+
+def _sequences(count: int) -> str:
+    return f"{count} sequence{'s' if count > 1 else ''}"
 
 
 def _verdict(problems: Sequence[str]) -> str:

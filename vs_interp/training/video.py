@@ -120,21 +120,19 @@ class Video:
         """Yield number and planes of every frame, and whether it follows the one before evenly."""
         reformatter, tally = VideoReformatter(), self.tally
         stamp: int | None = None
-        step = 0
+        step, follows = 0, False
         with _opened(self.path) as (container, stream):
-            for frame in _decoded(container, stream):
+            for number, frame in enumerate(_decoded(container, stream)):
+                tally.frames += 1
                 if frame is None:
                     tally.damaged += 1
-                    stamp, step = None, 0
+                    step, follows = 0, False
                     continue
-                moved = 0 if frame.pts is None or stamp is None else frame.pts - stamp
-                even = tally.frames > 0 and (frame.pts is None or stamp is not None)
-                if even and moved and step and not step / UNEVEN <= moved <= step * UNEVEN:
-                    tally.uneven += 1
-                    even = False
-                stamp, step = frame.pts, moved
-                yield tally.frames, even, _to_planes(reformatter, frame, self.layout)
-                tally.frames += 1
+                moved = frame.pts - stamp if follows and frame.pts is not None and stamp is not None else 0
+                uneven = step > 0 and moved > 0 and not step / UNEVEN <= moved <= step * UNEVEN
+                tally.uneven += uneven
+                yield number, follows and not uneven, _to_planes(reformatter, frame, self.layout)
+                stamp, step, follows = frame.pts, moved, True
 
 
 class VideoFootage(PlanarFootage):
@@ -193,12 +191,15 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
-    """Yield the frames of a stream, and ``None`` for each that is damaged."""
+    """Yield the frames of a stream; ``None`` for one that is damaged, and for those that may be predicted from it."""
+    spoilt = False
     for packet in container.demux(stream):
         try:
             for frame in packet.decode():
-                yield None if frame.is_corrupt else frame
+                spoilt = frame.is_corrupt or (spoilt and not frame.key_frame)
+                yield None if spoilt else frame
         except av.InvalidDataError:
+            spoilt = True
             yield None
 
 
