@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from trt_build.backends.openvino import OpenVINO
 from trt_build.export import to_graph
-from trt_build.model_file import ModelFile
+from trt_build.model_file import ModelFile, with_spec
 from trt_build.profile import Profile
 from vs_interp.checkpoint import load_checkpoint
 from vs_interp.cli.export import command
@@ -42,9 +42,10 @@ def span(**options: Any) -> torch.nn.Module:
     return network
 
 
-def swin_ir() -> torch.nn.Module:
+def swin_ir(blocks: int = 2) -> torch.nn.Module:
     options = {"upsampler": "pixelshuffledirect", "resi_connection": "1conv"}
-    return SwinIR.SwinIR(img_size=16, window_size=8, depths=[2], embed_dim=12, num_heads=[2], upscale=2, **options)
+    sizes = {"img_size": 16, "window_size": 8, "depths": [blocks], "embed_dim": 12, "num_heads": [2]}
+    return SwinIR.SwinIR(upscale=2, **sizes, **options)
 
 
 def plksr() -> torch.nn.Module:
@@ -68,6 +69,15 @@ def own_output(path: Path, frame: torch.Tensor) -> torch.Tensor:
     """What spandrel gives when it reads the file itself."""
     made: torch.Tensor = spandrel.ModelLoader().load_from_file(path)(frame.clone())
     return made
+
+
+def served(model: ModelFile, frame: torch.Tensor) -> np.ndarray:
+    """What the CPU's engine makes of a frame, clipped as a clip's pixels are."""
+    height, width = frame.shape[-2:]
+    made = np.empty((1, 3, 2 * height, 2 * width), np.float32)
+    session = OpenVINO(slots=1).open(model, Profile(width=width, height=height))[0]
+    session.run([list(frame[0].numpy())], [0], [0.0], list(made))
+    return made.clip(0, 1)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +167,18 @@ def test_a_file_becomes_a_model_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     made = np.empty((1, 3, 46, 60), np.float32)
     OpenVINO(slots=1).open(model, Profile(width=30, height=23))[0].run([list(frame[0].numpy())], [0], [0.0], list(made))
     assert np.abs(made.clip(0, 1) - own_output(path, frame).numpy()).max() < 1e-4
+
+
+@pytest.mark.slow
+def test_masks_that_depend_on_the_size_are_in_the_graph(tmp_path: Path) -> None:
+    """SwinIR writes its mask in slices, one of which is empty; 21 lines are also padded to whole windows."""
+    torch.manual_seed(5)
+    path = save(swin_ir(blocks=1), tmp_path / "a.pth")
+    network = load_checkpoint(path)
+    graph = with_spec(to_graph(network), network.spec)
+    model = ModelFile.from_bytes(graph.SerializeToString())
+    frame = torch.rand(1, 3, 21, 26)
+    assert np.abs(served(model, frame) - own_output(path, frame).numpy()).max() < 1e-4
 
 
 @pytest.mark.slow
