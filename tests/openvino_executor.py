@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from .simulated_device import STREAMS
 class OpenVINOExecutor:
     """See :class:`trt_build.backends.executor.Executor`; tensors are read and written at their addresses."""
 
-    def __init__(self, graph: onnx.ModelProto) -> None:
+    def __init__(self, graph: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
         model = openvino.Core().read_model(graph.SerializeToString(), b"")
+        model.reshape({port: shapes[port.get_any_name()] for port in model.inputs if port.partial_shape.is_dynamic})
         compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         self._request = compiled.create_infer_request()
         ports = [_Port(port) for port in (*compiled.inputs, *compiled.outputs)]
@@ -60,7 +62,12 @@ class _Port:
         self.size = math.prod(self.shape) * self.dtype.itemsize
 
 
-def openvino_executors(graphs: dict[str, onnx.ModelProto]) -> Executors:
-    """Return the executors for what :func:`trt_build.build.engine_graphs` gives."""
-    state = graphs.get("state")
-    return Executors(None if state is None else OpenVINOExecutor(state), OpenVINOExecutor(graphs["synthesis"]))
+def openvino_executors(
+    graphs: Mapping[str, onnx.ModelProto], shapes: Mapping[str, tuple[int, ...]] | None = None
+) -> Executors:
+    """Return the executors for what :func:`trt_build.build.engine_graphs` gives, free sizes as ``shapes`` say."""
+    state, synthesis = (
+        OpenVINOExecutor(graphs[name], shapes or {}) if name in graphs else None for name in ("state", "synthesis")
+    )
+    assert synthesis is not None
+    return Executors(state, synthesis)

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-import onnx
 import openvino
 import pytest
 from numpy.typing import NDArray
 
 from trt_build import backends
-from trt_build.backends import Backend, OpenVINO, TensorRT, TensorRTRTX, choose, known, tensorrt
+from trt_build.backends import Backend, OpenVINO, TensorRT, TensorRTRTX, choose, known
 from trt_build.backends.cuda import missing_cuda
 from trt_build.backends.kernels import KernelCache
 from trt_build.backends.plans import PlanError, Plans
-from trt_build.backends.slots import Executors, open_slots
-from trt_build.backends.tensorrt import layout
+from trt_build.backends.slots import layout, open_slots
 from trt_build.build import BuildOptions, engine_graphs
 from trt_build.colour import with_planes
 from trt_build.model_file import ModelFile
 from trt_build.precision import to_half
 from trt_build.profile import PlaneFormat, Profile
-from trt_build.targets import Device, Target
 from vs_interp.errors import ArgumentError, BackendError
 
 from .openvino_executor import openvino_executors
@@ -88,6 +82,7 @@ def test_what_is_missing_is_said_with_the_way_to_get_it(backend: Backend, model:
         ({"devices": [0, 0]}, r"devices=\[0, 0\]: name each GPU once"),
         ({"device": -1}, "counted from 0"),
         ({"optimization": 6}, "optimization level 6"),
+        ({"dynamic": ((64, 64), (128, 128))}, "give the smallest, usual and largest"),
         ({"workspace": 1, "streams": 2}, "workspace of 1 MiB is too small"),
     ],
 )
@@ -161,79 +156,10 @@ def noise(random: np.random.Generator, size: tuple[int, int], planes: PlaneForma
     return padded[:, : size[1]]
 
 
-class StandIn:
-    """In the place of :class:`Plans`: checks what it is given, and runs the graphs with OpenVINO."""
-
-    graphs: ClassVar[dict[str, onnx.ModelProto]] = {}
-    opened: ClassVar[list[dict[str, bytes]]] = []
-    refusals: ClassVar[int] = 0
-
-    def __init__(self, trt: Any, plans: dict[str, bytes], kernels: dict[str, bytes] | None = None) -> None:
-        assert plans.keys() == self.graphs.keys()
-        if StandIn.refusals:
-            StandIn.refusals -= 1
-            raise PlanError("the engine cannot be read: for another GPU")
-        StandIn.opened.append(dict(kernels or {}))
-
-    def executors(self) -> Executors:
-        return openvino_executors(self.graphs)
-
-    def kernels(self) -> dict[str, bytes]:
-        return {"state": b"compiled", "synthesis": b"compiled too"}
-
-
-@pytest.fixture
-def rtx(model: ModelFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Profile]:
-    """TensorRT-RTX that builds real engines for two simulated GPUs, which run their graphs with OpenVINO."""
-    pytest.importorskip("tensorrt_rtx")
-    profile = Profile(width=96, height=64, planes=P8)
-    monkeypatch.setenv("VS_INTERP_CACHE", str(tmp_path))
-    monkeypatch.setattr(StandIn, "graphs", engine_graphs(model, profile, BuildOptions(runtime="rtx")))
-    monkeypatch.setattr(StandIn, "opened", [])
-    monkeypatch.setattr(tensorrt, "Plans", StandIn)
-    monkeypatch.setattr(tensorrt, "CudaDevice", lambda number: SimulatedDevice(index=number))
-    monkeypatch.setattr(tensorrt, "missing_cuda", lambda: None)
-    here = Device(0, "Simulated GPU", Target(8, 6), "13.0")
-    monkeypatch.setattr(tensorrt, "current_device", lambda index=0: replace(here, index=index))
-    yield profile
-
-
-def test_an_engine_is_built_verified_kept_and_served(rtx: Profile, model: ModelFile, tmp_path: Path) -> None:
-    """First a build, verified on a slot; then straight from the cache, with the kernels compiled before."""
-    for _ in range(2):
-        slots = TensorRTRTX(streams=2).open(model, rtx)
-        assert len(slots) == 2
-        frames = [[np.full(size, value, np.uint8) for size in rtx.plane_sizes] for value in (100, 110)]
-        out = [[np.zeros(size, np.uint8) for size in rtx.plane_sizes]]
-        slots[1].run(frames, [0, 1], [0.5], out)
-        assert 95 < out[0][0].mean() < 115
-    assert len(list(tmp_path.rglob("*.engine"))) == 1
-    sidecar = json.loads(next(tmp_path.rglob("*.json")).read_text())
-    assert min(sidecar["psnr"].values()) >= 50
-    kernels = {"state": b"compiled", "synthesis": b"compiled too"}
-    assert StandIn.opened == [{}, {}, kernels], "verified, served, and served again"
-
-
-def test_an_engine_that_the_gpu_refuses_is_built_again_once(
-    rtx: Profile, model: ModelFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Windows of two GPUs in turn."""
-    TensorRTRTX(streams=1).open(model, rtx)
-    StandIn.refusals = 1
-    slots = TensorRTRTX(streams=1, devices=[1, 0]).open(model, rtx)
-    assert [slot.device.index for slot in slots] == [1, 0]  # type: ignore[attr-defined]
-    said = capsys.readouterr().err
-    assert said.count("is built again: the engine cannot be read: for another GPU") == 1
-    assert len(list(tmp_path.rglob("*.engine"))) == 1
-    StandIn.refusals = 2
-    with pytest.raises(BackendError, match="for another GPU"):
-        TensorRTRTX(streams=1).open(model, rtx)
-
-
 def test_a_plan_that_the_runtime_refuses_is_told_from_other_errors() -> None:
     trt = pytest.importorskip("tensorrt_rtx")
     with pytest.raises(PlanError, match=r"the engine cannot be read: .*"):
-        Plans(trt, {"synthesis": b"no plan at all" * 100})
+        Plans(trt, {"synthesis": b"no plan at all" * 100}, {})
 
 
 def test_compiled_kernels_are_kept_and_damaged_ones_are_not_used(tmp_path: Path) -> None:

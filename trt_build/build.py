@@ -7,8 +7,8 @@ from any machine) and at the timing cache (RTX measures nothing while it builds)
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -18,17 +18,15 @@ from vs_interp.errors import ArgumentError
 
 from .build_log import BuildLog
 from .colour import with_planes
+from .dynamic import Shapes, Size, check_range, input_shapes, with_free_sizes
 from .engine import Engine
 from .model_file import ModelFile
 from .precision import to_half
-from .profile import RGBS, Profile
+from .profile import Profile
 from .progress import Progress, held_interrupts, monitor, silent
 from .runtimes import Runtime, load
 from .targets import Target, check_supported
 from .timing_cache import TimingCache
-
-Size = tuple[int, int]
-"""Width and height in pixels."""
 
 MIB = 2**20
 
@@ -47,8 +45,8 @@ class BuildOptions:
         Windows that will be worked on at once; with more than one, an engine opens no streams of its own beside its
         slot's.
     dynamic
-        Smallest and largest (width, height) that the engine takes beside the profile's own, for which it is tuned; of
-        RGB float planes only.  ``None`` for an engine of one size, which is faster.
+        Smallest and largest (width, height) that the engine takes beside the profile's own, for which it is tuned; all
+        three are sizes that the network takes unpadded.  ``None`` for an engine of one size, which is faster.
     """
 
     runtime: Runtime = "tensorrt"
@@ -78,14 +76,13 @@ class BuildOptions:
 def engine_graphs(model: ModelFile, profile: Profile, options: BuildOptions) -> dict[str, onnx.ModelProto]:
     """Return the graphs that become the engine's plans: ``"state"`` where there is one, and ``"synthesis"``.
 
-    They are FP16 with FP32 islands and take and give the profile's planes (see :func:`with_planes`); a dynamic engine
-    takes padded RGB frames instead.  Raises :class:`ArgumentError` where the sizes do not fit the network.
+    They are FP16 with FP32 islands and take and give the profile's planes (see :func:`with_planes`), at any size where
+    the options say ``dynamic``.  Raises :class:`ArgumentError` where the sizes do not fit the network.
     """
-    half = to_half(model)
-    if options.dynamic is None:
-        half = with_planes(half, profile)
-    else:
-        _check_dynamic(model, profile, options.dynamic)
+    half = with_planes(to_half(model), profile)
+    if options.dynamic is not None:
+        check_range(model, profile, options.dynamic)
+        half = with_free_sizes(half)
     state, synthesis = half.split()
     return {"synthesis": synthesis} if state is None else {"state": state, "synthesis": synthesis}
 
@@ -108,28 +105,40 @@ def build_engine(
     with the runtime's first error and the node it speaks of.
     """
     check_supported(target, options.runtime)
-    graphs = engine_graphs(model, profile, options)
-    plans = build_plans(graphs, profile, options, target, timing=timing, progress=progress, log=log)
+    graphs, ranges = engine_graphs(model, profile, options), shape_ranges(model, profile, options)
+    plans = build_plans(graphs, options, [target], ranges=ranges, timing=timing, progress=progress, log=log)
     return Engine(plans, dict(about or {}))
+
+
+def shape_ranges(model: ModelFile, profile: Profile, options: BuildOptions) -> Sequence[Shapes]:
+    """Return the smallest, usual and largest shapes of the inputs; nothing for an engine of one size."""
+    if options.dynamic is None:
+        return ()
+    sizes = (options.dynamic[0], (profile.width, profile.height), options.dynamic[1])
+    return [input_shapes(model, replace(profile, width=width, height=height)) for width, height in sizes]
 
 
 def build_plans(
     graphs: Mapping[str, onnx.ModelProto],
-    profile: Profile,
     options: BuildOptions,
-    target: Target,
+    targets: Sequence[Target],
     *,
+    ranges: Sequence[Shapes] = (),
     timing: TimingCache | None = None,
     progress: Progress = silent,
     log: BuildLog | None = None,
 ) -> dict[str, bytes]:
-    """Return the plan of each of :func:`engine_graphs`; raises what :func:`build_engine` does."""
+    """Return the plan of each of :func:`engine_graphs`; raises what :func:`build_engine` does.
+
+    TensorRT-RTX makes plans that hold the kernels of all ``targets``; TensorRT takes one, the GPU that is here.
+    ``ranges`` are those of :func:`shape_ranges`.
+    """
     runtime, plans = load(options.runtime), {}
     log = log if log is not None else BuildLog()
     for name, graph in graphs.items():
         log.start(name, graph)
         build = _Build(runtime, graph, options, log)
-        plans[name] = build.run(name, profile, target, timing, progress)
+        plans[name] = build.run(name, targets, ranges, timing, progress)
         del build
         gc.collect()  # the builder keeps hundreds of MB, in cycles with its logger
     return plans
@@ -150,11 +159,18 @@ class _Build:
             raise log.parse_failure(errors)
         self.config = self.builder.create_builder_config()
 
-    def run(self, name: str, profile: Profile, target: Target, timing: TimingCache | None, progress: Progress) -> bytes:
+    def run(
+        self,
+        name: str,
+        targets: Sequence[Target],
+        ranges: Sequence[Shapes],
+        timing: TimingCache | None,
+        progress: Progress,
+    ) -> bytes:
         """Return the plan."""
-        self._configure(target)
-        if self.options.dynamic is not None:
-            self._add_profile(profile, self.options.dynamic)
+        self._configure(targets)
+        if ranges:
+            self._add_profile(ranges)
         if timing is not None and self.options.runtime == "tensorrt":
             timing.load(self.config)
         with held_interrupts() as stop:
@@ -168,7 +184,7 @@ class _Build:
             timing.store(self.config)
         return bytes(memoryview(plan))
 
-    def _configure(self, target: Target) -> None:
+    def _configure(self, targets: Sequence[Target]) -> None:
         options, config, runtime = self.options, self.config, self.runtime
         config.clear_flag(runtime.BuilderFlag.TF32)  # 10 bits of a chroma sample are too few
         config.builder_optimization_level = options.optimization
@@ -178,37 +194,17 @@ class _Build:
             limit = options.workspace * MIB // options.streams
             config.set_memory_pool_limit(runtime.MemoryPoolType.WORKSPACE, limit)
         if options.runtime == "rtx":
-            config.num_compute_capabilities = 1
-            capability = getattr(runtime.ComputeCapability, f"SM{target.major}{target.minor}")
-            config.set_compute_capability(capability, 0)
+            config.num_compute_capabilities = len(targets)
+            for index, target in enumerate(targets):
+                capability = getattr(runtime.ComputeCapability, f"SM{target.major}{target.minor}")
+                config.set_compute_capability(capability, index)
 
-    def _add_profile(self, profile: Profile, limits: tuple[Size, Size]) -> None:
+    def _add_profile(self, ranges: Sequence[Shapes]) -> None:
         """Give every input with free height and width its smallest, usual and largest shape."""
         shapes = self.builder.create_optimization_profile()
-        sizes = (limits[0], (profile.width, profile.height), limits[1])
         for index in range(self.network.num_inputs):
             tensor = self.network.get_input(index)
-            shape = tuple(tensor.shape)
-            if -1 in shape:
-                shapes.set_shape(tensor.name, *((*shape[:2], height, width) for width, height in sizes))
+            if -1 in tuple(tensor.shape):
+                shapes.set_shape(tensor.name, *(each[tensor.name] for each in ranges))
         if self.config.add_optimization_profile(shapes) < 0:
             raise self.log.build_failure()
-
-
-def _check_dynamic(model: ModelFile, profile: Profile, limits: tuple[Size, Size]) -> None:
-    spec = model.spec
-    if profile.planes != RGBS:
-        raise ArgumentError("a dynamic engine takes RGB float planes only: give --format RGBS, or leave out --dynamic")
-    sizes = {"smallest": limits[0], "usual": (profile.width, profile.height), "largest": limits[1]}
-    for name, (width, height) in sizes.items():
-        if (spec.padded(width), spec.padded(height)) != (width, height):
-            raise ArgumentError(
-                f"the {name} size {width}x{height} does not suit {spec.name}: width and height must be multiples of"
-                f" {spec.multiple_of} from {spec.minimum} up; next is {spec.padded(width)}x{spec.padded(height)}"
-            )
-    for smaller, larger in (("smallest", "usual"), ("usual", "largest")):
-        if any(a > b for a, b in zip(sizes[smaller], sizes[larger], strict=True)):
-            raise ArgumentError(
-                f"the {smaller} size {'x'.join(map(str, sizes[smaller]))} exceeds the {larger} size"
-                f" {'x'.join(map(str, sizes[larger]))}: order them MIN OPT MAX"
-            )

@@ -1,7 +1,8 @@
 """Engines on disk: found by everything that makes them what they are, built once, replaced where they are damaged.
 
 An engine is two files, named by the SHA-256 of its key: ``DIGEST.engine``, and ``DIGEST.json`` beside it with the whole
-key, sizes, times and the verification's scores.  An engine that cannot be stored is used all the same.
+key, sizes, times and the verification's scores; what a runtime compiled when it served it lies beside them
+(``DIGEST-….kernels``).  An engine that cannot be stored is used all the same.
 """
 
 from __future__ import annotations
@@ -157,9 +158,10 @@ class EngineCache:
         return next((entry for entry in self.entries() if entry.path.stem == key.digest), None)
 
     def remove(self, entry: Entry) -> None:
-        """Remove an engine; a process that serves it keeps it in memory."""
-        entry.path.unlink(missing_ok=True)
-        entry.path.with_suffix(".json").unlink(missing_ok=True)
+        """Remove an engine and what belongs to it; a process that serves it keeps it in memory."""
+        beside = self.folder.glob(f"{entry.path.stem}-*.kernels")
+        for path in (entry.path, entry.path.with_suffix(".json"), *beside):
+            path.unlink(missing_ok=True)
 
     def sweep(self) -> int:
         """Remove what killed builds left behind, and return how many files that were; running builds are spared."""

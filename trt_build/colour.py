@@ -41,16 +41,18 @@ def with_planes(model: ModelFile, profile: Profile) -> ModelFile:
     spec = model.spec
     _check(model, profile)
     before, after = Nodes("/colour/in"), Nodes("/colour/out")
-    made = replace(profile, width=profile.width * spec.output.scale, height=profile.height * spec.output.scale)
+    scale = spec.output.scale
+    made = replace(profile, width=profile.width * scale, height=profile.height * scale)
     padded = spec.padded(profile.height), spec.padded(profile.width)
+    larger = padded[0] * scale, padded[1] * scale
     inputs = [value for frame in spec.frame_inputs for value in _values(frame, profile, 1)]
     if spec.window.channels == 1:
         chroma = [read_luma(before, frame, profile, padded) for frame in spec.frame_inputs]
-        write_luma(after, chroma[spec.window.offsets.index(0)], made, spec.output.scale)
+        write_luma(after, chroma[spec.window.offsets.index(0)], made, larger, scale)
     else:
         for frame in spec.frame_inputs:
             read_rgb(before, frame, profile, padded)
-        write_rgb(after, made)
+        write_rgb(after, made, larger)
     graph = helper.make_graph(
         [*before.nodes, *model.graph.graph.node, *after.nodes],
         spec.name,

@@ -23,12 +23,12 @@ def read_luma(nodes: Nodes, frame: str, profile: Profile, padded: tuple[int, int
     return chroma
 
 
-def write_luma(nodes: Nodes, chroma: Sequence[str], profile: Profile, scale: int) -> None:
+def write_luma(nodes: Nodes, chroma: Sequence[str], profile: Profile, padded: tuple[int, int], scale: int) -> None:
     """Write the way from the network's luma, and a frame's chroma, to the planes of a picture ``scale`` times larger.
 
-    ``profile`` is the picture's.
+    ``profile`` is the picture's, ``padded`` the size of the network's output.
     """
-    planes, values = profile.planes, [cut(nodes, profile)]
+    planes, values = profile.planes, [cut(nodes, profile, padded)]
     if chroma:
         both = nodes.add("Concat", *chroma, axis=0)
         values += nodes.split(enlarge(nodes, both, planes, scale), 2, axis=0)

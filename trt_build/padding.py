@@ -18,8 +18,9 @@ def pad(nodes: Nodes, values: Sequence[str], frame: str, profile: Profile, padde
         nodes.add("Concat", *values, axis=1, name=frame)
 
 
-def cut(nodes: Nodes, profile: Profile) -> str:
-    """Return the network's output without what was padded."""
-    return nodes.add(
-        "Slice", "output", nodes.whole([0, 0]), nodes.whole([profile.height, profile.width]), nodes.whole([2, 3])
-    )
+def cut(nodes: Nodes, profile: Profile, padded: tuple[int, int]) -> str:
+    """Return the network's output, which has the ``padded`` size, at the profile's."""
+    size = profile.height, profile.width
+    if size == padded:
+        return "output"
+    return nodes.add("Slice", "output", nodes.whole([0, 0]), nodes.whole(size), nodes.whole([2, 3]))

@@ -24,10 +24,10 @@ def read_rgb(nodes: Nodes, frame: str, profile: Profile, padded: tuple[int, int]
     pad(nodes, values, frame, profile, padded)
 
 
-def write_rgb(nodes: Nodes, profile: Profile) -> None:
-    """Write the way from the network's output to the planes of a picture."""
+def write_rgb(nodes: Nodes, profile: Profile, padded: tuple[int, int]) -> None:
+    """Write the way from the network's output, of the ``padded`` size, to the planes of a picture."""
     planes = profile.planes
-    values = nodes.split(cut(nodes, profile), 3, axis=1)
+    values = nodes.split(cut(nodes, profile, padded), 3, axis=1)
     if planes.family != "rgb":
         luma, *chroma = from_rgb(nodes, planes.matrix, *values)
         values = [luma]

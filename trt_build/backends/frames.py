@@ -54,6 +54,17 @@ class PictureLayout:
         ]
 
 
+def fill(places: Picture, picture: Picture) -> None:
+    """Copy a picture to places that may be larger: its last column and line are repeated to the right and below."""
+    for place, plane in zip(places, picture, strict=True):
+        height, width = plane.shape
+        np.copyto(place[:height, :width], plane, casting="no")
+        if width < place.shape[1]:
+            place[:height, width:] = plane[:, -1:]
+        if height < place.shape[0]:
+            place[height:] = place[height - 1]
+
+
 class StoredFrame:
     """A place for one frame: pinned memory, device memory, and the event after which the one is in the other."""
 
@@ -126,8 +137,7 @@ class FrameStore:
             return frames, missing
 
     def _send(self, frame: StoredFrame, picture: Picture, stream: Stream) -> None:
-        for target, plane in zip(frame.planes, picture, strict=True):
-            np.copyto(target, plane, casting="no")
+        fill(frame.planes, picture)
         stream.send(frame.memory.address, frame.staging)
         stream.record(frame.sent)
         with self._changed:

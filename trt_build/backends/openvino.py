@@ -18,6 +18,7 @@ from ..memory import slots_that_fit
 from ..model_file import ModelFile
 from ..profile import GRAYS, RGBS, Profile
 from .base import Backend, Picture, Session
+from .frames import fill
 
 if TYPE_CHECKING:
     import onnx
@@ -155,7 +156,7 @@ class _OpenVINOSession:
         """See :class:`~trt_build.backends.base.Session`."""
         for index, (picture, key) in enumerate(zip(window, keys, strict=True)):
             if self._keys[index] != key:
-                _fill(self._frames[index], picture)
+                fill(self._frames[index], picture)
                 self._keys[index] = key
         try:
             if self._state is not None:
@@ -179,14 +180,3 @@ class _OpenVINOSession:
             planes = [plane for tensor in made for plane in tensor[index]]
             for plane, values in zip(picture, planes, strict=True):
                 plane[...] = values[: plane.shape[0], : plane.shape[1]]
-
-
-def _fill(buffer: Picture, picture: Picture) -> None:
-    """Copy a picture into a buffer that may be larger: its last column and line are repeated to the right and below."""
-    for target, plane in zip(buffer, picture, strict=True):
-        height, width = plane.shape
-        target[:height, :width] = plane
-        if width < target.shape[1]:
-            target[:height, width:] = plane[:, -1:]
-        if height < target.shape[0]:
-            target[height:] = target[height - 1]

@@ -21,12 +21,20 @@ class PlanError(BackendError):
 class Plans:
     """The plans of one engine, on the GPU that is current; their weights are shared by all contexts.
 
+    shapes
+        Of the inputs, where the engine takes a range of sizes; nothing for one of a single size.
     kernels
         What an earlier session compiled for these plans, by plan, where the runtime compiles at its start (RTX).
     """
 
-    def __init__(self, trt: ModuleType, plans: Mapping[str, bytes], kernels: Mapping[str, bytes] | None = None) -> None:
-        self._trt = trt
+    def __init__(
+        self,
+        trt: ModuleType,
+        plans: Mapping[str, bytes],
+        shapes: Mapping[str, tuple[int, ...]],
+        kernels: Mapping[str, bytes] | None = None,
+    ) -> None:
+        self._trt, self._shapes = trt, shapes
         self.errors: deque[str] = deque(maxlen=20)
         self._logger = _logger(trt, self.errors)
         self._runtime = trt.Runtime(self._logger)
@@ -76,21 +84,32 @@ class Plans:
         context = self._engines[name].create_execution_context(self._configs[name])
         if context is None:
             raise failure(self.errors, "the runtime makes no execution context")
-        return ContextExecutor(self._trt, self._engines[name], context, self.errors)
+        return ContextExecutor(self._trt, self._engines[name], context, self._shapes, self.errors)
 
 
 class ContextExecutor:
     """One execution context; see :class:`~trt_build.backends.executor.Executor`."""
 
-    def __init__(self, trt: ModuleType, engine: Any, context: Any, errors: deque[str]) -> None:
+    def __init__(
+        self,
+        trt: ModuleType,
+        engine: Any,
+        context: Any,
+        shapes: Mapping[str, tuple[int, ...]],
+        errors: deque[str],
+    ) -> None:
         self._context, self._errors = context, errors
-        self.scratch = int(engine.device_memory_size_v2)
+        names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+        free = [name for name in names if name in shapes and -1 in engine.get_tensor_shape(name)]
+        for name in free:
+            if not context.set_input_shape(name, shapes[name]):
+                raise failure(errors, f"the engine does not take {name} as {shapes[name]}")
+        self.scratch = int(context.update_device_memory_size_for_shapes() if free else engine.device_memory_size_v2)
         self.capturable = not hasattr(trt, "CudaGraphStrategy")
         inputs: dict[str, int] = {}
         outputs: dict[str, int] = {}
-        for index in range(engine.num_io_tensors):
-            name = engine.get_tensor_name(index)
-            size = math.prod(engine.get_tensor_shape(name)) * engine.get_tensor_dtype(name).itemsize
+        for name in names:
+            size = math.prod(context.get_tensor_shape(name)) * engine.get_tensor_dtype(name).itemsize
             is_input = engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
             (inputs if is_input else outputs)[name] = size
         self.inputs: Mapping[str, int] = inputs

@@ -10,7 +10,9 @@ from typing import Literal
 import numpy as np
 
 from vs_interp.errors import BackendError
+from vs_interp.spec import NetworkSpec
 
+from ..profile import Profile
 from .base import Picture
 from .device import Device, DeviceMemoryError, Memory
 from .executor import Executor, prepare
@@ -34,7 +36,8 @@ class Layout:
     outputs
         Names of the output tensors that hold the planes, all pictures of a run one after the other.
     frame, picture
-        The planes of a frame, and those of a picture made.
+        The planes of a frame, and those of a picture made; the clip's may be smaller, see
+        :func:`~trt_build.backends.frames.fill`.
     takes_time
         Whether a run gives one picture for the tensor ``time``, or all pictures of the window at once.
     """
@@ -44,6 +47,19 @@ class Layout:
     frame: PictureLayout
     picture: PictureLayout
     takes_time: bool
+
+
+def layout(spec: NetworkSpec, profile: Profile) -> Layout:
+    """Return how pictures meet the tensors of the graphs that :func:`trt_build.colour.with_planes` writes."""
+    planes, scale = range(profile.planes.planes), spec.output.scale
+    made = tuple((height * scale, width * scale) for height, width in profile.plane_sizes)
+    return Layout(
+        frames=tuple(tuple(f"{frame}_plane{plane}" for plane in planes) for frame in spec.frame_inputs),
+        outputs=tuple(f"output_plane{plane}" for plane in planes),
+        frame=PictureLayout(profile.plane_sizes, profile.planes.dtype),
+        picture=PictureLayout(made, profile.planes.dtype),
+        takes_time=spec.takes_time,
+    )
 
 
 @dataclass(frozen=True)
@@ -136,7 +152,7 @@ class Slot:
     def _unpack(self, picture: Picture, side: int) -> None:
         self._returned[side].wait()
         for plane, values in zip(picture, self._pictures[side], strict=True):
-            np.copyto(plane, values, casting="no")
+            np.copyto(plane, values[: plane.shape[0], : plane.shape[1]], casting="no")
 
 
 def open_slots(device: Device, make: Callable[[], Executors], layout: Layout, streams: Streams) -> list[Slot]:

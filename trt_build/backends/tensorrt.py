@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import itertools
 import sys
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from vs_interp.errors import ArgumentError, BackendError
-from vs_interp.spec import NetworkSpec
 
 from ..build import BuildOptions
 from ..cache import EngineCache
+from ..dynamic import Size, input_shapes, served_size
 from ..engine import Engine
 from ..model_file import ModelFile
 from ..obtain import engine_key, obtain_engine
@@ -23,10 +22,9 @@ from ..runtimes import Runtime, load, missing
 from ..targets import RTX_TARGETS, current_device
 from .base import Backend, Session
 from .cuda import CudaDevice, missing_cuda
-from .frames import PictureLayout
 from .kernels import KernelCache
 from .plans import PlanError, Plans
-from .slots import MOST_STREAMS, Layout, Slot, Streams, open_slots
+from .slots import MOST_STREAMS, Slot, Streams, layout, open_slots
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +40,9 @@ class EngineBackend(Backend):
         0 (quick to build) to 5 (slow to build, perhaps faster to run).
     workspace
         MiB of scratch memory that the engine may use for all streams of a GPU; by default as much as it likes.
+    dynamic
+        Smallest, usual and largest (width, height) of one engine for clips of many sizes, each a size that the network
+        takes unpadded; by default every size has its own engine, which is faster.
     """
 
     device: int = 0
@@ -49,6 +50,7 @@ class EngineBackend(Backend):
     streams: Streams = "auto"
     optimization: int = 3
     workspace: int | None = None
+    dynamic: tuple[Size, Size, Size] | None = None
 
     native_planes: ClassVar[bool] = True
     runtime: ClassVar[Runtime]
@@ -60,6 +62,8 @@ class EngineBackend(Backend):
             raise ArgumentError(f"devices={list(self.numbers)}: name each GPU once, counted from 0, and one at least")
         if self.streams != "auto" and (not isinstance(self.streams, int) or self.streams < 1):
             raise ArgumentError(f"streams={self.streams!r}: it must be 'auto', or a whole number from 1 up")
+        if self.dynamic is not None and [len(size) for size in self.dynamic] != [2, 2, 2]:
+            raise ArgumentError(f"dynamic={self.dynamic}: give the smallest, usual and largest (width, height)")
         self.build_options()
 
     @property
@@ -71,17 +75,16 @@ class EngineBackend(Backend):
         """Return what of the options changes the engine: their identity in its cache."""
         streams = MOST_STREAMS if self.streams == "auto" else self.streams
         return BuildOptions(
-            runtime=self.runtime, optimization=self.optimization, workspace=self.workspace, streams=streams
+            runtime=self.runtime,
+            optimization=self.optimization,
+            workspace=self.workspace,
+            streams=streams,
+            dynamic=None if self.dynamic is None else (self.dynamic[0], self.dynamic[2]),
         )
 
     @classmethod
     def missing(cls) -> str | None:
-        return missing(cls.runtime) or missing_cuda() or cls._unsupported()
-
-    @classmethod
-    @abstractmethod
-    def _unsupported(cls) -> str | None:
-        """Return why the runtime does not work with the first GPU here; ``None`` where it does."""
+        return missing(cls.runtime) or missing_cuda() or _unsupported(cls.runtime)
 
     def open(self, model: ModelFile, profile: Profile) -> Sequence[Session]:
         absent = self.missing()
@@ -92,44 +95,42 @@ class EngineBackend(Backend):
 
     def _open_on(self, number: int, model: ModelFile, profile: Profile) -> list[Slot]:
         """Return the slots of one GPU; an engine that it refuses is built once more."""
-        device = CudaDevice(number)
+        device, options = CudaDevice(number), self.build_options()
+        built = profile
+        if self.dynamic is not None and options.dynamic is not None:
+            built = replace(profile, width=self.dynamic[1][0], height=self.dynamic[1][1])
+            profile = served_size(model, profile, options.dynamic)
         try:
-            return self._serve(device, model, profile)
+            return self._serve(device, model, built, profile)
         except PlanError as error:
             print(f"vs-interp: the engine is built again: {error}", file=sys.stderr)
-        self._forget(number, model, profile)
-        return self._serve(device, model, profile)
+        here, cache = current_device(number), EngineCache()
+        entry = cache.find(engine_key(model, built, options, here.target, here))
+        if entry is not None:
+            cache.remove(entry)
+        return self._serve(device, model, built, profile)
 
-    def _serve(self, device: CudaDevice, model: ModelFile, profile: Profile) -> list[Slot]:
-        from ..verify import verify_session  # it runs sessions, and so imports this package
+    def _serve(self, device: CudaDevice, model: ModelFile, built: Profile, served: Profile) -> list[Slot]:
+        """Return slots that work at one size, of the engine that is built (and tuned) for another or the same."""
+        from .trial import verify_engine  # it runs sessions, and so imports this package
 
         here = current_device(device.index)
-        options, cache, runtime = self.build_options(), EngineCache(), load(self.runtime)
-        form = layout(model.spec, profile)
+        options, cache = self.build_options(), EngineCache()
 
         def verify(engine: Engine) -> Mapping[str, float]:
-            (slot,) = open_slots(device, Plans(runtime, engine.plans).executors, form, 1)
-            return verify_session(slot, model, profile)
+            return verify_engine(engine, options, model, built, device)
 
         with bar() as progress:
             engine = obtain_engine(
-                model, profile, options, here.target, device=here, cache=cache, verify=verify, progress=progress
+                model, built, options, here.target, device=here, cache=cache, verify=verify, progress=progress
             )
-        digest = engine_key(model, profile, options, here.target, here).digest
+        digest = engine_key(model, built, options, here.target, here).digest
         kernels = KernelCache(cache.folder, digest, here.name)
-        plans = Plans(runtime, engine.plans, kernels.read(engine.plans))
-        slots = open_slots(device, plans.executors, form, self.streams)
+        shapes = input_shapes(model, served) if options.dynamic else {}
+        plans = Plans(load(self.runtime), engine.plans, shapes, kernels.read(engine.plans))
+        slots = open_slots(device, plans.executors, layout(model.spec, served), self.streams)
         kernels.write(plans.kernels())
         return slots
-
-    def _forget(self, number: int, model: ModelFile, profile: Profile) -> None:
-        """Remove an engine from the cache."""
-        here = current_device(number)
-        cache = EngineCache()
-        digest = engine_key(model, profile, self.build_options(), here.target, here).digest
-        for entry in cache.entries():
-            if entry.path.stem == digest:
-                cache.remove(entry)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,14 +140,6 @@ class TensorRT(EngineBackend):
     name: ClassVar[str] = "tensorrt"
     runtime: ClassVar[Runtime] = "tensorrt"
 
-    @classmethod
-    def _unsupported(cls) -> str | None:
-        try:
-            load(cls.runtime)
-        except BackendError as error:
-            return str(error)
-        return None
-
 
 @dataclass(frozen=True, kw_only=True)
 class TensorRTRTX(EngineBackend):
@@ -155,23 +148,15 @@ class TensorRTRTX(EngineBackend):
     name: ClassVar[str] = "rtx"
     runtime: ClassVar[Runtime] = "rtx"
 
-    @classmethod
-    def _unsupported(cls) -> str | None:
-        here = current_device()
-        if here.target in RTX_TARGETS:
-            return None
-        known = ", ".join(map(str, RTX_TARGETS))
-        return f"TensorRT-RTX does not know the {here.name} ({here.target}; it knows {known}): use TensorRT"
 
-
-def layout(spec: NetworkSpec, profile: Profile) -> Layout:
-    """Return how pictures meet the tensors of the graphs that :func:`trt_build.colour.with_planes` writes."""
-    planes, scale = range(profile.planes.planes), spec.output.scale
-    made = tuple((height * scale, width * scale) for height, width in profile.plane_sizes)
-    return Layout(
-        frames=tuple(tuple(f"{frame}_plane{plane}" for plane in planes) for frame in spec.frame_inputs),
-        outputs=tuple(f"output_plane{plane}" for plane in planes),
-        frame=PictureLayout(profile.plane_sizes, profile.planes.dtype),
-        picture=PictureLayout(made, profile.planes.dtype),
-        takes_time=spec.takes_time,
-    )
+def _unsupported(runtime: Runtime) -> str | None:
+    """Return why the runtime does not work with the first GPU here; ``None`` where it does."""
+    try:
+        load(runtime)
+    except BackendError as error:
+        return str(error)
+    here = current_device()
+    if runtime == "tensorrt" or here.target in RTX_TARGETS:
+        return None
+    known = ", ".join(map(str, RTX_TARGETS))
+    return f"TensorRT-RTX does not know the {here.name} ({here.target}; it knows {known}): use TensorRT"

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..build import BuildOptions
+from ..dynamic import input_shapes
 from ..engine import Engine
 from ..model_file import ModelFile
 from ..profile import Profile
-from ..runtimes import Runtime, load
+from ..runtimes import load
 from ..verify import verify_session
-from .cuda import CudaDevice
+from .device import Device
 from .plans import Plans
-from .slots import open_slots
-from .tensorrt import layout
+from .slots import layout, open_slots
 
 
 def verify_engine(
-    engine: Engine, runtime: Runtime, model: ModelFile, profile: Profile, device: int = 0
+    engine: Engine, options: BuildOptions, model: ModelFile, profile: Profile, device: Device
 ) -> Mapping[str, float]:
-    """Return the PSNR of each content in dB; see :func:`~trt_build.verify.verify_session` for what it raises."""
-    plans = Plans(load(runtime), engine.plans)
-    (slot,) = open_slots(CudaDevice(device), plans.executors, layout(model.spec, profile), 1)
+    """Return the PSNR of each content in dB, at the profile's size; raises what :func:`verify_session` does."""
+    shapes = input_shapes(model, profile) if options.dynamic else {}
+    plans = Plans(load(options.runtime), engine.plans, shapes)
+    (slot,) = open_slots(device, plans.executors, layout(model.spec, profile), 1)
     return verify_session(slot, model, profile)

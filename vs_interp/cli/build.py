@@ -32,9 +32,7 @@ SIZE = PictureSize()
 @click.option(
     "--runtime", type=click.Choice(["tensorrt", "rtx", "openvino"]), help="By default TensorRT, if it is here."
 )
-@click.option(
-    "--dynamic", type=(SIZE, SIZE, SIZE), metavar="MIN OPT MAX", help="A range of sizes; needs --format RGBS."
-)
+@click.option("--dynamic", type=(SIZE, SIZE, SIZE), metavar="MIN OPT MAX", help="A range of sizes in one engine.")
 @click.option("--optimization", type=click.IntRange(0, 5), default=3, show_default=True, help="More builds longer.")
 @click.option("--workspace", type=click.IntRange(1), metavar="MIB", help="Scratch memory for all streams together.")
 @click.option("--streams", type=click.IntRange(1), help="Windows worked on at once; as filters do by default.")
@@ -68,7 +66,7 @@ def command(
     Examples:
       vs-interp build super-slomo-small --size 1920x1080
       vs-interp build net.onnx --size 1280x720 --format YUV420P10 --gpu "RTX 4090,sm_86" --runtime rtx
-      vs-interp build net.onnx --dynamic 256x256 1280x704 1920x1088 --format RGBS --gpu ada --runtime rtx
+      vs-interp build net.onnx --dynamic 256x256 1280x704 1920x1088 --gpu ada --runtime rtx
     """
     from trt_build.backends.slots import MOST_STREAMS
     from trt_build.build import BuildOptions
@@ -153,11 +151,12 @@ def _verification(
         return verify_graph(file, profile)
 
     def verify(target: Target) -> Callable[[Engine], Mapping[str, float]]:
-        if target not in here or options.dynamic is not None:
+        if target not in here:
             return lambda engine: on_cpu()
+        from trt_build.backends.cuda import CudaDevice
         from trt_build.backends.trial import verify_engine
 
-        return lambda engine: verify_engine(engine, options.runtime, file, profile, here[target])
+        return lambda engine: verify_engine(engine, options, file, profile, CudaDevice(here[target]))
 
     return verify
 

@@ -182,22 +182,25 @@ def _stale(entry: Entry) -> bool:
 
 def _measure(entry: Entry, model: str) -> Mapping[str, float]:
     """Run an engine on this machine's first GPU against the model it was made of."""
+    from trt_build.backends.cuda import CudaDevice
     from trt_build.backends.trial import verify_engine
+    from trt_build.build import BuildOptions
     from trt_build.engine import Engine
     from trt_build.model_file import ModelFile
     from trt_build.profile import PlaneFormat, Profile
     from trt_build.runtimes import check_runtime
-    from trt_build.targets import current_device
 
     from ..weights import resolve
 
     file, key = ModelFile.load(resolve(model, network=entry.key["network"])), entry.key
     if file.digest != key["model"]:
         raise ArgumentError(f"{model} is not what the engine {entry.path.stem[:12]} was made of: give that model")
-    current_device()
     values = dict(key["profile"])
     planes = dict(values.pop("planes"))
     planes["subsampling"] = tuple(planes["subsampling"])
     profile = Profile(**values, planes=PlaneFormat(**planes))
     engine = Engine.from_bytes(entry.path.read_bytes())
-    return verify_engine(engine, check_runtime(key["runtime"]), file, profile)
+    limits = key["options"]["dynamic"]
+    dynamic = None if limits is None else (tuple(limits[0]), tuple(limits[1]))
+    options = BuildOptions(runtime=check_runtime(key["runtime"]), dynamic=dynamic)
+    return verify_engine(engine, options, file, profile, CudaDevice(0))

@@ -1,0 +1,77 @@
+"""Engines of a range of sizes: graphs whose heights and widths are free, and the shapes that their inputs then have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import onnx
+from onnx import ModelProto
+
+from vs_interp.errors import ArgumentError
+
+from .colour import with_planes
+from .model_file import ModelFile
+from .profile import Profile
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+Shapes = dict[str, tuple[int, ...]]
+"""Name of an input → its shape."""
+
+
+def with_free_sizes(model: ModelFile) -> ModelFile:
+    """Return what :func:`with_planes` made with free heights and widths; it must have been made without padding."""
+    graph = ModelProto()
+    graph.CopyFrom(model.graph)
+    del graph.graph.value_info[:]
+    for value in (*graph.graph.input, *graph.graph.output):
+        height, width = value.type.tensor_type.shape.dim[2:]
+        if value.name != "time":
+            height.dim_param, width.dim_param = f"height{height.dim_value}", f"width{width.dim_value}"
+    graph = onnx.shape_inference.infer_shapes(graph, check_type=True, strict_mode=True)
+    onnx.checker.check_model(graph, full_check=True)
+    return replace(model, graph=graph)
+
+
+def input_shapes(model: ModelFile, profile: Profile) -> Shapes:
+    """Return the shapes that the inputs of the engine's graphs have at one size: planes, state and time."""
+    shapes: Shapes = {}
+    for graph in filter(None, with_planes(model, profile).split()):
+        for value in graph.graph.input:
+            shapes[value.name] = tuple(dimension.dim_value for dimension in value.type.tensor_type.shape.dim)
+    return shapes
+
+
+def check_range(model: ModelFile, profile: Profile, limits: tuple[Size, Size]) -> None:
+    """Raise :class:`ArgumentError` where the smallest, the profile's or the largest size cannot be had."""
+    spec = model.spec
+    sizes = {"smallest": limits[0], "usual": (profile.width, profile.height), "largest": limits[1]}
+    for name, (width, height) in sizes.items():
+        if (spec.padded(width), spec.padded(height)) != (width, height):
+            raise ArgumentError(
+                f"the {name} size {width}x{height} does not suit {spec.name}: width and height must be multiples of"
+                f" {spec.multiple_of} from {spec.minimum} up; next is {spec.padded(width)}x{spec.padded(height)}"
+            )
+    for smaller, larger in (("smallest", "usual"), ("usual", "largest")):
+        if any(a > b for a, b in zip(sizes[smaller], sizes[larger], strict=True)):
+            raise ArgumentError(
+                f"the {smaller} size {'x'.join(map(str, sizes[smaller]))} exceeds the {larger} size"
+                f" {'x'.join(map(str, sizes[larger]))}: order them MIN OPT MAX"
+            )
+
+
+def served_size(model: ModelFile, profile: Profile, limits: tuple[Size, Size]) -> Profile:
+    """Return the size at which an engine of a range works on a clip.  Raises :class:`ArgumentError` beyond the range.
+
+    Its planes are repeated beyond their right and lower edges, up to what the network takes.
+    """
+    spec = model.spec
+    width, height = spec.padded(profile.width), spec.padded(profile.height)
+    (narrowest, lowest), (widest, highest) = limits
+    if not (narrowest <= width <= widest and lowest <= height <= highest):
+        raise ArgumentError(
+            f"the clip's size {profile.width}x{profile.height} is outside of the engine's range, {narrowest}x{lowest}"
+            f" to {widest}x{highest}: give another range in dynamic="
+        )
+    return replace(profile, width=width, height=height)
