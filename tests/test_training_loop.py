@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 import torch
 from safetensors.torch import load_file
 
@@ -106,7 +106,7 @@ def test_two_processes_give_the_gradients_of_one(pictures: Path, tmp_path: Path)
     """gloo on the CPU, started by torchrun, against one process with the whole batch."""
     script, file = tmp_path / "gradients.py", tmp_path / "recipe.toml"
     script.write_text(GRADIENTS)
-    file.write_text(_toml(super_slomo_recipe(pictures)))
+    file.write_text(tomli_w.dumps(super_slomo_recipe(pictures)))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     for launcher, name in (([sys.executable], "one"), (torchrun, "two")):
@@ -116,17 +116,6 @@ def test_two_processes_give_the_gradients_of_one(pictures: Path, tmp_path: Path)
     one, two = (load_file(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
     for name, gradient in one.items():
         torch.testing.assert_close(two[name], gradient, rtol=1e-4, atol=1e-6)
-
-
-def _toml(values: dict[str, Any]) -> str:
-    """Write tables of numbers, strings and lists of tables as TOML (JSON's values are TOML's, but for tables)."""
-    lines = []
-    for table, content in values.items():
-        lines.append(f"[{table}]")
-        lines += [f"{key} = {json.dumps(value)}" for key, value in content.items() if key != "source"]
-        for source in content.get("source", ()):
-            lines += [f"[[{table}.source]]", *(f"{key} = {json.dumps(value)}" for key, value in source.items())]
-    return "\n".join(lines)
 
 
 @pytest.mark.parametrize("how", ["signal", "file"])

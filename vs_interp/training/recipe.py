@@ -42,6 +42,8 @@ class Source(Table):
         Share of its windows whose frames are all the same picture.
     choices
         Of so many random crops the one with most motion is taken.
+    reach
+        Pixels that background and sprites of a scene move at most from time 0 to 1.
     """
 
     footage: str | None = None
@@ -54,6 +56,7 @@ class Source(Table):
     shrinks: dict[int, Share] = {1: 1.0}
     still: Share = 0.0
     choices: Count = 1
+    reach: tuple[Share, Share] = (40.0, 60.0)
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

@@ -62,11 +62,13 @@ class Scenes:
     sprites: list[Tensor]
     height: int
     width: int
+    reach: tuple[float, float] = (40.0, 60.0)
+    """Pixels that the background and a sprite move at most from time 0 to 1."""
 
     @classmethod
-    def open(cls, photos: Path, sprites: Path, height: int, width: int) -> Scenes:
+    def open(cls, photos: Path, sprites: Path, height: int, width: int, reach: tuple[float, float]) -> Scenes:
         """Read two folders of pictures.  Raises :class:`DatasetError` for one that has none."""
-        return cls(_load(photos, "RGB"), _load(sprites, "RGBA"), height, width)
+        return cls(_load(photos, "RGB"), _load(sprites, "RGBA"), height, width, reach)
 
     def to(self, device: torch.device) -> Scenes:
         """Return the same scenes, rendered on ``device``."""
@@ -144,7 +146,7 @@ class Scenes:
         place = _affine(random.normal(0, 0.1), zoom, (0, 0), (0, 0))
         place[0, 2] += random.uniform(0.2, 0.8) * max(0.0, width - zoom * self.width)
         place[1, 2] += random.uniform(0.2, 0.8) * max(0.0, height - zoom * self.height)
-        return Layer(number, None, self._motion(random, times, 40.0, place))
+        return Layer(number, None, self._motion(random, times, self.reach[0], place))
 
     def _sprite(self, random: np.random.Generator, times: Sequence[float]) -> Layer:
         number = int(random.integers(len(self.sprites)))
@@ -154,4 +156,4 @@ class Scenes:
         place = _affine(random.uniform(-0.6, 0.6), float(random.uniform(0.9, 2.5)), (0, 0), (0, 0))
         spot = torch.tensor([random.uniform(0, self.width), random.uniform(0, self.height), 1.0], dtype=torch.float64)
         place[:2, 2] += torch.tensor([width / 2, height / 2], dtype=torch.float64) - (place @ spot)[:2]
-        return replace(layer, maps=self._motion(random, times, 60.0, place))
+        return replace(layer, maps=self._motion(random, times, self.reach[1], place))
