@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vs_interp.ffmpeg import find_ffmpeg
 
+from .conftest import Exported
 from .support import ROOT
 from .video import ffmpeg, make_video, time_stamps
 
@@ -76,3 +77,45 @@ def test_the_shell_line_encodes_frames_colours_and_sound(tmp_path: Path, activat
         assert [stream.codec_context.name for stream in container.streams.audio] == ["aac"]
     for got, source in zip(luma(output, 48)[::2], luma(film, 24), strict=True):
         assert abs(got.astype(float) - source).mean() < 4
+
+
+def piped(script: str, video: Path, output: Path, environment: dict[str, str], *arguments: str) -> bytes:
+    """Write the first four frames that a script makes of a video, and return the y4m header."""
+    named = [part for argument in (f"source={video}", *arguments) for part in ("-a", argument)]
+    command = ["vspipe", "-c", "y4m", "-e", "3", *named, EXAMPLES / script, output]
+    run(command, environment, output.parent)
+    return output.read_bytes().split(b"\n")[0]
+
+
+@pytest.mark.slow
+def test_flavr_makes_three_frames_between_two(tmp_path: Path, activated: dict[str, str], small_flavr: Exported) -> None:
+    video, output = make_video(tmp_path / "film.mkv", frames=4), tmp_path / "made.y4m"
+    header = piped("02_flavr_4x.vpy", video, output, activated, f"model={small_flavr.path}")
+    assert b"F96000:1001" in header.split()
+    got, source = luma(output, 4), luma(video, 1)
+    assert len(got) == 4
+    assert [np.array_equal(shown, source[0]) for shown in got] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("script", "rate"), [("03_upscale.vpy", b"F24000:1001"), ("04_interpolate_and_upscale.vpy", b"F48000:1001")]
+)
+def test_frames_are_enlarged(tmp_path: Path, activated: dict[str, str], script: str, rate: bytes) -> None:
+    """Shrunk again by the mean of 2×2 pixels, what was enlarged is the source's frame."""
+    video, output = make_video(tmp_path / "film.mkv"), tmp_path / "made.y4m"
+    assert {b"W192", b"H128", rate} <= set(piped(script, video, output, activated).split())
+    shown = luma(output, 4)[:: 2 if rate == b"F48000:1001" else 1]
+    for got, source in zip(shown, luma(video, len(shown)), strict=True):
+        assert abs(got.reshape(64, 2, 96, 2).mean((1, 3)) - source).mean() < 4
+
+
+def test_the_line_for_mpv_pipes_the_video_at_twice_its_rate(tmp_path: Path, activated: dict[str, str]) -> None:
+    """A stand-in for mpv keeps what it is given, and its options."""
+    player = tmp_path / "programs" / "mpv"
+    player.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > options; cat > piped.y4m\n')
+    player.chmod(0o755)
+    video = make_video(tmp_path / "a film.mkv", frames=4)
+    run(["bash", EXAMPLES / "05_mpv.sh", video], activated, tmp_path)
+    assert b"F48000:1001" in (tmp_path / "piped.y4m").read_bytes().split(b"\n")[0]
+    assert len(luma(tmp_path / "piped.y4m", 8)) == 8
+    assert f"--audio-file={video}" in (tmp_path / "options").read_text().splitlines()

@@ -21,6 +21,7 @@ from vs_interp.errors import BackendError
 from vs_interp.spec import NetworkSpec, Output, Window
 
 from .clips import CPU, Noting, clip_of, durations_of, lasting, moving, pictures, same, with_props
+from .conftest import Exported
 from .graphs import weighing
 
 core = vs.core
@@ -117,6 +118,21 @@ def test_at_half_scale_windows_are_small_and_frames_are_not(model: Path, form: i
     for number, (ours, theirs) in enumerate(zip(pictures(small), pictures(whole), strict=True)):
         assert same(ours, theirs) == (number % 4 == 0 or number > 12)
         assert max(abs(a.astype(float) - b)[8:-8, 8:-8].mean() for a, b in zip(ours, theirs, strict=True)) < top / 100
+
+
+@pytest.mark.slow
+def test_the_true_network_served_equals_pytorch(small_flavr: Exported) -> None:
+    """Frames 1, 0, 1, 2 for the first gap, 0, 1, 2, 3 for the second; 72×48 is taken as it is."""
+    import torch
+
+    clip = moving(vs.RGBS, width=72, height=48)
+    got, source = pictures(flavr(clip, model=small_flavr.path, backend=CPU)), pictures(clip)
+    frames = [torch.from_numpy(np.stack(picture))[None] for picture in source]
+    for gap, window in enumerate(([1, 0, 1, 2], [0, 1, 2, 3])):
+        with torch.no_grad():
+            wanted = small_flavr.network(*(frames[number] for number in window)).numpy()
+        made = np.array(got[4 * gap + 1 : 4 * gap + 4])
+        assert abs(made - wanted).max() < 1e-4
 
 
 def reason(clip: vs.VideoNode, **arguments: Any) -> str:

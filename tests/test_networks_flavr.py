@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from fnmatch import fnmatch
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from trt_build.export import export
+from trt_build.model_file import ModelFile
 from vs_interp.networks.flavr import Flavr, FlavrConfig
 
 from . import reference
+from .conftest import Exported
 from .support import needs_shared
 
 
@@ -53,10 +53,9 @@ def test_the_times_are_the_fractions_of_the_factor() -> None:
 
 
 @pytest.mark.slow
-def test_export_is_validated_and_its_means_are_fp32_islands(tmp_path: Path) -> None:
+def test_export_is_validated_and_its_means_are_fp32_islands(small_flavr: Exported) -> None:
     """The mean that is subtracted and the 13 gates' means must be found by the patterns of the spec."""
-    torch.manual_seed(2)
-    model = export(Flavr(FlavrConfig(factor=4, width=2, encoder_bias=True)), tmp_path / "model.onnx")
+    model = ModelFile.load(small_flavr.path)
     means = [node.name for node in model.graph.graph.node if node.op_type == "ReduceMean"]
     assert len(means) == 1 + 13
     assert all(any(fnmatch(name, pattern) for pattern in model.spec.fp32_islands) for name in means)
