@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ Planes = NDArray[np.uint8]
 
 WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
 """Kr and Kb of the matrices (ITU-T H.273, table 4)."""
+
+PAIR = np.arange(2)[:, None, None]
+"""Both chroma planes, as an index."""
 
 
 @dataclass(frozen=True)
@@ -68,23 +72,26 @@ class PlanarFootage(Footage):
 
 
 def to_rgb(planes: Planes, layout: Layout, numbers: Sequence[int], box: Box) -> Frames:
-    """Return a box of some frames as RGB; chroma stands as in MPEG-2, left and between lines, and is interpolated."""
+    """Return a box of some frames as RGB; chroma stands as in MPEG-2, left and between lines, and is interpolated.
+
+    The result is laid out plane by plane, as PyTorch wants it.
+    """
     top, left, rows, columns = box
     chosen = np.asarray(numbers, np.intp)
     luma, chroma = split(planes, layout)
-    ycc = np.empty((3, len(chosen), rows, columns), np.float32)
-    ycc[0] = luma[chosen, top : top + rows, left : left + columns]
-    for plane in (0, 1):
-        np.multiply(_enlarge(chroma[:, plane], chosen, box), np.float32(1 / 8), out=ycc[1 + plane])
-    return _convert(ycc, layout)
+    above = np.arange(top // 2 - 1, (top + rows - 1) // 2 + 2).clip(0, layout.height // 2 - 1)
+    beside = np.arange(left // 2, (left + columns - 1) // 2 + 2).clip(0, layout.width // 2 - 1)
+    colours = _colours(chroma[chosen[:, None, None, None], PAIR, above[:, None], beside], layout)
+    wide = _enlarge(colours)[..., top % 2 : top % 2 + rows, left % 2 : left % 2 + columns]
+    wide += _tables(layout)[0][luma[chosen, top : top + rows, left : left + columns]][:, None]
+    return _rounded(wide).transpose(0, 2, 3, 1)
 
 
 def thumbnail(frame: NDArray[np.uint8], layout: Layout) -> NDArray[np.int16]:
-    """Return every fourth pixel of every fourth line of one frame as RGB, to tell frames apart by."""
+    """Return every fourth pixel of every fourth line of one frame as 3×H×W RGB, to tell frames apart by."""
     luma, chroma = split(frame[None], layout)
-    ycc = np.stack((luma[0, ::4, ::4], *chroma[0, :, ::2, ::2]))
-    seen: NDArray[np.int16] = _convert(ycc[:, None].astype(np.float32), layout)[0].astype(np.int16)
-    return seen
+    colours = _colours(chroma[..., ::2, ::2], layout)[0]
+    return _rounded(_tables(layout)[0][luma[0, ::4, ::4]] + 8 * colours).astype(np.int16)
 
 
 def split(planes: Planes, layout: Layout) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -93,36 +100,44 @@ def split(planes: Planes, layout: Layout) -> tuple[NDArray[np.uint8], NDArray[np
     return planes[:, :area].reshape(-1, height, width), planes[:, area:].reshape(-1, 2, height // 2, width // 2)
 
 
-def _convert(ycc: NDArray[np.float32], layout: Layout) -> Frames:
-    """Return 3×N×H×W luma and chroma as N×H×W×3 RGB (ITU-T H.273, equations 20 to 52)."""
+@functools.cache
+def _tables(layout: Layout) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    """Return what each value of luma adds to R, G and B, in 1/32, and what Cb and Cr add (3×2), in 1/4 (ITU-T H.273).
+
+    The matrix is applied to chroma before it is enlarged, which leaves sixteen-bit sums for each pixel.
+    """
     red, blue = WEIGHTS[layout.matrix]
     green = 1 - red - blue
-    luma, chroma, black = (1.0, 1.0, 0) if layout.full else (255 / 219, 255 / 224, 16)
+    gain, black, chroma = (1.0, 0, 1.0) if layout.full else (255 / 219, 16, 255 / 224)
     to_red, to_blue = 2 * (1 - red) * chroma, 2 * (1 - blue) * chroma
-    matrix = np.array(
-        ((luma, 0, to_red), (luma, -to_blue * blue / green, -to_red * red / green), (luma, to_blue, 0)), np.float32
-    )
-    rounded = 0.5 - matrix @ np.array((black, 128, 128), np.float32)
-    rgb = matrix @ ycc.reshape(3, -1)
-    rgb += rounded[:, None]
-    frames = np.empty((*ycc.shape[1:], 3), np.uint8)
-    np.clip(rgb, 0, 255, out=rgb)
-    for channel in range(3):
-        frames[..., channel] = rgb[channel].reshape(ycc.shape[1:])
-    return frames
+    mixed = np.array(((0, to_red), (-to_blue * blue / green, -to_red * red / green), (to_blue, 0)), np.float32)
+    return np.rint((np.arange(256) - black) * gain * 32).astype(np.int16), 4 * mixed
 
 
-def _enlarge(plane: NDArray[np.uint8], chosen: NDArray[np.intp], box: Box) -> NDArray[np.uint16]:
-    """Return a box of a chroma plane of some frames, brought to the size of luma, in eighths."""
-    top, left, rows, columns = box
-    above = np.arange(top // 2 - 1, (top + rows - 1) // 2 + 2).clip(0, plane.shape[1] - 1)
-    beside = np.arange(left // 2, (left + columns - 1) // 2 + 2).clip(0, plane.shape[2] - 1)
-    known = plane[chosen[:, None, None], above[:, None], beside].astype(np.uint16)
-    near = 3 * known[:, 1:-1]
-    tall = np.empty((len(chosen), 2 * near.shape[1], known.shape[2]), np.uint16)
-    np.add(near, known[:, :-2], out=tall[:, 0::2])
-    np.add(near, known[:, 2:], out=tall[:, 1::2])
-    wide = np.empty((*tall.shape[:2], 2 * (tall.shape[2] - 1)), np.uint16)
-    np.multiply(tall[..., :-1], 2, out=wide[..., 0::2])
-    np.add(tall[..., :-1], tall[..., 1:], out=wide[..., 1::2])
-    return wide[:, top % 2 : top % 2 + rows, left % 2 : left % 2 + columns]
+def _colours(chroma: NDArray[np.uint8], layout: Layout) -> NDArray[np.int16]:
+    """Return what N×2×H×W chroma adds to R, G and B (N×3×H×W), in 1/4."""
+    count, _, lines, columns = chroma.shape
+    mixed = _tables(layout)[1] @ (chroma.astype(np.float32) - 128).reshape(count, 2, -1)
+    return np.rint(mixed, out=mixed).astype(np.int16).reshape(count, 3, lines, columns)
+
+
+def _enlarge(known: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Return planes with twice the lines and columns, times eight; one line more above and below and one column
+    more to the right are given than come out.
+    """
+    *count, lines, columns = known.shape
+    near = 3 * known[..., 1:-1, :]
+    tall = np.empty((*count, lines - 2, 2, columns), np.int16)
+    np.add(near, known[..., :-2, :], out=tall[..., 0, :])
+    np.add(near, known[..., 2:, :], out=tall[..., 1, :])
+    wide = np.empty((*count, lines - 2, 2, columns - 1, 2), np.int16)
+    np.left_shift(tall[..., :-1], 1, out=wide[..., 0])
+    np.add(tall[..., :-1], tall[..., 1:], out=wide[..., 1])
+    return wide.reshape(*count, 2 * (lines - 2), 2 * (columns - 1))
+
+
+def _rounded(values: NDArray[np.int16]) -> NDArray[np.uint8]:
+    """Return values in 1/32 as 8 bits; they are overwritten."""
+    values += 16
+    values >>= 5
+    return np.clip(values, 0, 255, out=values).astype(np.uint8)
