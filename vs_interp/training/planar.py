@@ -19,9 +19,6 @@ Planes = NDArray[np.uint8]
 WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
 """Kr and Kb of the matrices (ITU-T H.273, table 4)."""
 
-PAIR = np.arange(2)[:, None, None]
-"""Both chroma planes, as an index."""
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -77,21 +74,17 @@ def to_rgb(planes: Planes, layout: Layout, numbers: Sequence[int], box: Box) -> 
     The result is laid out plane by plane, as PyTorch wants it.
     """
     top, left, rows, columns = box
-    chosen = np.asarray(numbers, np.intp)
     luma, chroma = split(planes, layout)
-    above = np.arange(top // 2 - 1, (top + rows - 1) // 2 + 2).clip(0, layout.height // 2 - 1)
-    beside = np.arange(left // 2, (left + columns - 1) // 2 + 2).clip(0, layout.width // 2 - 1)
-    colours = _colours(chroma[chosen[:, None, None, None], PAIR, above[:, None], beside], layout)
-    wide = _enlarge(colours)[..., top % 2 : top % 2 + rows, left % 2 : left % 2 + columns]
-    wide += _tables(layout)[0][luma[chosen, top : top + rows, left : left + columns]][:, None]
-    return _rounded(wide).transpose(0, 2, 3, 1)
+    y = luma[list(numbers), top : top + rows, left : left + columns]
+    colours = _colours(_around(chroma, numbers, box), layout)
+    rgb = _enlarge(colours)[..., top % 2 : top % 2 + rows, left % 2 : left % 2 + columns]
+    return _joined(y[:, None], rgb, layout).transpose(0, 2, 3, 1)
 
 
 def thumbnail(frame: NDArray[np.uint8], layout: Layout) -> NDArray[np.int16]:
     """Return every fourth pixel of every fourth line of one frame as 3×H×W RGB, to tell frames apart by."""
     luma, chroma = split(frame[None], layout)
-    colours = _colours(chroma[..., ::2, ::2], layout)[0]
-    return _rounded(_tables(layout)[0][luma[0, ::4, ::4]] + 8 * colours).astype(np.int16)
+    return _joined(luma[0, ::4, ::4], 8 * _colours(chroma[..., ::2, ::2], layout)[0], layout).astype(np.int16)
 
 
 def split(planes: Planes, layout: Layout) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -101,23 +94,36 @@ def split(planes: Planes, layout: Layout) -> tuple[NDArray[np.uint8], NDArray[np
 
 
 @functools.cache
-def _tables(layout: Layout) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
-    """Return what each value of luma adds to R, G and B, in 1/32, and what Cb and Cr add (3×2), in 1/4 (ITU-T H.273).
+def _factors(layout: Layout) -> tuple[np.uint16, NDArray[np.float32], float]:
+    """Return what luma is multiplied by (in 1/128), Cb and Cr (3×2, in 1/4), and what is added (in 1/4).
 
-    The matrix is applied to chroma before it is enlarged, which leaves sixteen-bit sums for each pixel.
+    These are ITU-T H.273's; the matrix is applied to chroma before that is enlarged, so that sixteen bits suffice
+    for the sums at every pixel.
     """
     red, blue = WEIGHTS[layout.matrix]
     green = 1 - red - blue
     gain, black, chroma = (1.0, 0, 1.0) if layout.full else (255 / 219, 16, 255 / 224)
     to_red, to_blue = 2 * (1 - red) * chroma, 2 * (1 - blue) * chroma
     mixed = np.array(((0, to_red), (-to_blue * blue / green, -to_red * red / green), (to_blue, 0)), np.float32)
-    return np.rint((np.arange(256) - black) * gain * 32).astype(np.int16), 4 * mixed
+    return np.uint16(round(128 * gain)), 4 * mixed, 4 * (0.5 - black * gain)
+
+
+def _around(chroma: NDArray[np.uint8], numbers: Sequence[int], box: Box) -> NDArray[np.uint8]:
+    """Return the chroma of a box, a line more above and below and a column more to the right; edges are repeated."""
+    top, left, rows, columns = box
+    first, last = top // 2 - 1, (top + rows - 1) // 2 + 2
+    end = (left + columns - 1) // 2 + 2
+    known = chroma[list(numbers), :, max(first, 0) : last, left // 2 : end]
+    missing = (max(-first, 0), max(last - chroma.shape[2], 0)), (0, max(end - chroma.shape[3], 0))
+    return np.pad(known, ((0, 0), (0, 0), *missing), "edge") if any(map(any, missing)) else known
 
 
 def _colours(chroma: NDArray[np.uint8], layout: Layout) -> NDArray[np.int16]:
-    """Return what N×2×H×W chroma adds to R, G and B (N×3×H×W), in 1/4."""
+    """Return what N×2×H×W chroma, and rounding, add to R, G and B (N×3×H×W), in 1/4."""
     count, _, lines, columns = chroma.shape
-    mixed = _tables(layout)[1] @ (chroma.astype(np.float32) - 128).reshape(count, 2, -1)
+    _, factors, added = _factors(layout)
+    mixed = factors @ (chroma.astype(np.float32) - 128).reshape(count, 2, -1)
+    mixed += added
     return np.rint(mixed, out=mixed).astype(np.int16).reshape(count, 3, lines, columns)
 
 
@@ -126,18 +132,21 @@ def _enlarge(known: NDArray[np.int16]) -> NDArray[np.int16]:
     more to the right are given than come out.
     """
     *count, lines, columns = known.shape
-    near = 3 * known[..., 1:-1, :]
-    tall = np.empty((*count, lines - 2, 2, columns), np.int16)
-    np.add(near, known[..., :-2, :], out=tall[..., 0, :])
-    np.add(near, known[..., 2:, :], out=tall[..., 1, :])
-    wide = np.empty((*count, lines - 2, 2, columns - 1, 2), np.int16)
-    np.left_shift(tall[..., :-1], 1, out=wide[..., 0])
-    np.add(tall[..., :-1], tall[..., 1:], out=wide[..., 1])
-    return wide.reshape(*count, 2 * (lines - 2), 2 * (columns - 1))
+    wide = np.empty((*count, lines, columns - 1, 2), np.int16)
+    np.left_shift(known[..., :-1], 1, out=wide[..., 0])
+    np.add(known[..., :-1], known[..., 1:], out=wide[..., 1])
+    wide = wide.reshape(*count, lines, -1)
+    near = 3 * wide[..., 1:-1, :]
+    tall = np.empty((*count, lines - 2, 2, wide.shape[-1]), np.int16)
+    np.add(near, wide[..., :-2, :], out=tall[..., 0, :])
+    np.add(near, wide[..., 2:, :], out=tall[..., 1, :])
+    return tall.reshape(*count, 2 * (lines - 2), -1)
 
 
-def _rounded(values: NDArray[np.int16]) -> NDArray[np.uint8]:
-    """Return values in 1/32 as 8 bits; they are overwritten."""
-    values += 16
-    values >>= 5
-    return np.clip(values, 0, 255, out=values).astype(np.uint8)
+def _joined(luma: NDArray[np.uint8], colours: NDArray[np.int16], layout: Layout) -> NDArray[np.uint8]:
+    """Return luma and colours (in 1/32, overwritten) as 8-bit R, G and B."""
+    bright = luma * _factors(layout)[0]
+    bright >>= 2
+    colours += bright.view(np.int16)
+    colours >>= 5
+    return np.clip(colours, 0, 255, out=colours).astype(np.uint8)
