@@ -14,15 +14,18 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 from PIL import Image
 
-from trt_build.model_file import ModelFile
+from trt_build.backends import OpenVINO
+from trt_build.model_file import ModelFile, with_spec, write
 from trt_build.verify import run_graph
 from vs_interp.cli.comparators import INTERPOLATORS, _clip, _picture
 from vs_interp.cli.evaluation import Stretch, chosen, compare, scores, stretches
 from vs_interp.cli.main import main
 from vs_interp.cli.material import Material
-from vs_interp.errors import ArgumentError
+from vs_interp.cli.served import Served
+from vs_interp.errors import ArgumentError, DatasetError
 from vs_interp.spec import NetworkSpec, Output, Window
 from vs_interp.training.footage import Box, Footage, Frames
 from vs_interp.training.windows import cut_windows
@@ -60,6 +63,16 @@ class Moving(Footage):
     def _read(self, sequence: int, numbers: Sequence[int], box: Box) -> Frames:
         self.reads += [(sequence, number) for number in numbers]
         return np.stack([moved(number, sequence) for number in numbers])
+
+
+class Halved(Moving):
+    """Every second line and column of the same."""
+
+    def size(self, sequence: int) -> tuple[int, int]:
+        return HEIGHT // 2, WIDTH // 2
+
+    def _read(self, sequence: int, numbers: Sequence[int], box: Box) -> Frames:
+        return super()._read(sequence, numbers, box)[:, ::2, ::2]
 
 
 def film(footage: Footage, spec: NetworkSpec, gap: int = 2) -> list[Stretch]:
@@ -229,6 +242,13 @@ def test_small_frames_that_do_not_fit_the_model_are_refused() -> None:
         Material(footage, TWICE, 32)
 
 
+def test_windows_off_the_grid_are_refused() -> None:
+    """FLAVR 4x begins on frame 4 of a sequence, then on 8: a film whose cuts leave windows between has none."""
+    windows = [window for window in cut_windows(Moving(15), FLAVR) if window.inputs[1] != 4]
+    with pytest.raises(DatasetError, match="no window of flavr begins on the grid"):
+        chosen(windows, FLAVR, None)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -285,3 +305,39 @@ def test_a_method_that_is_not_here_is_left_out_and_said(
     assert list(figures["methods"]) == ["super-slomo-small", "blend"]
     assert "no-such-ffmpeg" in figures["left_out"]["minterpolate"]
     assert "minterpolate is left out: VS_INTERP_FFMPEG names 'no-such-ffmpeg'" in err
+
+
+@pytest.fixture(scope="module")
+def doubling(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file that doubles RGB pictures by repeating their pixels."""
+    frames = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, None, None]) for name in ("frame0", "output")
+    ]
+    scales = helper.make_tensor("scales", TensorProto.FLOAT, [4], [1, 1, 2, 2])
+    way = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    node = helper.make_node("Resize", ["frame0", "", "scales"], ["output"], **way)
+    graph = helper.make_graph([node], "doubling", frames[:1], frames[1:], [scales])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    path = tmp_path_factory.mktemp("model") / "doubling.onnx"
+    write(with_spec(model, TWICE), path)
+    return path
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["the data set's own small frames", "shrunk here"])
+def test_colours_are_enlarged_from_small_frames(own: bool, doubling: Path) -> None:
+    """Every second pixel of the data set's, or Pillow's shrinking of colours, each pixel repeated; no border of 2."""
+    footage = Moving(3)
+    footage.small = Halved(3) if own else None
+    made: list[NDArray[np.uint8]] = []
+    served = Served(ModelFile.load(doubling), OpenVINO(threads=1))
+    rows = compare(film(footage, TWICE), {"twice": served}, 2, lambda *seen: made.append(seen[3]))
+    for number, (row, picture) in enumerate(zip(rows, made, strict=True)):
+        kernel = Image.Resampling.BICUBIC
+        shrunk = np.asarray(Image.fromarray(moved(number)).resize((WIDTH // 2, HEIGHT // 2), kernel))
+        small = moved(number)[::2, ::2] if own else shrunk
+        wanted = small.repeat(2, 0).repeat(2, 1)
+        assert np.abs(picture.astype(int) - wanted).max() <= (0 if own else 1)
+        inner = slice(2, -2), slice(2, -2)
+        assert row.scores["psnr"] == pytest.approx(decibels(picture[inner], moved(number)[inner]), abs=1e-6)
+        assert set(row.scores) == {"psnr", "ssim", "ie", "psnr_luma", "ssim_luma"}
+    assert len(rows) == 3
