@@ -138,9 +138,10 @@ def build_plans(
     for name, graph in graphs.items():
         log.start(name, graph)
         build = _Build(runtime, graph, options, log)
-        plans[name] = build.run(name, targets, ranges, timing, progress)
-        del build
-        gc.collect()  # the builder keeps hundreds of MB, in cycles with its logger
+        try:
+            plans[name] = build.run(name, targets, ranges, timing, progress)
+        finally:
+            build.close()
     return plans
 
 
@@ -183,6 +184,13 @@ class _Build:
         if timing is not None and self.options.runtime == "tensorrt":
             timing.store(self.config)
         return bytes(memoryview(plan))
+
+    def close(self) -> None:
+        """Free TensorRT's objects, each before those that it speaks to: an exception on its way would keep them."""
+        self.config.progress_monitor = None
+        del self.config, self.parser, self.network, self.builder
+        gc.collect()  # the builder keeps hundreds of MB, in cycles with its logger
+        del self.logger
 
     def _configure(self, targets: Sequence[Target]) -> None:
         options, config, runtime = self.options, self.config, self.runtime
