@@ -18,11 +18,14 @@ from safetensors.torch import load_file
 
 from vs_interp.checkpoint import load_checkpoint
 from vs_interp.errors import ArgumentError, CheckpointError, DatasetError
+from vs_interp.registry import NETWORKS
 from vs_interp.training.checkpoints import Checkpoints, State
+from vs_interp.training.drafts import Drafts
 from vs_interp.training.loop import Report, Trainer, train
 from vs_interp.training.pause import PAUSE_FILE
 from vs_interp.training.processes import Processes
 from vs_interp.training.recipe import Recipe
+from vs_interp.training.samples import Workshop
 
 from .support import ROOT
 from .training import fsrcnn_recipe, super_slomo_recipe, write_pictures
@@ -83,9 +86,11 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(pictures: Path, tmp_path:
 GRADIENTS = """
 import sys, torch
 from vs_interp.training.drafts import Drafts
+from vs_interp.training.drafts import Drafts
 from vs_interp.training.loop import Trainer
 from vs_interp.training.processes import Processes
 from vs_interp.training.recipe import Recipe
+from vs_interp.training.samples import Workshop
 from vs_interp.training.samples import Workshop
 from safetensors.torch import save_file
 from pathlib import Path
@@ -116,6 +121,24 @@ def test_two_processes_give_the_gradients_of_one(pictures: Path, tmp_path: Path)
     one, two = (load_file(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
     for name, gradient in one.items():
         torch.testing.assert_close(two[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+SMALL = {"flavr": {"width": 8}, "super-slomo": {"width": 2}, "compact": {"features": 8}, "span": {"features": 8}}
+"""Configurations that make large networks quick."""
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_every_network_of_the_registry_takes_a_step(pictures: Path, name: str) -> None:
+    """Windows, channels, scale and times follow from the spec alone: one recipe serves all of them."""
+    values = super_slomo_recipe(pictures, precision="bf16")
+    values["network"] = {"name": name, **SMALL.get(name, {})}
+    values["losses"] = {"l1": 1.0}
+    values["data"] |= {"batch": 2}
+    trainer = Trainer(recipe(values), Processes(0, 1, CPU))
+    drafts = Drafts(trainer.recipe.data, trainer.network.spec, 1)
+    outcome = trainer.train(Workshop(trainer.network.spec, drafts.scenes, None, CPU)(drafts[0]))
+    assert outcome.made.shape[2:] == (64, 64)
+    assert trainer.skipped == 0 and torch.isfinite(outcome.total)
 
 
 @pytest.mark.parametrize("how", ["signal", "file"])
@@ -152,9 +175,6 @@ def test_a_pause_saves_and_waits_for_the_next_signal(pictures: Path, tmp_path: P
 def test_a_gradient_that_is_not_finite_is_skipped_and_counted(pictures: Path) -> None:
     """The weights stay as they are; the next step is taken."""
     trainer = Trainer(recipe(super_slomo_recipe(pictures)), Processes(0, 1, CPU))
-    from vs_interp.training.drafts import Drafts
-    from vs_interp.training.samples import Workshop
-
     drafts = Drafts(trainer.recipe.data, trainer.network.spec, 1)
     batch = Workshop(trainer.network.spec, drafts.scenes, None, CPU)(drafts[0])
     before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
@@ -215,6 +235,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"losses": {"census2": 1.0}}, "cannot have the loss 'census2'"),
+        ({"network": {"name": "fsrcnn", "width": 3}}, "fsrcnn takes scale, features, shrunk, mappings"),
         ({"losses": {"perceptual": 1.0}}, "VGG16"),
         ({"data": {"crop": [4096, 64]}}, "smaller than the crop"),
         ({"data": {"source": [{"footage": "pictures:/nowhere"}]}}, "nowhere"),
@@ -225,7 +246,7 @@ def test_what_cannot_be_trained_is_said_before_the_first_step(
 ) -> None:
     values = fsrcnn_recipe(pictures)
     for table, content in change.items():
-        values[table] = content if table == "losses" else {**values[table], **content}
+        values[table] = content if table != "data" else {**values[table], **content}
     with pytest.raises((ArgumentError, DatasetError), match=message):
         train(recipe(values), tmp_path / "run", device="cpu")
 

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ..checkpoint import load_checkpoint
-from ..errors import CheckpointError, DatasetError
+from ..errors import ArgumentError, CheckpointError, DatasetError
 from ..networks.base import Network
 from ..networks.rife import Rife
 from ..registry import network_class
@@ -65,7 +65,7 @@ class Trainer:
         if recipe.training.threads:
             torch.set_num_threads(recipe.training.threads)
         self.recipe, self.processes, self.device = recipe, processes, processes.device
-        self.network = first_network(recipe).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = channels_last(first_network(recipe).to(self.device))
         self.objective = Objective(self.network, recipe).to(self.device)
         self.model: torch.nn.Module = self.objective
         if processes.world > 1:
@@ -180,7 +180,12 @@ class Trainer:
 def first_network(recipe: Recipe) -> Network:
     """Return the network that a run begins with: initialised by its paper, or with the weights of ``start``."""
     values = {name: value for name, value in recipe.network.items() if name != "name"}
-    network = network_class(recipe.network["name"]).from_config(values)
+    kind = network_class(recipe.network["name"])
+    try:
+        network = kind.from_config(values)
+    except TypeError as error:
+        known = ", ".join(entry.name for entry in fields(kind.Config)) or "nothing"
+        raise ArgumentError(f"the recipe's network has {values}: {recipe.network['name']} takes {known}") from error
     network.initialise()
     start = recipe.training.start
     for part, path in (start if isinstance(start, dict) else {"": start}).items():
@@ -191,6 +196,15 @@ def first_network(recipe: Recipe) -> Network:
             wanted = target.config if isinstance(target, Network) else type(target).__name__
             raise CheckpointError(f"{path} holds {found.config}, the recipe asks for {wanted}: make them agree")
         target.load_state_dict(found.state_dict())
+    return network
+
+
+def channels_last(network: Network) -> Network:
+    """Lay the weights of convolutions, 2D and 3D, out with their channels last, which tensor cores and oneDNN want."""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for parameter in network.parameters():
+        if parameter.dim() in formats:
+            parameter.data = parameter.data.contiguous(memory_format=formats[parameter.dim()])
     return network
 
 
