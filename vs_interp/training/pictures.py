@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..errors import DatasetError
 from .footage import Box, Footage, Frames
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
@@ -61,21 +65,25 @@ class Pictures(Footage):
 
 def read_picture(path: Path) -> Frames:
     """Return a picture file as H×W×3 RGB.  Raises :class:`DatasetError` naming a file that cannot be read."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{path} {_reason(error)}") from error
+    with _opened(path) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def _size(path: Path) -> tuple[int, int]:
-    from PIL import Image
+    with _opened(path) as image:
+        return image.height, image.width
 
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image]:
+    """Open a picture file; what goes wrong while it is used is told of the file."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise DatasetError('reading pictures needs Pillow: pip install "vs-interp[train]"') from error
     try:
         with Image.open(path) as image:
-            return image.height, image.width
+            yield image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DatasetError(f"{path} {_reason(error)}") from error
 

@@ -28,7 +28,7 @@ UNEVEN = 1.7
 """Frames follow each other evenly where no two neighbouring distances in time have a larger ratio."""
 
 MEMORY = 2 * 10**9
-"""Bytes up to which a video is held in memory."""
+"""Bytes up to which a video is held in memory; while it is read, it may take twice that."""
 
 COLORSPACES = {"bt709": Colorspace.ITU709, "bt601": Colorspace.ITU601, "bt2020": Colorspace.BT2020}
 MATRICES = {int(value): name for name, value in COLORSPACES.items()}
@@ -140,33 +140,35 @@ class VideoFootage(PlanarFootage):
 
     def __init__(self, path: Path) -> None:
         video = Video(path)
-        allowed = MEMORY // video.layout.bytes
-        frames: list[Frame] = []
-        for frame in video.frames():
-            if len(frames) == allowed:
-                raise DatasetError(
-                    f"{path} has more than {allowed} frames, too many to hold in memory: "
-                    f"write them to disk (vs-interp dataset make {path} -o DIR) and give shards:DIR"
-                )
-            frames.append(frame)
-        begins = [place for place, frame in enumerate(frames) if frame.difference is None]
-        if not begins:
+        sequences: list[Sequence420] = []
+        self._runs: list[Planes] = []
+        for run in _grouped(video):
+            differences = np.array([frame.difference for frame in run[1:]], np.float64)
+            sequences.append(Sequence420(run_name(path.name, run[0].number), video.layout, differences))
+            self._runs.append(np.stack([frame.planes for frame in run]))
+        if not sequences:
             raise DatasetError(f"{path} has no {FEWEST} consecutive frames that move: give another video")
-        runs = [frames[begin:end] for begin, end in zip(begins, [*begins[1:], len(frames)], strict=True)]
-        self._runs = [np.stack([frame.planes for frame in run]) for run in runs]
-        super().__init__(
-            [
-                Sequence420(
-                    run_name(path.name, run[0].number),
-                    video.layout,
-                    np.array([frame.difference for frame in run[1:]], np.float64),
-                )
-                for run in runs
-            ]
-        )
+        super().__init__(sequences)
 
     def planes(self, sequence: int) -> Planes:
         return self._runs[sequence]
+
+
+def _grouped(video: Video) -> Iterator[list[Frame]]:
+    """Yield the runs of a video, each whole.  Raises :class:`DatasetError` where they are more than memory may hold."""
+    run: list[Frame] = []
+    for frame in video.frames():
+        if video.tally.kept * video.layout.bytes > MEMORY:
+            raise DatasetError(
+                f"{video.path} has more than {MEMORY // video.layout.bytes} frames, too many to hold in memory: "
+                f"write them to disk (vs-interp dataset make {video.path} -o DIR) and give shards:DIR"
+            )
+        if run and frame.difference is None:
+            yield run
+            run = []
+        run.append(frame)
+    if run:
+        yield run
 
 
 def run_name(video: str, number: int) -> str:
