@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -50,7 +51,7 @@ def command(
     Examples:
       vs-interp train recipes/super-slomo-small.toml
       vs-interp train recipes/super-slomo-small.toml --resume
-      torchrun --nproc-per-node 4 -m vs_interp.cli.main train recipes/super-slomo.toml
+      torchrun --nproc-per-node 4 -m vs_interp train recipes/super-slomo.toml
       vs-interp export runs/super-slomo-small/step-00018000.safetensors -o super-slomo.onnx
     """
     try:
@@ -66,6 +67,8 @@ def command(
     folder = output or Path("runs") / recipe.stem
     if folder.exists() and not folder.is_dir():
         raise ArgumentError(f"{folder} is a file: name a folder")
+    leads = os.environ.get("RANK", "0") == "0"  # torchrun's other processes say nothing
+    quiet, board, as_json = quiet or not leads, board and leads, as_json and leads
     last: list[Report] = []
     with _shown(quiet) as show, _boarded(folder / "board" if board else None) as write:
 

@@ -1,0 +1,5 @@
+"""``python -m vs_interp``, which ``torchrun -m`` can start, too."""
+
+from .cli.main import main
+
+main()
