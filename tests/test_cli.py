@@ -100,6 +100,21 @@ def test_convert_divides_variable_durations_exactly(tmp_path: Path) -> None:
     assert after[1:-3:3] == [first + (second - first) / 3 for first, second in itertools.pairwise(before)]
 
 
+@pytest.mark.parametrize("variable", [False, True])
+def test_convert_interpolates_and_upscales_in_one_pass(tmp_path: Path, variable: bool) -> None:
+    """Frames and time stamps are those of interpolation alone, the picture is twice as wide and as high."""
+    source = make_variable(tmp_path / "in.mkv") if variable else make_video(tmp_path / "in.mkv", frames=6)
+    both, plain, large = (tmp_path / name for name in ("both.mkv", "plain.mkv", "large.mkv"))
+    assert convert(source, plain, "--factor", "2") == 0
+    assert convert(source, both, "--factor", "2", "--upscale", "2", "--tile", "64") == 0
+    assert run("convert", source, large, "--upscale", "3", "--upscale-model", "fsrcnn-x3", "--quiet") == 0
+    assert time_stamps(both) == time_stamps(plain)
+    assert time_stamps(large) == time_stamps(source)
+    for path, size in ((both, (192, 128)), (large, (288, 192))):
+        with av.open(str(path)) as container:
+            assert (container.streams.video[0].width, container.streams.video[0].height) == size
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     return make_video(tmp_path / "in.mp4", frames=4)
@@ -139,6 +154,10 @@ def test_sources_that_are_no_videos_are_refused(tmp_path: Path, capsys: pytest.C
         (("--factor", "2", "--model", "missing.onnx"), "missing.onnx"),
         (("--factor", "2", "--scene-threshold", "much"), "from 0 to 1, or off"),
         (("--factor", "2", "--interpolate", "magic"), "magic"),
+        (("--fps", "60", "--interpolate", "flavr"), "give --factor"),
+        (("--factor", "2", "--upscale", "5"), "no weights of fsrcnn with scale 5"),
+        (("--factor", "2", "--upscale", "2", "--upscale-model", "rife"), "no weights of rife with scale 2"),
+        (("--factor", "2", "--tile", "64"), "--tile belongs to --upscale"),
     ],
 )
 def test_arguments_that_cannot_be_used_are_refused(
@@ -148,6 +167,22 @@ def test_arguments_that_cannot_be_used_are_refused(
     code = run("convert", source, output, "--interpolate", "super-slomo", "--quiet", *arguments)
     assert told in refused(capsys, code)
     assert [path.name for path in source.parent.iterdir()] == ["in.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "give --interpolate NETWORK, --upscale N, or both"),
+        (("--factor", "2"), "give --interpolate NETWORK, --upscale N, or both"),
+        (("--upscale", "2", "--factor", "2"), "--factor belongs to --interpolate"),
+        (("--upscale", "2", "--model", "rife-4.0"), "--model belongs to --interpolate"),
+        (("--upscale", "0"), "0 is not in the range"),
+    ],
+)
+def test_a_step_must_be_asked_for(
+    source: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: str
+) -> None:
+    assert told in refused(capsys, run("convert", source, source.with_name("out.mkv"), "--quiet", *arguments))
 
 
 def test_outputs_that_must_not_be_written_are_refused(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
