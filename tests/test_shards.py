@@ -26,7 +26,7 @@ from vs_interp.errors import DatasetError
 from vs_interp.spec import NetworkSpec
 from vs_interp.training import shards
 from vs_interp.training.footage import open_footage
-from vs_interp.training.planar import Layout, to_rgb
+from vs_interp.training.planar import FrameFormat, to_rgb
 from vs_interp.training.shards import Shards, make_shards
 from vs_interp.training.video import Video, VideoFootage
 from vs_interp.training.windows import cut_windows
@@ -147,38 +147,38 @@ def test_crops_are_converted_as_zimg_does(matrix: str, full: bool) -> None:
     clip = vs.core.std.ModifyFrame(blank, blank, fill)
     with vs.core.resize.Bilinear(clip, format=vs.RGB24).get_frame(0) as frame:
         expected = np.stack([np.asarray(frame[plane]) for plane in range(3)], -1)
-    layout = Layout(height, width, matrix, full)
+    frame_format = FrameFormat(height, width, matrix, full)
     for box in ((0, 0, height, width), (3, 5, 7, 11), (4, 6, 1, 1), (11, 0, 7, 34)):
         top, left, rows, columns = box
-        made = to_rgb(planes, layout, [1, 0], box)[0]
+        made = to_rgb(planes, frame_format, [1, 0], box)[0]
         wanted = expected[top : top + rows, left : left + columns]
         assert np.abs(made.astype(int) - wanted).max() <= 1
 
 
 def test_tall_frames_are_shrunk_and_small_ones_kept(film: Path) -> None:
-    assert Video(film, height=24).layout == Layout(24, 32, "bt601", False)
-    assert Video(film, height=720).layout == Layout(HEIGHT, WIDTH, "bt601", False)
+    assert Video(film, height=24).frame_format == FrameFormat(24, 32, "bt601", False)
+    assert Video(film, height=720).frame_format == FrameFormat(HEIGHT, WIDTH, "bt601", False)
     planes = next(Video(film, height=24).frames()).planes
     luma = picture(0, 0)[: HEIGHT * WIDTH].reshape(24, 2, 32, 2).mean((1, 3))
     assert np.abs(planes[: 24 * 32].reshape(24, 32) - luma).mean() < 1
 
 
 @pytest.mark.parametrize(
-    ("pixels", "arguments", "layout"),
+    ("pixels", "arguments", "frame_format"),
     [
-        ("yuv422p10le", (), Layout(HEIGHT, WIDTH, "bt601", False)),
-        ("yuv444p", ("-colorspace", "bt709"), Layout(HEIGHT, WIDTH, "bt709", False)),
-        ("yuv420p", ("-color_range", "pc", "-colorspace", "bt2020nc"), Layout(HEIGHT, WIDTH, "bt2020", True)),
-        ("bgr0", (), Layout(HEIGHT, WIDTH, "bt601", True)),
+        ("yuv422p10le", (), FrameFormat(HEIGHT, WIDTH, "bt601", False)),
+        ("yuv444p", ("-colorspace", "bt709"), FrameFormat(HEIGHT, WIDTH, "bt709", False)),
+        ("yuv420p", ("-color_range", "pc", "-colorspace", "bt2020nc"), FrameFormat(HEIGHT, WIDTH, "bt2020", True)),
+        ("bgr0", (), FrameFormat(HEIGHT, WIDTH, "bt601", True)),
     ],
 )
 def test_any_format_becomes_eight_bit_planes(
-    tmp_path: Path, frames: list[NDArray[np.uint8]], pixels: str, arguments: tuple[str, ...], layout: Layout
+    tmp_path: Path, frames: list[NDArray[np.uint8]], pixels: str, arguments: tuple[str, ...], frame_format: FrameFormat
 ) -> None:
     path = write_video(tmp_path / "film.mkv", frames[:4], "-pix_fmt", pixels, *arguments)
     data = open_footage(f"video:{path}")
     assert isinstance(data, VideoFootage)
-    assert data.sequences[0].layout == layout
+    assert data.sequences[0].frame_format == frame_format
     shown = tmp_path / "shown.png"
     ffmpeg("-i", path, "-frames:v", "1", "-vf", "scale=flags=bilinear+full_chroma_int+accurate_rnd", shown)
     expected = np.asarray(Image.open(shown).convert("RGB")).astype(int)

@@ -198,7 +198,7 @@ def _check_output(output: Path) -> None:
 
 def _check_space(videos: Sequence[Video], folder: Path) -> None:
     """Raise :class:`ArgumentError` where the frames that the videos speak of cannot fit on the disk."""
-    needed, free = sum(video.expected * video.layout.bytes for video in videos), shutil.disk_usage(folder).free
+    needed, free = sum(video.expected * video.frame_format.bytes for video in videos), shutil.disk_usage(folder).free
     if needed > free:
         raise ArgumentError(
             f"the frames may take {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB free: "

@@ -21,7 +21,7 @@ WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627
 
 
 @dataclass(frozen=True)
-class Layout:
+class FrameFormat:
     """What the bytes of a frame are: even height and width, a matrix of :data:`WEIGHTS`, full or limited range."""
 
     height: int
@@ -36,10 +36,10 @@ class Layout:
 
 
 class Sequence420(NamedTuple):
-    """A sequence's name, the layout of its frames, and how much each differs from the one before."""
+    """A sequence's name, the format of its frames, and how much each differs from the one before."""
 
     name: str
-    layout: Layout
+    frame_format: FrameFormat
     differences: NDArray[np.float64]
 
 
@@ -54,8 +54,8 @@ class PlanarFootage(Footage):
         return self.sequences[sequence].name
 
     def size(self, sequence: int) -> tuple[int, int]:
-        layout = self.sequences[sequence].layout
-        return layout.height, layout.width
+        frame_format = self.sequences[sequence].frame_format
+        return frame_format.height, frame_format.width
 
     def differences(self, sequence: int) -> NDArray[np.float64]:
         return self.sequences[sequence].differences
@@ -65,44 +65,46 @@ class PlanarFootage(Footage):
         """Return the frames of a sequence as they are kept."""
 
     def _read(self, sequence: int, numbers: Sequence[int], box: Box) -> Frames:
-        return to_rgb(self.planes(sequence), self.sequences[sequence].layout, numbers, box)
+        return to_rgb(self.planes(sequence), self.sequences[sequence].frame_format, numbers, box)
 
 
-def to_rgb(planes: Planes, layout: Layout, numbers: Sequence[int], box: Box) -> Frames:
+def to_rgb(planes: Planes, frame_format: FrameFormat, numbers: Sequence[int], box: Box) -> Frames:
     """Return a box of some frames as RGB; chroma stands as in MPEG-2, left and between lines, and is interpolated.
 
     The result is laid out plane by plane, as PyTorch wants it.
     """
     top, left, rows, columns = box
-    luma, chroma = split(planes, layout)
+    luma, chroma = split(planes, frame_format)
     y = luma[list(numbers), top : top + rows, left : left + columns]
-    colours = _colours(_around(chroma, numbers, box), layout)
+    colours = _colours(_around(chroma, numbers, box), frame_format)
     rgb = _enlarge(colours)[..., top % 2 : top % 2 + rows, left % 2 : left % 2 + columns]
-    return _joined(y[:, None], rgb, layout).transpose(0, 2, 3, 1)
+    return _joined(y[:, None], rgb, frame_format).transpose(0, 2, 3, 1)
 
 
-def thumbnail(frame: NDArray[np.uint8], layout: Layout) -> NDArray[np.int16]:
+def thumbnail(frame: NDArray[np.uint8], frame_format: FrameFormat) -> NDArray[np.int16]:
     """Return every fourth pixel of every fourth line of one frame as 3×H×W RGB, to tell frames apart by."""
-    luma, chroma = split(frame[None], layout)
-    return _joined(luma[0, ::4, ::4], 8 * _colours(chroma[..., ::2, ::2], layout)[0], layout).astype(np.int16)
+    luma, chroma = split(frame[None], frame_format)
+    return _joined(luma[0, ::4, ::4], 8 * _colours(chroma[..., ::2, ::2], frame_format)[0], frame_format).astype(
+        np.int16
+    )
 
 
-def split(planes: Planes, layout: Layout) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def split(planes: Planes, frame_format: FrameFormat) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return views of the luma (frames × lines × columns) and the chroma (frames × 2 × lines × columns)."""
-    area, height, width = layout.height * layout.width, layout.height, layout.width
+    area, height, width = frame_format.height * frame_format.width, frame_format.height, frame_format.width
     return planes[:, :area].reshape(-1, height, width), planes[:, area:].reshape(-1, 2, height // 2, width // 2)
 
 
 @functools.cache
-def _factors(layout: Layout) -> tuple[np.uint16, NDArray[np.float32], float]:
+def _factors(frame_format: FrameFormat) -> tuple[np.uint16, NDArray[np.float32], float]:
     """Return what luma is multiplied by (in 1/128), Cb and Cr (3×2, in 1/4), and what is added (in 1/4).
 
     These are ITU-T H.273's; the matrix is applied to chroma before that is enlarged, so that sixteen bits suffice
     for the sums at every pixel.
     """
-    red, blue = WEIGHTS[layout.matrix]
+    red, blue = WEIGHTS[frame_format.matrix]
     green = 1 - red - blue
-    gain, black, chroma = (1.0, 0, 1.0) if layout.full else (255 / 219, 16, 255 / 224)
+    gain, black, chroma = (1.0, 0, 1.0) if frame_format.full else (255 / 219, 16, 255 / 224)
     to_red, to_blue = 2 * (1 - red) * chroma, 2 * (1 - blue) * chroma
     mixed = np.array(((0, to_red), (-to_blue * blue / green, -to_red * red / green), (to_blue, 0)), np.float32)
     return np.uint16(round(128 * gain)), 4 * mixed, 4 * (0.5 - black * gain)
@@ -118,10 +120,10 @@ def _around(chroma: NDArray[np.uint8], numbers: Sequence[int], box: Box) -> NDAr
     return np.pad(known, ((0, 0), (0, 0), *missing), "edge") if any(map(any, missing)) else known
 
 
-def _colours(chroma: NDArray[np.uint8], layout: Layout) -> NDArray[np.int16]:
+def _colours(chroma: NDArray[np.uint8], frame_format: FrameFormat) -> NDArray[np.int16]:
     """Return what N×2×H×W chroma, and rounding, add to R, G and B (N×3×H×W), in 1/4."""
     count, _, lines, columns = chroma.shape
-    _, factors, added = _factors(layout)
+    _, factors, added = _factors(frame_format)
     mixed = factors @ (chroma.astype(np.float32) - 128).reshape(count, 2, -1)
     mixed += added
     return np.rint(mixed, out=mixed).astype(np.int16).reshape(count, 3, lines, columns)
@@ -143,9 +145,9 @@ def _enlarge(known: NDArray[np.int16]) -> NDArray[np.int16]:
     return tall.reshape(*count, 2 * (lines - 2), -1)
 
 
-def _joined(luma: NDArray[np.uint8], colours: NDArray[np.int16], layout: Layout) -> NDArray[np.uint8]:
+def _joined(luma: NDArray[np.uint8], colours: NDArray[np.int16], frame_format: FrameFormat) -> NDArray[np.uint8]:
     """Return luma and colours (in 1/32, overwritten) as 8-bit R, G and B."""
-    bright = luma * _factors(layout)[0]
+    bright = luma * _factors(frame_format)[0]
     bright >>= 2
     colours += bright.view(np.int16)
     colours >>= 5

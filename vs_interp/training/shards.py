@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import DatasetError
-from .planar import Layout, PlanarFootage, Planes, Sequence420
+from .planar import FrameFormat, PlanarFootage, Planes, Sequence420
 from .video import FEWEST, Frame, Video, run_name
 
 INDEX, VERSION = "index.json", 1
@@ -43,9 +43,9 @@ class Run:
 
 @dataclass
 class Index:
-    """What ``index.json`` holds: ``shards`` has the layout of each, ``frames`` their numbers of frames."""
+    """What ``index.json`` holds: ``shards`` has the format of each, ``frames`` their numbers of frames."""
 
-    shards: list[Layout] = field(default_factory=list)
+    shards: list[FrameFormat] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     videos: list[dict[str, Any]] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Index:
                 raise DatasetError(f"{path} was written by another version of vs-interp: make the data set again")
             if digest != values["sha256"]:
                 raise DatasetError(f"{path} is damaged, its SHA-256 differs: copy or make the data set again")
-            shards = [Layout(**shard) for shard in content["shards"]]
+            shards = [FrameFormat(**shard) for shard in content["shards"]]
             return cls(shards, content["frames"], [Run(**run) for run in content["runs"]], content["videos"])
         except FileNotFoundError as error:
             raise DatasetError(
@@ -86,8 +86,8 @@ class Shards(PlanarFootage):
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.index = folder, Index.read(folder)
-        for number, (layout, frames) in enumerate(zip(self.index.shards, self.index.frames, strict=True)):
-            _check_size(shard_path(folder, number), layout.bytes * frames)
+        for number, (frame_format, frames) in enumerate(zip(self.index.shards, self.index.frames, strict=True)):
+            _check_size(shard_path(folder, number), frame_format.bytes * frames)
         self._maps: dict[int, Planes] = {}
         super().__init__(
             [
@@ -116,9 +116,9 @@ class Shards(PlanarFootage):
 
     def _map(self, shard: int) -> Planes:
         if shard not in self._maps:
-            path, layout = shard_path(self.folder, shard), self.index.shards[shard]
+            path, frame_format = shard_path(self.folder, shard), self.index.shards[shard]
             try:
-                mapped = np.memmap(path, np.uint8, "r", shape=(self.index.frames[shard], layout.bytes))
+                mapped = np.memmap(path, np.uint8, "r", shape=(self.index.frames[shard], frame_format.bytes))
             except (OSError, ValueError) as error:
                 raise DatasetError(f"{path} cannot be mapped ({error})") from error
             self._maps[shard] = np.asarray(mapped)  # views of a plain array are cheaper
@@ -157,7 +157,7 @@ class Writer:
         if self._file is None or self._file.tell() >= SHARD:
             self.close()
             self._file = shard_path(self.folder, len(self.index.shards)).open("xb")
-            self.index.shards.append(video.layout)
+            self.index.shards.append(video.frame_format)
             self.index.frames.append(0)
         shard = len(self.index.shards) - 1
         self.index.runs.append(Run(run_name(video.path.name, number), shard, self.index.frames[shard]))

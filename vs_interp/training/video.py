@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
-from .planar import Layout, PlanarFootage, Planes, Sequence420, thumbnail
+from .planar import FrameFormat, PlanarFootage, Planes, Sequence420, thumbnail
 from .windows import CUT, STILL
 
 FEWEST = 3
@@ -37,7 +37,7 @@ MATRICES = {int(value): name for name, value in COLORSPACES.items()}
 class Frame(NamedTuple):
     """A frame of a video.
 
-    ``number``: counted from 0 in the file; ``planes``: see :class:`~vs_interp.training.planar.Layout`;
+    ``number``: counted from 0 in the file; ``planes``: see :class:`~vs_interp.training.planar.FrameFormat`;
     ``difference``: mean absolute difference (0–255) to the frame before, ``None`` where a run begins.
     """
 
@@ -65,7 +65,7 @@ class Video:
     Frames are shrunk to at most ``height`` lines, never enlarged, with even sides and 8 bits.  Raises
     :class:`DatasetError` where the file is missing or holds no video.
 
-    layout
+    frame_format
         What its frames are as planes.
     expected
         Frames that its container speaks of; 0 where it says nothing.
@@ -75,7 +75,7 @@ class Video:
 
     path: Path
     height: int | None = None
-    layout: Layout = field(init=False)
+    frame_format: FrameFormat = field(init=False)
     expected: int = field(init=False)
     tally: Tally = field(init=False, default_factory=Tally)
 
@@ -84,7 +84,7 @@ class Video:
             first = next((frame for frame in _decoded(container, stream) if frame is not None), None)
             if first is None:
                 raise DatasetError(f"{self.path} holds no frame that can be decoded: give another video")
-            self.layout = _layout(first, self.height)
+            self.frame_format = _frame_format(first, self.height)
             seconds = float((stream.duration or 0) * (stream.time_base or 0))
             self.expected = stream.frames or round(seconds * float(stream.average_rate or 0))
 
@@ -106,7 +106,7 @@ class Video:
         """Yield every frame, with its difference to the one before where the two belong to one run."""
         before: NDArray[np.int16] | None = None
         for number, even, planes in self._planes():
-            seen = thumbnail(planes, self.layout)
+            seen = thumbnail(planes, self.frame_format)
             difference = None
             if even and before is not None:
                 difference = round(float(np.abs(seen - before).mean()), 3)
@@ -131,7 +131,7 @@ class Video:
                 moved = frame.pts - stamp if follows and frame.pts is not None and stamp is not None else 0
                 uneven = step > 0 and moved > 0 and not step / UNEVEN <= moved <= step * UNEVEN
                 tally.uneven += uneven
-                yield number, follows and not uneven, _to_planes(reformatter, frame, self.layout)
+                yield number, follows and not uneven, _to_planes(reformatter, frame, self.frame_format)
                 stamp, step, follows = frame.pts, moved, True
 
 
@@ -144,7 +144,7 @@ class VideoFootage(PlanarFootage):
         self._runs: list[Planes] = []
         for run in _grouped(video):
             differences = np.array([frame.difference for frame in run[1:]], np.float64)
-            sequences.append(Sequence420(run_name(path.name, run[0].number), video.layout, differences))
+            sequences.append(Sequence420(run_name(path.name, run[0].number), video.frame_format, differences))
             self._runs.append(np.stack([frame.planes for frame in run]))
         if not sequences:
             raise DatasetError(f"{path} has no {FEWEST} consecutive frames that move: give another video")
@@ -158,9 +158,9 @@ def _grouped(video: Video) -> Iterator[list[Frame]]:
     """Yield the runs of a video, each whole.  Raises :class:`DatasetError` where they are more than memory may hold."""
     run: list[Frame] = []
     for frame in video.frames():
-        if video.tally.kept * video.layout.bytes > MEMORY:
+        if video.tally.kept * video.frame_format.bytes > MEMORY:
             raise DatasetError(
-                f"{video.path} has more than {MEMORY // video.layout.bytes} frames, too many to hold in memory: "
+                f"{video.path} has more than {MEMORY // video.frame_format.bytes} frames, too many to hold in memory: "
                 f"write them to disk (vs-interp dataset make {video.path} -o DIR) and give shards:DIR"
             )
         if run and frame.difference is None:
@@ -205,20 +205,20 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
             yield None
 
 
-def _layout(frame: VideoFrame, height: int | None) -> Layout:
+def _frame_format(frame: VideoFrame, height: int | None) -> FrameFormat:
     """Return the planes that a video's frames become, told from its first."""
     shrink = min(1.0, (height or frame.height) / frame.height)
     lines, columns = (max(2, round(side * shrink) // 2 * 2) for side in (frame.height, frame.width))
     guess = "bt709" if frame.height >= 720 or frame.width > 1024 else "bt601"
     full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-    return Layout(lines, columns, MATRICES.get(int(frame.colorspace), guess), full)
+    return FrameFormat(lines, columns, MATRICES.get(int(frame.colorspace), guess), full)
 
 
-def _to_planes(reformatter: VideoReformatter, frame: VideoFrame, layout: Layout) -> NDArray[np.uint8]:
-    """Return a frame as planes of a layout; one that is such already is copied."""
-    matrix, levels = COLORSPACES[layout.matrix], ColorRange.JPEG if layout.full else ColorRange.MPEG
+def _to_planes(reformatter: VideoReformatter, frame: VideoFrame, frame_format: FrameFormat) -> NDArray[np.uint8]:
+    """Return a frame as planes of a format; one that is such already is copied."""
+    matrix, levels = COLORSPACES[frame_format.matrix], ColorRange.JPEG if frame_format.full else ColorRange.MPEG
     made = reformatter.reformat(
-        frame, layout.width, layout.height, "yuv420p", matrix, matrix,
+        frame, frame_format.width, frame_format.height, "yuv420p", matrix, matrix,
         Interpolation.BICUBIC | Interpolation.ACCURATE_RND, levels, levels,
     )  # fmt: skip
     return np.asarray(made.to_ndarray(), np.uint8).reshape(-1)
