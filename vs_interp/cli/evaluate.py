@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 
 @click.command("evaluate")
 @click.argument("model")
-@click.argument("dataset", metavar="LAYOUT:PATH")
+@click.argument("datasets", metavar="LAYOUT:PATH...", nargs=-1, required=True)
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True,
               help="Which part of the data set.")  # fmt: skip
 @click.option("--against", metavar="NAMES",
               help="Other methods beside the model: blend,mvtools,minterpolate, or bicubic,lanczos for a model that "
               "enlarges; by default blend or bicubic.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(1), help="Measure the first so many windows alone.")
+@click.option("--limit", type=click.IntRange(1), help="Measure the first so many windows of each data set alone.")
 @click.option("--height", type=click.IntRange(16), help="Shrink frames with more lines to so many.")
 @click.option("--gap", type=click.IntRange(2), default=2, show_default=True,
               help="Frames from one input to the next, for a model that takes any time.")  # fmt: skip
@@ -39,10 +40,10 @@ if TYPE_CHECKING:
               help="Write the ten worst pictures there: inputs, made, truth, error.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(
-    *, model: str, dataset: str, split: str, against: str | None, limit: int | None, height: int | None, gap: int,
-    backend: str | None, report: str | None, picture: Path | None, quiet: bool,
+    *, model: str, datasets: tuple[str, ...], split: str, against: str | None, limit: int | None, height: int | None,
+    gap: int, backend: str | None, report: str | None, picture: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
-    """Score MODEL, a file or a name of `vs-interp weights list`, on a data set, served as in a script.
+    """Score MODEL, a file or a name of `vs-interp weights list`, on data sets, served as in a script.
 
     Frames between frames are made again from the data set's frames 0, 2, 4, … (--gap); enlarged ones from frames shrunk
     by the model's scale, and measured without a border as wide as it.  PSNR, SSIM and IE are means over pictures, of
@@ -50,7 +51,7 @@ def command(
 
     \b
     Examples:
-      vs-interp evaluate super-slomo-small video:clip.mp4 --height 360 --against blend,mvtools,minterpolate
+      vs-interp evaluate super-slomo-small video:1.mp4 video:2.mp4 --height 360 --against blend,mvtools,minterpolate
       vs-interp evaluate flavr.onnx vimeo-septuplet:/data/vimeo_septuplet --json scores.json --sheet worst.png
       vs-interp evaluate fsrcnn-x2 pictures:kodak --against bicubic,lanczos
     """
@@ -62,54 +63,60 @@ def command(
     from .results import hand_out
 
     sheet = Sheet() if picture else None
-    figures = evaluate(
-        model, dataset, split, against=against, limit=limit, height=height, gap=gap, backend=backend, sheet=sheet,
-        quiet=quiet,
-    )  # fmt: skip
+    selection = Selection(split=split, limit=limit, height=height, gap=gap)
+    figures = evaluate(model, datasets, selection, against=against, backend=backend, sheet=sheet, quiet=quiet)
     hand_out(figures, report, sheet, picture)
 
 
-def evaluate(
-    model: str, dataset: str, split: str, *, against: str | None, limit: int | None, height: int | None, gap: int,
-    backend: str | None, sheet: Sheet | None, quiet: bool,
-) -> dict[str, Any]:  # fmt: skip
-    """Return the scores and all that they depend on, as JSON has them.  The options are those of the command.
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What of a data set is measured, and at what size: the options of the command."""
 
-    Raises :class:`ArgumentError` where model, data set and methods do not go together,
-    :class:`~vs_interp.errors.DatasetError` where the data set is missing or a frame of it is broken.
+    split: str
+    limit: int | None
+    height: int | None
+    gap: int
+
+
+def evaluate(
+    model: str,
+    datasets: Sequence[str],
+    selection: Selection,
+    *,
+    against: str | None,
+    backend: str | None,
+    sheet: Sheet | None,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Return the scores and all that they depend on, as JSON has them.
+
+    Raises :class:`ArgumentError` where model, data sets and methods do not go together,
+    :class:`~vs_interp.errors.DatasetError` where a data set is missing or a frame of it is broken.
     """
     from trt_build.backends import choose
     from trt_build.model_file import ModelFile
 
-    from ..training.footage import open_footage
-    from ..training.windows import cut_windows
     from ..weights import catalogue, resolve
     from .bench import machine
-    from .evaluation import chosen, stretches
-    from .material import Material
     from .results import summary, versions
     from .served import Served
 
     began = time.monotonic()
     file = ModelFile.load(resolve(model, network="super-slomo"))
-    spec = file.spec
-    _check_spec(spec, model)
-    others, left_out = _comparators(spec, against)
-    footage = open_footage(dataset, split)
-    material = Material(footage, spec, height)
-    film = list(stretches(material, spec, chosen(cut_windows(footage, spec, (gap,)), spec, limit)))
+    _check_spec(file.spec, model)
+    others, left_out = _comparators(file.spec, against)
     runtime = parse_backend(backend) if backend else choose(None)
     name = model if model in catalogue() else Path(model).stem
-    rows = _measure(film, {name: Served(file, runtime), **others}, spec, sheet, quiet=quiet)
+    methods: dict[str, Method] = {name: Served(file, runtime), **others}
+    rows: list[Row] = []
+    for address in dict.fromkeys(datasets):
+        rows += _measure(_film(address, file.spec, selection), methods, file.spec, sheet, quiet=quiet)
     return {
         "model": name,
-        "network": spec.name,
+        "network": file.spec.name,
         "sha256": file.digest,
-        "dataset": dataset,
-        "split": split,
-        "height": height,
-        "gap": gap if spec.takes_time else None,
-        "windows": sum(len(stretch.windows) for stretch in film),
+        "datasets": list(datasets),
+        **asdict(selection),
         "methods": summary(rows),
         "left_out": left_out,
         "backend": str(runtime),
@@ -118,6 +125,18 @@ def evaluate(
         "command": ["vs-interp", *sys.argv[1:]],
         "versions": versions(),
     }
+
+
+def _film(address: str, spec: NetworkSpec, selection: Selection) -> list[Stretch]:
+    """Open a data set and cut it for a network."""
+    from ..training.footage import open_footage
+    from ..training.windows import cut_windows
+    from .evaluation import chosen, stretches
+    from .material import Material
+
+    footage = open_footage(address, selection.split)
+    windows = chosen(cut_windows(footage, spec, (selection.gap,)), spec, selection.limit)
+    return list(stretches(Material(address, footage, spec, selection.height), spec, windows))
 
 
 def _check_writable(paths: Sequence[Path]) -> None:

@@ -117,6 +117,7 @@ class Row:
     """One picture of one method, and its scores."""
 
     method: str
+    dataset: str
     sequence: str
     frame: int
     scores: Mapping[str, float]
@@ -131,14 +132,14 @@ def compare(film: Sequence[Stretch], methods: Mapping[str, Method], border: int,
     rows = []
     with ThreadPoolExecutor() as pool:
         for stretch in film:
-            name = stretch.material.footage.name(stretch.sequence)
+            dataset, name = stretch.material.address, stretch.material.footage.name(stretch.sequence)
             for index, made in enumerate(_side_by_side(stretch, methods.values())):
                 for place, frame in enumerate(stretch.windows[index].truths):
                     truth = stretch.material.truth(stretch.sequence, frame)
                     shown = [pictures[place] for pictures in made]
                     judged = pool.map(functools.partial(scores, truth=truth, border=border), shown)
                     for method, picture, found in zip(methods, shown, judged, strict=True):
-                        rows.append(Row(method, name, frame, found))
+                        rows.append(Row(method, dataset, name, frame, found))
                         watch(rows[-1], stretch, index, picture, truth)
     return rows
 
@@ -155,7 +156,7 @@ def means(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def by(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
-    """Return the rows by method or by sequence, in the order in which these first appear."""
+    """Return the rows by method, data set or sequence, in the order in which these first appear."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(key(row), []).append(row)

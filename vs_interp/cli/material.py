@@ -21,18 +21,19 @@ KEPT = 16
 
 
 class Material:
-    """The pictures of a data set: as inputs, and as the truth they are to be made into.
+    """The pictures of the data set at an address: as inputs, and as the truth they are to be made into.
 
     Frames above ``height`` lines are shrunk.  A network of scale S gets the data set's own small frames, or the true
     ones S times smaller by antialiased bicubic shrinking, in 8 bits; a network of luma gets BT.601 luma.  May be asked
     by several threads.  Raises :class:`ArgumentError` where ``height`` is given and the data set has small frames.
     """
 
-    def __init__(self, footage: Footage, spec: NetworkSpec, height: int | None) -> None:
+    def __init__(self, address: str, footage: Footage, spec: NetworkSpec, height: int | None) -> None:
         if height is not None and footage.small is not None and spec.output.scale > 1:
-            raise ArgumentError(f"the data set has small frames of its own, which --height {height} would not fit")
+            raise ArgumentError(f"{address} has small frames of its own, which --height {height} would not fit")
         _check_scale(footage, spec)
-        self.footage, self.scale, self.height = footage, spec.output.scale, height
+        self.address, self.footage = address, footage
+        self.scale, self.height = spec.output.scale, height
         self.grey = spec.window.channels == 1
         self._kept: OrderedDict[tuple[bool, int, int], Picture] = OrderedDict()
         self._lock = threading.RLock()

@@ -35,15 +35,24 @@ PACKAGES = ("vs-interp", "numpy", "onnx", "openvino", "tensorrt", "tensorrt-rtx"
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the means by method, over all pictures and over those of each sequence."""
+    """Return the means by method, over all pictures, over those of each data set and of each sequence."""
     return {
         method: {
-            "pictures": len(found),
-            "mean": means(found),
-            "sequences": {name: means(part) for name, part in by(found, lambda row: row.sequence).items()},
+            **_mean(found),
+            "datasets": {
+                dataset: {
+                    **_mean(part),
+                    "sequences": {name: _mean(rest) for name, rest in by(part, lambda row: row.sequence).items()},
+                }
+                for dataset, part in by(found, lambda row: row.dataset).items()
+            },
         }
         for method, found in by(rows, lambda row: row.method).items()
     }
+
+
+def _mean(rows: Sequence[Row]) -> dict[str, Any]:
+    return {"pictures": len(rows), "mean": means(rows)}
 
 
 def versions() -> dict[str, str]:
@@ -75,13 +84,15 @@ def hand_out(figures: dict[str, Any], report: str | None, sheet: Sheet | None, p
 
 def _show(figures: dict[str, Any]) -> None:
     first = next(iter(figures["methods"].values()))
-    table = Table(title=f"{figures['dataset']}: {first['pictures']} pictures", title_justify="left")
+    known = figures["datasets"]
+    what = known[0] if len(known) == 1 else f"{len(known)} data sets"
+    table = Table(title=f"{what}: {first['pictures']} pictures", title_justify="left")
     table.add_column("method")
-    known = [name for name in COLUMNS if name in first["mean"]]
-    for name in known:
+    columns = [name for name in COLUMNS if name in first["mean"]]
+    for name in columns:
         table.add_column(COLUMNS[name][0], justify="right")
     for method, values in figures["methods"].items():
-        table.add_row(method, *(COLUMNS[name][1].format(values["mean"][name]) for name in known))
+        table.add_row(method, *(COLUMNS[name][1].format(values["mean"][name]) for name in columns))
     console = Console(soft_wrap=True)
     console.print(table)
     console.print(f"{figures['backend']} on {figures['device']}, {figures['seconds']} s", highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,18 +28,19 @@ class Served:
         self._model, self._backend = model, backend
         self._size = (0, 0)
         self._sessions: Sequence[Session] = ()
+        self._stretches = itertools.count()
 
     def __call__(self, stretch: Stretch) -> Generator[list[Picture], None, None]:
         """Yield the pictures of each window; as many windows are worked on at a time as there are sessions."""
         self._open(stretch.size)
-        count = len(self._sessions)
+        count, first_key = len(self._sessions), next(self._stretches) << 32
         pending: deque[Future[list[Picture]]] = deque()
         with ThreadPoolExecutor(count) as pool:
             for index, window in enumerate(stretch.windows):
                 if len(pending) == count:
                     yield pending.popleft().result()
                 shown = [_planes(stretch.material.input(stretch.sequence, number)) for number in window.inputs]
-                keys = [(stretch.sequence << 32) + number for number in window.inputs]
+                keys = [first_key + number for number in window.inputs]
                 times = [float(time) for time in stretch.times[index]]
                 pending.append(pool.submit(self._run, self._sessions[index % count], shown, keys, times))
             while pending:
