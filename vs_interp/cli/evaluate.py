@@ -192,7 +192,7 @@ def _measure(
                 window = stretch.windows[index]
                 inputs = [stretch.material.input(stretch.sequence, window.inputs[place]) for place in shown]
                 score = row.scores.get("psnr", row.scores["psnr_luma"])
-                sheet.add(score, f"{row.sequence} {row.frame}: {score:.2f} dB", inputs, made, truth)
+                sheet.add(score, f"{row.sequence} · frame {row.frame} · {score:.2f} dB ·", inputs, made, truth)
 
         border = spec.output.scale if spec.output.scale > 1 else 0
         return compare(film, methods, border, watch)
