@@ -10,7 +10,7 @@ import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import onnx
 
@@ -30,6 +30,9 @@ from .timing_cache import TimingCache
 
 MIB = 2**20
 
+FrontEnd = Literal["onnx", "torch"]
+"""What an engine is built from."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:
@@ -47,6 +50,9 @@ class BuildOptions:
     dynamic
         Smallest and largest (width, height) that the engine takes beside the profile's own, for which it is tuned; all
         three are sizes that the network takes unpadded.  ``None`` for an engine of one size, which is faster.
+    front_end
+        ``"onnx"``: from the model file's graph.  ``"torch"``: from the network itself, by torch-tensorrt (see
+        :mod:`trt_build.torch_front_end`).
     """
 
     runtime: Runtime = "tensorrt"
@@ -54,6 +60,7 @@ class BuildOptions:
     workspace: int | None = None
     streams: int = 1
     dynamic: tuple[Size, Size] | None = None
+    front_end: FrontEnd = "onnx"
 
     def __post_init__(self) -> None:
         if self.optimization not in range(6):
@@ -69,6 +76,7 @@ class BuildOptions:
             "optimization": self.optimization,
             "workspace": None if self.workspace is None else self.workspace // self.streams,
             "auxiliary_streams": self.streams == 1,
+            "front_end": self.front_end,
             "dynamic": None if self.dynamic is None else [list(size) for size in self.dynamic],
         }
 

@@ -52,14 +52,15 @@ def obtain_engine(
     *,
     device: Device | None = None,
     cache: EngineCache | None = None,
+    construct: Callable[[], Engine] | None = None,
     verify: Verify | None = None,
     progress: Progress = silent,
 ) -> Engine:
     """Return the engine for a GPU.
 
-    A new one is measured by ``verify`` before it is stored.  Raises :class:`ArgumentError` for a target or a size that
-    cannot be had, :class:`BackendError` where build or verification fail; the build's log is then kept in the cache
-    folder, and named.
+    A new one is built by ``construct``, by default of the model's graph, and measured by ``verify`` before it is
+    stored.  Raises :class:`ArgumentError` for a target or a size that cannot be had, :class:`BackendError` where build
+    or verification fail; the build's log is then kept in the cache folder, and named.
     """
     check_supported(target, options.runtime)
     cache = cache or EngineCache()
@@ -69,7 +70,11 @@ def obtain_engine(
         log = BuildLog()
         timing = TimingCache(cache.folder / "timing" / f"{_file_name(key)}.timing")
         try:
-            engine = build_engine(model, profile, options, target, timing=timing, progress=progress, log=log)
+            engine = (
+                build_engine(model, profile, options, target, timing=timing, progress=progress, log=log)
+                if construct is None
+                else construct()
+            )
             return Built(engine, verify(engine) if verify is not None else None)
         except BackendError as error:
             kept = log.keep(cache.log_path(key))

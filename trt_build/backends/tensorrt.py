@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from vs_interp.errors import ArgumentError, BackendError
 
-from ..build import BuildOptions
+from ..build import BuildOptions, FrontEnd
 from ..cache import EngineCache
 from ..dynamic import Size, input_shapes, served_size
 from ..engine import Engine
@@ -43,6 +43,9 @@ class EngineBackend(Backend):
     dynamic
         Smallest, usual and largest (width, height) of one engine for clips of many sizes, each a size that the network
         takes unpadded; by default every size has its own engine, which is faster.
+    front_end
+        ``"torch"`` serves what ``vs-interp build --checkpoint`` built of a network with torch-tensorrt, in RGB;
+        ``"onnx"`` builds from the model file at first use.
     """
 
     device: int = 0
@@ -51,8 +54,8 @@ class EngineBackend(Backend):
     optimization: int = 3
     workspace: int | None = None
     dynamic: tuple[Size, Size, Size] | None = None
+    front_end: FrontEnd = "onnx"
 
-    native_planes: ClassVar[bool] = True
     runtime: ClassVar[Runtime]
 
     def __post_init__(self) -> None:
@@ -67,6 +70,10 @@ class EngineBackend(Backend):
         self.build_options()
 
     @property
+    def native_planes(self) -> bool:
+        return self.front_end == "onnx"
+
+    @property
     def numbers(self) -> tuple[int, ...]:
         """The GPUs that are used."""
         return (self.device,) if self.devices is None else tuple(self.devices)
@@ -79,6 +86,7 @@ class EngineBackend(Backend):
             optimization=self.optimization,
             workspace=self.workspace,
             streams=streams,
+            front_end=self.front_end,
             dynamic=None if self.dynamic is None else (self.dynamic[0], self.dynamic[2]),
         )
 
@@ -120,10 +128,18 @@ class EngineBackend(Backend):
         def verify(engine: Engine) -> Mapping[str, float]:
             return verify_engine(engine, options, model, built, device)
 
+        def refuse() -> Engine:
+            raise BackendError(
+                f"torch-tensorrt has built no engine of {model.spec.name} at {built.width}x{built.height} for this GPU:"
+                f" run `vs-interp build MODEL --checkpoint FILE --size {built.width}x{built.height}`"
+            )
+
         with bar() as progress:
             engine = obtain_engine(
-                model, built, options, here.target, device=here, cache=cache, verify=verify, progress=progress
-            )
+                model, built, options, here.target,
+                device=here, cache=cache, verify=verify, progress=progress,
+                construct=refuse if self.front_end == "torch" else None,
+            )  # fmt: skip
         digest = engine_key(model, built, options, here.target, here).digest
         kernels = KernelCache(cache.folder, digest, here.name)
         shapes = input_shapes(model, served) if options.dynamic else {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, BackendError
 from .formats import PictureSize, parse_format
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ SIZE = PictureSize()
 @click.command("build")
 @click.argument("model")
 @click.option("--size", type=SIZE, help="Width and height of the clip.")
-@click.option("--format", "name", default="YUV420P8", show_default=True, help="The clip's format.")
+@click.option("--format", "name", help="The clip's format.  [default: YUV420P8, with --checkpoint RGBS]")
 @click.option("--gpu", default="current", show_default=True, help="What to build for; several with commas between.")
 @click.option(
     "--runtime", type=click.Choice(["tensorrt", "rtx", "openvino"]), help="By default TensorRT, if it is here."
@@ -39,13 +39,16 @@ SIZE = PictureSize()
 @click.option("--matrix", type=click.Choice(["601", "709", "2020"]), help="By default 601 up to 1024x576, else 709.")
 @click.option("--full-range/--limited-range", default=None, help="By default limited, full for RGB.")
 @click.option("--siting", type=click.Choice(["left", "center", "top_left"]), default="left", show_default=True)
+@click.option(
+    "--checkpoint", type=click.Path(path_type=Path), help="Build from the network itself, with torch-tensorrt."
+)
 @click.option("-o", "folder", type=click.Path(path_type=Path, file_okay=False), help="Not the cache, but this folder.")
 @click.option("--json", "machine", is_flag=True, help="Print JSON.")
 def command(
     *,
     model: str,
     size: tuple[int, int] | None,
-    name: str,
+    name: str | None,
     gpu: str,
     runtime: Literal["tensorrt", "rtx", "openvino"] | None,
     dynamic: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None,
@@ -55,6 +58,7 @@ def command(
     matrix: Matrix | None,
     full_range: bool | None,
     siting: Siting,
+    checkpoint: Path | None,
     folder: Path | None,
     machine: bool,
 ) -> None:
@@ -63,6 +67,7 @@ def command(
     \b
     Filters find them in the cache; give -o to carry them to another machine, and there set VS_INTERP_CACHE
     to a folder that holds them as `engines`.  TensorRT-RTX (--runtime rtx) builds for any GPU without one.
+    With --checkpoint, MODEL is what FILE was exported to; filters find the engine with front_end=torch.
     Examples:
       vs-interp build super-slomo-small --size 1920x1080
       vs-interp build net.onnx --size 1280x720 --format YUV420P10 --gpu "RTX 4090,sm_86" --runtime rtx
@@ -78,9 +83,13 @@ def command(
 
     if (size is None) == (dynamic is None):
         raise ArgumentError("give one of --size and --dynamic")
+    if checkpoint is not None and gpu != "current":
+        raise ArgumentError(f"--gpu {gpu}: torch-tensorrt builds for this machine's GPU only, leave it out")
     usual = dynamic[1] if dynamic is not None else size
     assert usual is not None
-    planes = parse_format(name, usual, matrix=matrix, full_range=full_range, siting=siting)
+    planes = parse_format(
+        name or ("RGBS" if checkpoint else "YUV420P8"), usual, matrix=matrix, full_range=full_range, siting=siting
+    )
     profile = Profile(width=usual[0], height=usual[1], planes=planes)
     file = ModelFile.load(resolve(model, network="super-slomo"))
     if runtime == "openvino":
@@ -92,8 +101,10 @@ def command(
             workspace=workspace,
             streams=streams or MOST_STREAMS,
             dynamic=None if dynamic is None else (dynamic[0], dynamic[2]),
+            front_end="onnx" if checkpoint is None else "torch",
         )
-        rows = _build(file, profile, options, gpu, folder)
+        construct = None if checkpoint is None else _construction(checkpoint, file, profile, options)
+        rows = _build(file, profile, options, gpu=gpu, folder=folder, construct=construct)
     if machine:
         click.echo(json.dumps(rows, indent=1))
         return
@@ -101,8 +112,30 @@ def command(
         click.echo(_line(row))
 
 
+def _construction(checkpoint: Path, file: ModelFile, profile: Profile, options: BuildOptions) -> Callable[[], Engine]:
+    """Return how the engine is built of a checkpoint."""
+    from trt_build.torch_front_end import build_engine_of, missing_front_end
+
+    from ..checkpoint import load_checkpoint
+
+    absent = missing_front_end()
+    if absent:
+        raise BackendError(absent)
+
+    network = load_checkpoint(checkpoint)
+    if network.spec != file.spec:
+        raise ArgumentError(f"{checkpoint} is {network.spec.name}, and not what the model was exported from")
+    return lambda: build_engine_of(network, profile, options)
+
+
 def _build(
-    file: ModelFile, profile: Profile, options: BuildOptions, gpu: str, folder: Path | None
+    file: ModelFile,
+    profile: Profile,
+    options: BuildOptions,
+    *,
+    gpu: str,
+    folder: Path | None,
+    construct: Callable[[], Engine] | None,
 ) -> list[dict[str, Any]]:
     """Build for every GPU named, and say what came of it."""
     from trt_build.cache import EngineCache
@@ -120,8 +153,9 @@ def _build(
         start = time.monotonic()
         with bar() as progress:
             engine = obtain_engine(
-                file, profile, options, target, cache=engines, verify=verify(target), progress=progress
-            )
+                file, profile, options, target,
+                cache=engines, construct=construct, verify=verify(target), progress=progress,
+            )  # fmt: skip
         entry = engines.find(engine_key(file, profile, options, target))
         rows.append(
             {

@@ -1,0 +1,100 @@
+"""torch-tensorrt as a second way to an engine: from the PyTorch network itself, not from its graph.
+
+The engine goes into the same cache and is served alike, of RGB (or luma) planes in float32.  torch-tensorrt asks for a
+GPU as soon as it is imported, and builds for that GPU with the TensorRT that it is bound to.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from typing import Any
+
+from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.networks.base import Network
+
+from .build import MIB, BuildOptions
+from .engine import Engine
+from .profile import GRAYS, RGBS, Profile
+from .progress import Progress, silent
+from .runtimes import Runtime
+from .torch_parts import Part, engine_parts
+
+
+def missing_front_end() -> str | None:
+    """Return what keeps torch-tensorrt from working here and how to get it; ``None`` where it works."""
+    if importlib.util.find_spec("torch_tensorrt") is None:
+        return (
+            'the package torch-tensorrt is not installed: pip install "vs-interp[torch-tensorrt]", or'
+            ' "vs-interp[torch-tensorrt-rtx]" for RTX cards'
+        )
+    import torch
+
+    if not torch.cuda.is_available():
+        return "torch-tensorrt works only where there is an NVIDIA GPU: build there, or from the model file alone"
+    return None
+
+
+def build_engine_of(
+    network: Network,
+    profile: Profile,
+    options: BuildOptions,
+    *,
+    about: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
+) -> Engine:
+    """Return the engine of a network for this machine's current GPU; ``about`` goes into its header.
+
+    Raises :class:`ArgumentError` for other planes than the network's own and for a range of sizes,
+    :class:`BackendError` where torch-tensorrt is missing, is bound to another runtime, or fails.
+    """
+    planes = GRAYS if network.spec.window.channels == 1 else RGBS
+    if profile.planes != planes:
+        raise ArgumentError(f"torch-tensorrt builds engines of {'GRAYS' if planes == GRAYS else 'RGBS'} planes only")
+    if options.dynamic is not None:
+        raise ArgumentError("torch-tensorrt builds engines of one size only: leave out --dynamic")
+    absent = missing_front_end()
+    if absent:
+        raise BackendError(absent)
+    _check_runtime(options.runtime)
+    plans = {}
+    for name, part in engine_parts(network, profile).items():
+        plans[name] = _convert(part, options)
+        progress(name, 1.0)
+    return Engine(plans, dict(about or {}))
+
+
+def _check_runtime(wanted: Runtime) -> None:
+    """Raise :class:`BackendError` where the torch-tensorrt that is installed builds for the other runtime."""
+    from torch_tensorrt._features import ENABLED_FEATURES
+
+    bound: Runtime = "rtx" if ENABLED_FEATURES.tensorrt_rtx else "tensorrt"
+    if bound != wanted:
+        raise BackendError(f"this torch-tensorrt builds engines for --runtime {bound}, not for {wanted}: name that one")
+
+
+def _convert(part: Part, options: BuildOptions) -> bytes:
+    """Return the plan of a part."""
+    import torch
+    import torch_tensorrt
+    from torch_tensorrt.dynamo import convert_exported_program_to_serialized_trt_engine
+
+    try:
+        with torch.no_grad():
+            program = torch.export.export(part.module, part.arguments)
+        plan = convert_exported_program_to_serialized_trt_engine(
+            program,
+            arg_inputs=[torch_tensorrt.Input(tuple(each.shape), dtype=each.dtype) for each in part.arguments],
+            arg_input_binding_names=part.inputs,
+            output_binding_names=part.outputs,
+            disable_tf32=True,
+            optimization_level=options.optimization,
+            workspace_size=0 if options.workspace is None else options.workspace * MIB // options.streams,
+            max_aux_streams=0 if options.streams > 1 else None,
+        )
+    except (RuntimeError, AssertionError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise BackendError(
+            f"torch-tensorrt cannot convert the network ({reason}): build from the model file"
+        ) from error
+    return bytes(plan)
