@@ -205,7 +205,7 @@ def reason(clip: Any, **arguments: Any) -> str:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"scale": 5}, "no weights of fsrcnn with scale 5 are known to vs-interp: give model="),
+        ({"scale": 5}, "no weights of fsrcnn with scale 5 are known to vs-interp: give a model file, or a name"),
         ({"scale": 2.5}, "scale is 2.5: it must be a whole number such as 2, 3 or 4"),
         ({"scale": True}, "scale is True: it must be a whole number"),
         ({"scale": 2, "model": "fsrcnn-x3"}, "scale is 2, and the model enlarges by 3: give scale=3, or another"),

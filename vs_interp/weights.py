@@ -91,7 +91,7 @@ def resolve(model: str | os.PathLike[str] | None, *, network: str, **config: int
     if model is None:
         return _model_file(_default(network, config))
     if not isinstance(model, str | os.PathLike):
-        raise ArgumentError(f"model is {model!r}: give a path, or {_known(network)}")
+        raise ArgumentError(f"model is {model!r}: give a path, {_known(network)}")
     if str(model) in catalogue():
         return _model_file(catalogue()[str(model)])
     if str(model) in NETWORKS:
@@ -102,7 +102,7 @@ def resolve(model: str | os.PathLike[str] | None, *, network: str, **config: int
             f"{path} is a checkpoint: make a model file of it with `vs-interp export {path} -o NAME.onnx`"
         )
     if not path.is_file():
-        raise ArgumentError(f"there is no model file {path}: give a file, or {_known(network)}")
+        raise ArgumentError(f"there is no model file {path}: give a file, {_known(network)}")
     return path
 
 
@@ -112,12 +112,14 @@ def _default(network: str, config: Mapping[str, int | None]) -> Weights:
         if entry.network == network and entry.default and given.items() <= entry.config.items():
             return entry
     with_these = "".join(f" with {name} {value}" for name, value in given.items())
-    raise ArgumentError(f"no weights of {network}{with_these} are known to vs-interp: give model=, {_known(network)}")
+    raise ArgumentError(
+        f"no weights of {network}{with_these} are known to vs-interp: give a model file, {_known(network)}"
+    )
 
 
 def _known(network: str) -> str:
-    names = [entry.name for entry in catalogue().values() if entry.network == network] or list(catalogue())
-    return f"a name of `vs-interp weights list` such as {', '.join(names)}"
+    names = [entry.name for entry in catalogue().values() if entry.network == network]
+    return f"or a name of `vs-interp weights list`{' such as ' if names else ''}{', '.join(names)}"
 
 
 def _model_file(entry: Weights) -> Path:
