@@ -110,7 +110,7 @@ class _Planar(nn.Module):
 class _State(_Planar):
     def forward(self, *planes: Tensor) -> tuple[Tensor, ...]:
         with self.half_convolutions:
-            return self.network.state(*self.frames(planes))
+            return tuple(self.network.state(*self.frames(planes)))
 
 
 class _Synthesis(_Planar):
