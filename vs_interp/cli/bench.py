@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ArgumentError
+from .formats import PictureSize
 from .options import parse_backend
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from trt_build.profile import Profile
 
 MIB = 2**20
+SIZE = PictureSize(multiple_of=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,25 +56,15 @@ class Report:
     device_mib: float | None
 
 
-class Size(click.ParamType[tuple[int, int]]):
-    """1920x1080."""
-
-    name = "size"
-
-    def convert(
-        self, value: str | tuple[int, int], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        width, _, height = value.partition("x")
-        if not (width.isdecimal() and height.isdecimal()) or int(width) % 2 or int(height) % 2:
-            self.fail(f"{value!r} is no size: give even numbers such as 1920x1080", param, ctx)
-        return int(width), int(height)
-
-
 @click.command("bench")
 @click.argument("model", required=False)
-@click.option("--size", type=Size(), default="1280x720", show_default=True, help="Width and height of the clip.")
+@click.option(
+    "--size",
+    type=PictureSize(multiple_of=2),
+    default="1280x720",
+    show_default=True,
+    help="Width and height of the clip.",
+)
 @click.option("--factor", type=click.IntRange(2), default=2, show_default=True, help="How many times the frame rate.")
 @click.option("--backend", metavar="BACKEND", help="By default the best that works; openvino:slots=1 and the like.")
 @click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="How long each loop runs.")

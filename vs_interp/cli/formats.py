@@ -18,9 +18,12 @@ _EXAMPLES = "such as YUV420P8, YUV422P10, YUV444PS, GRAY16, RGB24, RGB48 or RGBS
 
 
 class PictureSize(click.ParamType[tuple[int, int]]):
-    """1920x1080: width and height."""
+    """1920x1080: width and height, multiples of ``multiple_of``."""
 
     name = "size"
+
+    def __init__(self, multiple_of: int = 1) -> None:
+        self.multiple_of = multiple_of
 
     def convert(
         self, value: str | tuple[int, int], param: click.Parameter | None, ctx: click.Context | None
@@ -33,6 +36,8 @@ class PictureSize(click.ParamType[tuple[int, int]]):
         width, height = int(found[1]), int(found[2])
         if min(width, height) < SMALLEST:
             self.fail(f"{value} is too small: width and height must be at least {SMALLEST}", param, ctx)
+        if width % self.multiple_of or height % self.multiple_of:
+            self.fail(f"{value} does not suit: give multiples of {self.multiple_of} such as 1920x1080", param, ctx)
         return width, height
 
 
