@@ -6,10 +6,11 @@
 Pipeline over bare loop: frames made a second by ``super_slomo`` in VapourSynth at factor 2, over those of a loop that
 feeds the same sessions from memory.
 
-Shared over separate: frames made a second by ``super_slomo`` at factor 8, where the flow is worked out once a pair,
-over those of the loop where every frame is a run of the whole network.  What can be gained depends on the model:
-flow at full size, as published, is 48 % of the arithmetic (at most 1.7 times as fast), at half size, as in the bundled
-model, 19 % (1.2 times).
+Shared over separate: pairs of frames a second that ``super_slomo`` works through at factor 8, where what does not
+depend on the time is worked out once a pair, over those of the loop where each of the eight frames between one source
+frame and the next would be a run of the whole network (the pipeline passes the first of them through).  What can be
+gained depends on the model: flow at full size, as published, is 48 % of the arithmetic, at half size, as in the bundled
+model, 19 %, and half of the synthesis network's first layer another 12 %.
 
 Both sides of a ratio work on the same number of windows with the same sessions, in turn, round after round; printed are
 the median of the rounds' ratios, and the lowest and highest.  Run it on a machine that does nothing else.
@@ -111,10 +112,10 @@ def main() -> None:
 
     pairs = compare(Pipeline(clip, 2, backend), Bare(sessions, profile, [[1 / 2]]), arguments.rounds, arguments.windows)
     show("pipeline over bare loop, factor 2", pairs, arguments.windows)
-    eighths = [[index / 8] for index in range(1, 8)]
+    eighths = [[(index + 0.5) / 8] for index in range(8)]
     fewer = max(1, arguments.windows // 4 // len(sessions)) * len(sessions)  # every slot works on as many
     pairs = compare(Pipeline(clip, 8, backend), Bare(sessions, profile, eighths), arguments.rounds, fewer)
-    show("shared state in the pipeline over separate runs, factor 8", pairs, 7 * fewer)
+    show("shared state in the pipeline at factor 8 over eight whole runs a pair", pairs, fewer)
 
 
 def compare(
@@ -132,13 +133,13 @@ def seconds(side: Callable[[int], None], windows: int) -> float:
     return time.perf_counter() - start
 
 
-def show(title: str, pairs: Sequence[tuple[float, float]], frames: int) -> None:
-    """Print the ratio of frames a second, the first side over the second, and both figures."""
+def show(title: str, pairs: Sequence[tuple[float, float]], windows: int) -> None:
+    """Print the ratio of windows a second, the first side over the second, and both figures."""
     ratios = [second / first for first, second in pairs]
-    left, right = (frames / statistics.median(side) for side in zip(*pairs, strict=True))
+    left, right = (windows / statistics.median(side) for side in zip(*pairs, strict=True))
     print(
         f"{title}: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}); "
-        f"{left:.2f} against {right:.2f} frames made a second",
+        f"{left:.2f} against {right:.2f} pairs of frames a second",
         flush=True,
     )
 

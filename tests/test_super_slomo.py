@@ -71,8 +71,8 @@ def test_export_is_validated_and_describes_itself(tmp_path: Path, options: dict[
     assert model.spec == network.spec
     state, synthesis = model.split()
     assert state is not None
-    assert [value.name for value in state.graph.output] == ["flow01", "flow10"]
-    assert {"flow01", "flow10", "time"} <= {value.name for value in synthesis.graph.input}
+    assert [value.name for value in state.graph.output] == ["flow01", "flow10", "features"]
+    assert {"flow01", "flow10", "features", "time"} <= {value.name for value in synthesis.graph.input}
     assert not [node for node in synthesis.graph.node if "/flow_network/" in node.name]
     assert any("/warp/" in node.name for node in synthesis.graph.node)
     with pytest.raises(ArgumentError, match="exists"):

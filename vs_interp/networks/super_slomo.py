@@ -16,6 +16,9 @@ from .warp import Padding, Warp
 
 PUBLISHED_MEAN = (0.429, 0.431, 0.397)
 
+STILL = 10
+"""The first inputs of the synthesis network, which do not depend on the time: both frames and both flows."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SuperSloMoConfig:
@@ -120,7 +123,11 @@ class _UNet(nn.Module):
         self.conv3 = _convolution(widths[0], outputs, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = _activate(self.conv1(x))
+        return self.after(self.conv1(x))
+
+    def after(self, x: Tensor) -> Tensor:
+        """Return the output for what the first convolution gives."""
+        x = _activate(x)
         skips = [_activate(self.conv2(x))]
         for level in range(1, 6):
             skips.append(self.get_submodule(f"down{level}")(skips[-1]))
@@ -136,6 +143,18 @@ class _Residual(nn.Module):
 
     def forward(self, flow: Tensor, residual: Tensor) -> Tensor:
         return flow.float() + residual.float()
+
+
+class Known(NamedTuple):
+    """What a pair of frames gives before the time is known: the flows F01 and F10 (B×2×H×W, pixels), and ``features``.
+
+    These are what the synthesis network's first convolution makes of its first :data:`STILL` inputs (B×width×H×W): half
+    of a layer that is a quarter of a narrow network's work.
+    """
+
+    flow01: Tensor
+    flow10: Tensor
+    features: Tensor
 
 
 class Synthesis(NamedTuple):
@@ -177,14 +196,14 @@ class SuperSloMo(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """A pair of frames in, one frame at any time between them out; the flows are the state."""
+        """A pair of frames in, one frame at any time between them out; what is known before the time is the state."""
         return NetworkSpec(
             name="super-slomo",
             window=Window(offsets=(0, 1)),
             output=Output(times=None),
             multiple_of=32 * self.config.flow_scale,
             minimum=32 * self.config.flow_scale,
-            state=("flow01", "flow10"),
+            state=("flow01", "flow10", "features"),
             fp32_islands=("*/warp/*", "*/add_residual/*", "GridSample"),
         )
 
@@ -222,14 +241,23 @@ class SuperSloMo(Network):
             flow = functional.interpolate(flow, scale_factor=float(scale), mode="bilinear", align_corners=False)
         return flow[:, :2], flow[:, 2:]
 
-    def synthesise(self, frame0: Tensor, frame1: Tensor, flow01: Tensor, flow10: Tensor, time: Tensor) -> Synthesis:
+    def known(self, frame0: Tensor, frame1: Tensor) -> Known:
+        """Return what does not depend on the time."""
+        flow01, flow10 = self.flow(frame0, frame1)
+        still = torch.cat((frame0 - self.mean, frame1 - self.mean, flow01, flow10), 1)
+        layer = self.synthesis_network.conv1
+        return Known(flow01, flow10, functional.conv2d(still, layer.weight[:, :STILL], padding=layer.padding))
+
+    def synthesise(self, frame0: Tensor, frame1: Tensor, known: Known, time: Tensor) -> Synthesis:
         """Return the frame at ``time`` (B×1×1×1 in (0, 1)), and the steps on the way that the losses look at."""
+        flow01, flow10, features = known
         first, second = frame0 - self.mean, frame1 - self.mean
         guess_t0 = (time - 1) * time * flow01 + time * time * flow10
         guess_t1 = (1 - time) * (1 - time) * flow01 + (time - 1) * time * flow10
         guessed0, guessed1 = self.warp(first, guess_t0), self.warp(second, guess_t1)
-        parts = (first, second, flow01, flow10, guess_t1, guess_t0, guessed1, guessed0)
-        refined = self.synthesis_network(torch.cat(parts, 1))
+        moving, layer = torch.cat((guess_t1, guess_t0, guessed1, guessed0), 1), self.synthesis_network.conv1
+        moved = functional.conv2d(moving, layer.weight[:, STILL:], layer.bias, padding=layer.padding)
+        refined = self.synthesis_network.after(features + moved)
         gain = self.config.flow_gain
         flow_t0 = self.add_residual(guess_t0, refined[:, 0:2] * gain)
         flow_t1 = self.add_residual(guess_t1, refined[:, 2:4] * gain)
@@ -243,12 +271,12 @@ class SuperSloMo(Network):
         )  # fmt: skip
 
     def state(self, *frames: Tensor) -> tuple[Tensor, ...]:
-        """Return F01 and F10."""
+        """Return F01, F10 and the features that the synthesis begins with."""
         frame0, frame1 = frames
-        return self.flow(frame0, frame1)
+        return self.known(frame0, frame1)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the B×3×H×W frame at ``time`` (B×1×1×1, strictly between 0 and 1)."""
         assert time is not None
-        (frame0, frame1), (flow01, flow10) = frames, state
-        return self.synthesise(frame0, frame1, flow01, flow10, time).frame
+        frame0, frame1 = frames
+        return self.synthesise(frame0, frame1, Known(*state), time).frame

@@ -68,14 +68,14 @@ class Objective(nn.Module):
     def _interpolated(self, network: SuperSloMo, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Run Super-SloMo step by step, for the losses on its flows and warped frames."""
         frame0, frame1 = batch.frames
-        flows = network.flow(frame0, frame1)
-        made = network.synthesise(frame0, frame1, *flows, batch.time)
+        known = network.known(frame0, frame1)
+        made = network.synthesise(frame0, frame1, known, batch.time)
         losses: dict[str, Tensor] = {}
         if "warp" in self.weights:
             warped = (made.guessed0, made.guessed1, made.warped0, made.warped1)
             losses["warp"] = sum((charbonnier(w, batch.truth) for w in warped), start=made.frame.new_zeros(()))
         if "smoothness" in self.weights:
-            losses["smoothness"] = smoothness(flows[0]) + smoothness(flows[1])
+            losses["smoothness"] = smoothness(known.flow01) + smoothness(known.flow10)
         if "teacher" in self.weights:
             off = (made.frame.detach() - batch.truth).abs().mean(1, keepdim=True)
             followed = (off > batch.doubt - BETTER).float()
