@@ -17,6 +17,7 @@ from ..colour import with_planes
 from ..memory import slots_that_fit
 from ..model_file import ModelFile
 from ..profile import GRAYS, RGBS, Profile
+from ..subpixel import with_subpixels
 from .base import Backend, Picture, Session
 from .frames import fill
 
@@ -103,7 +104,7 @@ class OpenVINO(Backend):
 
 def _static(core: openvino.Core, graph: onnx.ModelProto, size: tuple[int, int]) -> openvino.Model:
     """Return the graph with the height and width of every frame fixed: static graphs run faster."""
-    model = core.read_model(graph.SerializeToString(), b"")
+    model = core.read_model(with_subpixels(graph).SerializeToString(), b"")
     shapes = {}
     for port in model.inputs:
         partial = port.get_partial_shape()
