@@ -21,11 +21,12 @@ from vs_interp.errors import ArgumentError, CheckpointError, DatasetError
 from vs_interp.registry import NETWORKS
 from vs_interp.training.checkpoints import Checkpoints, State
 from vs_interp.training.drafts import Drafts
-from vs_interp.training.loop import Report, Trainer, train
+from vs_interp.training.loop import Report, train
 from vs_interp.training.pause import PAUSE_FILE
 from vs_interp.training.processes import Processes
 from vs_interp.training.recipe import Recipe
 from vs_interp.training.samples import Workshop
+from vs_interp.training.trainer import Trainer
 
 from .support import ROOT
 from .training import fsrcnn_recipe, super_slomo_recipe, write_pictures
@@ -87,11 +88,13 @@ GRADIENTS = """
 import sys, torch
 from vs_interp.training.drafts import Drafts
 from vs_interp.training.drafts import Drafts
-from vs_interp.training.loop import Trainer
+from vs_interp.training.trainer import Trainer
 from vs_interp.training.processes import Processes
 from vs_interp.training.recipe import Recipe
 from vs_interp.training.samples import Workshop
+from vs_interp.training.trainer import Trainer
 from vs_interp.training.samples import Workshop
+from vs_interp.training.trainer import Trainer
 from safetensors.torch import save_file
 from pathlib import Path
 with Processes.join("cpu") as processes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ..spec import NetworkSpec, Output, Window
 from .base import Network
+from .unet import UNet
 from .warp import Padding, Warp
 
 PUBLISHED_MEAN = (0.429, 0.431, 0.397)
@@ -54,88 +55,6 @@ class SuperSloMoConfig:
     flow_gain: float = 1.0
     flow_scale: int = 1
     linear_output: bool = False
-
-
-def _activate(x: Tensor) -> Tensor:
-    return functional.leaky_relu(x, 0.1)
-
-
-def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
-
-
-class _Down(nn.Module):
-    """Halve the picture, then two convolutions."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
-        super().__init__()
-        self.conv1 = _convolution(inputs, outputs, kernel)
-        self.conv2 = _convolution(outputs, outputs, kernel)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = _activate(self.conv1(functional.avg_pool2d(x, 2)))
-        return _activate(self.conv2(x))
-
-
-class _UpLate(nn.Module):
-    """Double the picture; the skip tensor joins before the second convolution."""
-
-    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
-        super().__init__()
-        self.conv1 = _convolution(inputs, outputs, 3)
-        self.conv2 = _convolution(outputs + skip, outputs, 3)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-        x = _activate(self.conv1(x))
-        return _activate(self.conv2(torch.cat((x, skip), 1)))
-
-
-class _UpEarly(nn.Module):
-    """Double the picture; the skip tensor joins before the first convolution."""
-
-    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
-        super().__init__()
-        self.conv1 = _convolution(inputs + skip, outputs, 3)
-        self.conv2 = _convolution(outputs, outputs, 3)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-        x = _activate(self.conv1(torch.cat((x, skip), 1)))
-        return _activate(self.conv2(x))
-
-
-class _UNet(nn.Module):
-    """The paper's UNet: five halvings, five doublings; module names are those of the published checkpoint."""
-
-    def __init__(self, inputs: int, outputs: int, config: SuperSloMoConfig) -> None:
-        super().__init__()
-        widths = [config.width * factor for factor in (1, 2, 4, 8, 16, 16)]
-        up = _UpLate if config.skip == "late" else _UpEarly
-        self.linear_output = config.linear_output
-        self.conv1 = _convolution(inputs, widths[0], config.first_kernel)
-        self.conv2 = _convolution(widths[0], widths[0], 7)
-        for level in range(1, 6):
-            kernel = 5 if level == 1 else 3
-            self.add_module(f"down{level}", _Down(widths[level - 1], widths[level], kernel))
-        for level in range(1, 6):
-            self.add_module(f"up{level}", up(widths[6 - level], widths[5 - level], widths[5 - level]))
-        self.conv3 = _convolution(widths[0], outputs, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.after(self.conv1(x))
-
-    def after(self, x: Tensor) -> Tensor:
-        """Return the output for what the first convolution gives."""
-        x = _activate(x)
-        skips = [_activate(self.conv2(x))]
-        for level in range(1, 6):
-            skips.append(self.get_submodule(f"down{level}")(skips[-1]))
-        x = skips.pop()
-        for level in range(1, 6):
-            x = self.get_submodule(f"up{level}")(x, skips.pop())
-        x = self.conv3(x)
-        return x if self.linear_output else _activate(x)
 
 
 class _Residual(nn.Module):
@@ -187,8 +106,9 @@ class SuperSloMo(Network):
         super().__init__()
         config = config or SuperSloMoConfig()
         self.config: SuperSloMoConfig = config
-        self.flow_network = _UNet(6, 4, config)
-        self.synthesis_network = _UNet(20, 5, config)
+        options: Any = {name: getattr(config, name) for name in ("width", "skip", "first_kernel", "linear_output")}
+        self.flow_network = UNet(6, 4, **options)
+        self.synthesis_network = UNet(20, 5, **options)
         self.warp = Warp(config.align_corners, config.padding, config.exact_warp)
         self.add_residual = _Residual()
         self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)

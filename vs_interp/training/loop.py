@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ..checkpoint import load_checkpoint
-from ..errors import ArgumentError, CheckpointError, DatasetError
-from ..networks.base import Network
+from ..errors import CheckpointError, DatasetError
 from ..networks.rife import Rife
-from ..registry import network_class
-from .checkpoints import Checkpoints, State, below, load_optimiser, optimiser_state, prefixed
+from .checkpoints import Checkpoints
 from .drafts import Drafts
-from .objectives import Objective, Outcome
+from .objectives import Outcome
 from .pause import Pause
 from .processes import Processes
 from .recipe import Recipe
 from .samples import Batch, Workshop
-from .schedules import schedule
+from .trainer import Trainer
 from .validation import Judge
-
-MOST_SKIPPED = 100
-"""Steps in a row whose gradient is not finite, after which a run is lost."""
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass
@@ -55,157 +44,6 @@ class Report:
 
 
 Listener = Callable[[Report], None]
-
-
-class Trainer:
-    """Everything that a run changes, and one step of it."""
-
-    def __init__(self, recipe: Recipe, processes: Processes) -> None:
-        torch.manual_seed(recipe.training.seed)
-        if recipe.training.threads:
-            torch.set_num_threads(recipe.training.threads)
-        self.recipe, self.processes, self.device = recipe, processes, processes.device
-        self.network = channels_last(first_network(recipe).to(self.device))
-        self.objective = Objective(self.network, recipe).to(self.device)
-        self.model: torch.nn.Module = self.objective
-        if processes.world > 1:
-            self.model = DistributedDataParallel(self.objective, broadcast_buffers=False)
-        training = recipe.training
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[training.optimiser]
-        self.optimiser = kind(self.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
-        self.schedule = schedule(self.optimiser, recipe.schedule, training.steps)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=training.precision == "fp16")
-        self.average = {name: tensor.detach().clone().float() for name, tensor in self.network.state_dict().items()}
-        self.step, self.skipped, self.skipped_in_a_row = 0, 0, 0
-        self.seconds, self.best, self.since_best = 0.0, -math.inf, 0
-
-    def train(self, batch: Batch) -> Outcome:
-        """Take one step.  A gradient that is not finite is skipped and counted; too many in a row are an error."""
-        training = self.recipe.training
-        exact = training.precision == "fp32" or self.step >= training.steps - training.exact_steps
-        frames = tuple(frame.contiguous(memory_format=torch.channels_last) for frame in batch.frames)
-        with torch.autocast(self.device.type, DTYPES[training.precision], enabled=not exact):
-            outcome: Outcome = self.model(batch._replace(frames=frames))
-        self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(outcome.total).backward()  # type: ignore[no-untyped-call]
-        self.scaler.unscale_(self.optimiser)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), training.clip)
-        if bool(torch.isfinite(norm)):
-            self.skipped_in_a_row = 0
-            self.scaler.step(self.optimiser)
-            if self.recipe.schedule.kind != "plateau":
-                self.schedule.step()
-            self._average()
-        else:
-            self.skipped, self.skipped_in_a_row = self.skipped + 1, self.skipped_in_a_row + 1
-            if self.skipped_in_a_row == MOST_SKIPPED:
-                raise CheckpointError(
-                    f"{MOST_SKIPPED} steps in a row to step {self.step} had no finite gradient: resume with a smaller "
-                    "learning rate, or without half precision"
-                )
-        self.scaler.update()
-        self.step += 1
-        return outcome
-
-    def _average(self) -> None:
-        """Move the average towards the weights, faster at the beginning."""
-        decay = min(self.recipe.training.average, (self.step + 1) / (self.step + 10))
-        for name, tensor in self.network.state_dict().items():
-            self.average[name].lerp_(tensor.float(), 1 - decay)
-
-    def judged(self, psnr: float) -> bool:
-        """Note a validation; return whether it is the best so far."""
-        if self.recipe.schedule.kind == "plateau":
-            self.schedule.step(psnr)  # type: ignore[arg-type]
-        better = psnr > self.best
-        self.best, self.since_best = max(self.best, psnr), 0 if better else self.since_best + 1
-        return better
-
-    def state(self) -> State:
-        """Return everything that the next step depends on."""
-        optimiser = optimiser_state(self.optimiser)
-        tensors = {
-            **dict(prefixed("network", self.network.state_dict())),
-            **dict(prefixed("average", self.average)),
-            **dict(prefixed("optimiser", optimiser.tensors)),
-            "random": torch.get_rng_state(),
-        }
-        values = {
-            "recipe": self.recipe.text, "network": self.recipe.network, "seed": self.recipe.training.seed,
-            "step": self.step, "skipped": self.skipped, "seconds": self.seconds,
-            "best": self.best, "since_best": self.since_best,
-            "optimiser": optimiser.values, "schedule": self.schedule.state_dict(), "scaler": self.scaler.state_dict(),
-        }  # fmt: skip
-        return State(tensors, values)
-
-    def restore(self, state: State) -> None:
-        """Go on from a state.  Raises :class:`CheckpointError` where it is another run's."""
-        for name, here in (("network", self.recipe.network), ("seed", self.recipe.training.seed)):
-            there = state.values[name]
-            if there != json.loads(json.dumps(here)):
-                raise CheckpointError(
-                    f"the checkpoint's {name} is {there}, the recipe's is {here}: resume with the recipe that began it"
-                )
-        self.network.load_state_dict(below("network", state.tensors))
-        self.average = {name: t.to(self.device) for name, t in below("average", state.tensors).items()}
-        load_optimiser(self.optimiser, State(below("optimiser", state.tensors), state.values["optimiser"]))
-        self.schedule.load_state_dict(state.values["schedule"])
-        self.scaler.load_state_dict(state.values["scaler"])
-        torch.set_rng_state(state.tensors["random"])
-        for name in ("step", "skipped", "seconds", "best", "since_best"):
-            setattr(self, name, state.values[name])
-
-    def about(self) -> dict[str, Any]:
-        """Return the metadata of exportable weights."""
-        record = {"steps": self.step, "seed": self.recipe.training.seed, "hours": round(self.seconds / 3600, 3)}
-        return {"network": self.recipe.network["name"], "config": asdict(self.network.config), "record": record}
-
-    def rest(self) -> None:
-        """Move everything off the GPU and give its memory back; :meth:`wake` undoes it."""
-        self._move(torch.device("cpu"))
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    def wake(self) -> None:
-        """Return to the training device after :meth:`rest`."""
-        self._move(self.device)
-
-    def _move(self, device: torch.device) -> None:
-        self.objective.to(device)
-        self.average = {name: tensor.to(device) for name, tensor in self.average.items()}
-        for entry in self.optimiser.state.values():
-            entry.update({name: t.to(device) for name, t in entry.items() if isinstance(t, Tensor) and name != "step"})
-
-
-def first_network(recipe: Recipe) -> Network:
-    """Return the network that a run begins with: initialised by its paper, or with the weights of ``start``."""
-    values = {name: value for name, value in recipe.network.items() if name != "name"}
-    kind = network_class(recipe.network["name"])
-    try:
-        network = kind.from_config(values)
-    except TypeError as error:
-        known = ", ".join(entry.name for entry in fields(kind.Config)) or "nothing"
-        raise ArgumentError(f"the recipe's network has {values}: {recipe.network['name']} takes {known}") from error
-    network.initialise()
-    start = recipe.training.start
-    for part, path in (start if isinstance(start, dict) else {"": start}).items():
-        if path is None:
-            continue
-        target, found = network.get_submodule(part), load_checkpoint(path)
-        if not isinstance(target, Network) or type(found) is not type(target) or found.config != target.config:
-            wanted = target.config if isinstance(target, Network) else type(target).__name__
-            raise CheckpointError(f"{path} holds {found.config}, the recipe asks for {wanted}: make them agree")
-        target.load_state_dict(found.state_dict())
-    return network
-
-
-def channels_last(network: Network) -> Network:
-    """Lay the weights of convolutions, 2D and 3D, out with their channels last, which tensor cores and oneDNN want."""
-    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
-    for parameter in network.parameters():
-        if parameter.dim() in formats:
-            parameter.data = parameter.data.contiguous(memory_format=formats[parameter.dim()])
-    return network
 
 
 def load_teacher(path: Path) -> Rife:

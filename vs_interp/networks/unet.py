@@ -1,0 +1,103 @@
+"""The UNet that Super-SloMo has two of (Jiang et al. 2018, arXiv:1712.00080)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def _activate(x: Tensor) -> Tensor:
+    return functional.leaky_relu(x, 0.1)
+
+
+def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+
+
+class _Down(nn.Module):
+    """Halve the picture, then two convolutions."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__()
+        self.conv1 = _convolution(inputs, outputs, kernel)
+        self.conv2 = _convolution(outputs, outputs, kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = _activate(self.conv1(functional.avg_pool2d(x, 2)))
+        return _activate(self.conv2(x))
+
+
+class _UpLate(nn.Module):
+    """Double the picture; the skip tensor joins before the second convolution."""
+
+    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
+        super().__init__()
+        self.conv1 = _convolution(inputs, outputs, 3)
+        self.conv2 = _convolution(outputs + skip, outputs, 3)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        x = _activate(self.conv1(x))
+        return _activate(self.conv2(torch.cat((x, skip), 1)))
+
+
+class _UpEarly(nn.Module):
+    """Double the picture; the skip tensor joins before the first convolution."""
+
+    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
+        super().__init__()
+        self.conv1 = _convolution(inputs + skip, outputs, 3)
+        self.conv2 = _convolution(outputs, outputs, 3)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        x = _activate(self.conv1(torch.cat((x, skip), 1)))
+        return _activate(self.conv2(x))
+
+
+class UNet(nn.Module):
+    """The paper's UNet: five halvings, five doublings; module names are those of the published checkpoint.
+
+    The options are those of :class:`~vs_interp.networks.super_slomo.SuperSloMoConfig`.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        width: int,
+        skip: Literal["late", "early"],
+        first_kernel: int,
+        linear_output: bool,
+    ) -> None:
+        super().__init__()
+        widths = [width * factor for factor in (1, 2, 4, 8, 16, 16)]
+        up = _UpLate if skip == "late" else _UpEarly
+        self.linear_output = linear_output
+        self.conv1 = _convolution(inputs, widths[0], first_kernel)
+        self.conv2 = _convolution(widths[0], widths[0], 7)
+        for level in range(1, 6):
+            kernel = 5 if level == 1 else 3
+            self.add_module(f"down{level}", _Down(widths[level - 1], widths[level], kernel))
+        for level in range(1, 6):
+            self.add_module(f"up{level}", up(widths[6 - level], widths[5 - level], widths[5 - level]))
+        self.conv3 = _convolution(widths[0], outputs, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after(self.conv1(x))
+
+    def after(self, x: Tensor) -> Tensor:
+        """Return the output for what the first convolution gives."""
+        x = _activate(x)
+        skips = [_activate(self.conv2(x))]
+        for level in range(1, 6):
+            skips.append(self.get_submodule(f"down{level}")(skips[-1]))
+        x = skips.pop()
+        for level in range(1, 6):
+            x = self.get_submodule(f"up{level}")(x, skips.pop())
+        x = self.conv3(x)
+        return x if self.linear_output else _activate(x)
