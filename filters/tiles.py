@@ -40,7 +40,7 @@ class Tiling:
 
 
 def tiling(model: ModelFile, whole: Profile, tile: int, overlap: int | None) -> Tiling:
-    """Return tiles of ``tile``×``tile`` pixels for a whole picture, each of which sees ``overlap`` of its neighbours'.
+    """Return tiles of at most ``tile``×``tile`` pixels for a whole picture, which see ``overlap`` of their neighbours'.
 
     Without ``overlap`` as many as the network looks at, so that no seam is left.  Raises :class:`ArgumentError` for
     networks that look at the whole picture, for an overlap that would leave seams, and for tiles too small for it.
@@ -66,17 +66,21 @@ def tiling(model: ModelFile, whole: Profile, tile: int, overlap: int | None) -> 
 
 
 def _parts(length: int, tile: int, overlap: int, step: int) -> tuple[int, list[Part]]:
-    """Return how long tiles are along an axis, and where they lie; all starts are multiples of ``step``."""
+    """Return how long tiles are along an axis, ``tile`` at most and all alike, and where they lie.
+
+    All starts are multiples of ``step``.
+    """
     if not isinstance(tile, int) or tile - 2 * overlap < step:
         raise ArgumentError(
             f"tile is {tile}, and {overlap} pixels on each side of one only serve its neighbours: "
             f"give {max(64, 4 * overlap)} or more"
         )
-    tile = -(-tile // step) * step
     if tile >= length:
         return length, [Part(0, 0, length)]
     if length % step:
         raise ArgumentError(f"{length} lines or columns cannot be tiled, only multiples of {step}: crop the clip")
+    count = -(-(length - 2 * overlap) // (tile // step * step - 2 * overlap))
+    tile = -(-(length - 2 * overlap) // (count * step)) * step + 2 * overlap
     starts = [*range(0, length - tile, tile - 2 * overlap), length - tile]
     ends = [*(start + tile - overlap for start in starts[:-1]), length]
     return tile, [Part(start, first, last) for start, first, last in zip(starts, [0, *ends], ends, strict=False)]

@@ -44,7 +44,7 @@ def upscale(
         bundled FSRCNN.  Networks of luma alone (FSRCNN) leave chroma to ``resize.Bicubic``.  Networks that look at
         neighbouring frames (``fsrcnn+five-parallel``) never look beyond a cut.
     tile
-        Work on tiles of so many pixels instead of whole frames, in memory that does not grow with the clip's size.
+        Work on tiles of at most so many pixels a side, not on whole frames: memory does not grow with the clip's size.
     overlap
         By how many pixels tiles overlap: by default as many as the network looks to each side, which leaves no seams.
     backend

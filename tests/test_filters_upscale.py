@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import vapoursynth as vs
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from vs_interp.filters import upscale
+from vs_interp.filters.tiles import tiling
 
 from trt_build.backends import OpenVINO
 from trt_build.model_file import ModelFile
-from trt_build.profile import GRAYS, Profile
+from trt_build.profile import GRAYS, PlaneFormat, Profile
 from trt_build.reach import reach
 from vs_interp.spec import NetworkSpec, Output, Window
 
@@ -166,6 +169,26 @@ def test_tiles_leave_no_seams(folder: Path, form: int, native: bool, kind: str) 
     backend = OpenVINO(threads=2, planes="native" if native else "rgb")
     whole, tiled = (pictures(upscale(clip, model=model, tile=tile, backend=backend))[0] for tile in (None, 64))
     assert all(abs(a.astype(int) - b).max() <= 1 for a, b in zip(whole, tiled, strict=True))
+
+
+@given(width=st.integers(16, 900), height=st.integers(16, 900), tile=st.integers(18, 300), chroma=st.booleans())
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_tiles_cover_a_picture_once_and_see_their_overlap(width: int, height: int, tile: int, chroma: bool) -> None:
+    planes = PlaneFormat(family="yuv", subsampling=(1, 1)) if chroma else GRAYS
+    overlap, step = (16, 2) if chroma else (8, 1)
+    whole = Profile(width=width * step, height=height * step, planes=planes)
+    tiles = tiling(ModelFile.load(MODELS / "fsrcnn-x2.onnx"), whole, tile + 2 * overlap, None)
+    for length, side, parts in (
+        (whole.width, tiles.width, tiles.columns), (whole.height, tiles.height, tiles.rows)
+    ):  # fmt: skip
+        assert side <= min(length, tile + 2 * overlap)
+        assert [part.first for part in parts] == [0, *(part.last for part in parts[:-1])]
+        assert parts[-1].last == length
+        for part in parts:
+            assert part.start % step == 0
+            assert 0 <= part.start <= part.first < part.last <= part.start + side <= length
+            assert part.start == 0 or part.first - part.start >= overlap
+            assert part.last == length or part.start + side - part.last >= overlap
 
 
 def test_tiles_of_a_window_are_those_of_the_same_place(refiner: Path) -> None:
