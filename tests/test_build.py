@@ -13,16 +13,16 @@ from trt_build.build import BuildOptions, build_engine, build_plans, engine_grap
 from trt_build.build_log import BuildLog
 from trt_build.cache import EngineCache
 from trt_build.engine import Engine
-from trt_build.export import to_graph
-from trt_build.model_file import ModelFile, with_spec
+from trt_build.model_file import ModelFile
 from trt_build.obtain import obtain_engine
 from trt_build.profile import RGBS, PlaneFormat, Profile
 from trt_build.progress import Phases
 from trt_build.runtimes import check_runtime, missing
 from trt_build.targets import Target, parse_targets
 from vs_interp.errors import ArgumentError, BackendError
-from vs_interp.registry import NETWORKS, network_class
+from vs_interp.registry import NETWORKS
 
+from .exported import exported
 from .support import ROOT
 
 pytestmark = pytest.mark.skipif(missing("rtx") is not None, reason="tensorrt-rtx is not installed")
@@ -55,9 +55,7 @@ def test_the_bundled_model_builds_for_every_gpu(target: Target, bits: int) -> No
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_registered_network_builds_for_every_gpu(name: str) -> None:
     """With random weights: all GPUs in one build, and the largest size for one of them."""
-    network = network_class(name)
-    made = network(network.Config(**({"width": 8} if name == "super-slomo" else {})))  # type: ignore[call-arg]
-    model = ModelFile.from_bytes(with_spec(to_graph(made), made.spec).SerializeToString())
+    _, model = exported(name)
     graphs = engine_graphs(model, SMALL, RTX)
     assert build_plans(graphs, RTX, TARGETS).keys() == graphs.keys()
     large = Profile(width=1920, height=1088, planes=replace(YUV420P8, bits=10))

@@ -1,0 +1,28 @@
+"""Registered networks as model files, exported once for all tests of a run: an export takes seconds."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+
+from trt_build.export import to_graph
+from trt_build.model_file import ModelFile, with_spec
+from vs_interp.networks.base import Network
+from vs_interp.registry import network_class
+
+CONFIGURATIONS = {
+    "super-slomo": {"width": 8},
+    "fsrcnn": {"scale": 3},
+    "fsrcnn+five-parallel": {"scale": 4},
+}
+"""What differs from a network's own defaults."""
+
+
+@cache
+def exported(name: str) -> tuple[Network, ModelFile]:
+    """Return a network with random weights, and its model file, which nothing has been checked of."""
+    torch.manual_seed(3)
+    kind = network_class(name)
+    network = kind.from_config(CONFIGURATIONS.get(name, {})).eval()
+    return network, ModelFile.from_bytes(with_spec(to_graph(network), network.spec).SerializeToString())
