@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,7 +169,6 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             warnings.simplefilter("ignore")
-            os.environ.setdefault("TORCH_LOGS", "")
             yield
     finally:
         logging.disable(previous)
