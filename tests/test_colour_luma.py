@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from trt_build.backends.openvino import OpenVINO
-from trt_build.build import BuildOptions, engine_graphs
+from trt_build.build import BuildOptions, build_engine, engine_graphs
 from trt_build.colour import with_planes
 from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
+from trt_build.targets import Target
 from vs_interp.errors import ModelFileError
 from vs_interp.spec import NetworkSpec, Output, Window
 from vs_interp.weights import catalogue
@@ -36,6 +37,7 @@ from .colour import (
 )
 
 FORMATS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
+ADA = Target(8, 9)
 LUMA = Window(offsets=(0,), channels=1)
 
 
@@ -115,6 +117,17 @@ def test_the_bundled_network_builds_in_half(bits: int) -> None:
     assert graphs.keys() == {"synthesis"}
     types = dict(rtx.build(graphs["synthesis"]))
     assert types == {f"{name}_plane{index}": "UINT8" for name in ("frame0", "output") for index in range(3)}
+
+
+def test_what_enlarges_chroma_does_not_grow_with_the_picture() -> None:
+    """TensorRT-RTX writes tables as large as the picture for a transposed convolution: 28 MiB at this size."""
+    pytest.importorskip("tensorrt_rtx")
+    model = ModelFile.load(catalogue()["fsrcnn-x2"].model_file)
+    sizes = [
+        build_engine(model, Profile(width=1920, height=1088, planes=planes), BuildOptions(runtime="rtx"), ADA).size
+        for planes in (YUV420P8, PlaneFormat(family="gray", bits=8, floating=False))
+    ]
+    assert sizes[0] < sizes[1] + 2**20
 
 
 def test_a_luma_network_cannot_make_the_chroma_of_other_times() -> None:

@@ -27,7 +27,7 @@ from .atomic import PARTIAL, write_whole
 from .engine import Engine, EngineError
 from .profile import Profile
 
-GRAPH_VERSION = 2
+GRAPH_VERSION = 3
 """To be raised with every change to the FP16 pass, the colour graph or the split that changes what they write."""
 
 LIMIT = 20 * 2**30

@@ -1,7 +1,8 @@
 """Chroma planes enlarged and reduced as zimg does it: Catmull-Rom, edges mirrored, siting kept.
 
-A resampling is one convolution, transposed where it enlarges and strided where it reduces; its kernel is the outer
-product of both directions' taps.  No node holds the size of a picture.
+A resampling is one convolution: enlarging makes the phases of a pixel as channels, which are then woven together;
+reducing strides.  The kernel is the outer product of both directions' taps.  No node holds the size of a picture.
+(A transposed convolution would do, but TensorRT-RTX 1.7 writes tables as large as the picture into its plan.)
 """
 
 from __future__ import annotations
@@ -82,8 +83,7 @@ def subsample(nodes: Nodes, chroma: str, planes: PlaneFormat) -> str:
     vertical, horizontal = reducing_taps(rows, made=down), reducing_taps(columns, made=right)
     padded = _mirrored(nodes, chroma, vertical, axis=2, step=rows)
     padded = _mirrored(nodes, padded, horizontal, axis=3, step=columns)
-    kernel = np.einsum("pi,qj->pqij", vertical.weights, horizontal.weights)
-    return nodes.add("Conv", padded, nodes.real(kernel), strides=[rows, columns])
+    return nodes.add("Conv", padded, nodes.real(_kernel(vertical, horizontal)), strides=[rows, columns])
 
 
 def _sited(planes: PlaneFormat) -> tuple[float, float]:
@@ -92,19 +92,24 @@ def _sited(planes: PlaneFormat) -> tuple[float, float]:
     return 0.5 / rows if planes.siting == "top_left" else 0.5, 0.5 if planes.siting == "center" else 0.5 / columns
 
 
+def _kernel(vertical: Taps, horizontal: Taps) -> NDArray[np.float64]:
+    """Return the (phases of both) × 1 × rows × columns kernel."""
+    kernel: NDArray[np.float64] = np.einsum("pi,qj->pqij", vertical.weights, horizontal.weights)
+    return kernel.reshape((-1, 1, *kernel.shape[2:]))
+
+
 def _enlarged(nodes: Nodes, chroma: str, vertical: Taps, horizontal: Taps) -> str:
     """Return N×1×h×w planes as many times larger as the taps have phases."""
+    rows, columns = len(vertical.weights), len(horizontal.weights)
     padded = _mirrored(nodes, chroma, vertical, axis=2)
     padded = _mirrored(nodes, padded, horizontal, axis=3)
-    kernel = np.outer(_interleaved(vertical), _interleaved(horizontal))[None, None]
-    strides = [len(taps.weights) for taps in (vertical, horizontal)]
-    beyond = [(taps.last - taps.first) * step for taps, step in zip((vertical, horizontal), strides, strict=True)]
-    return nodes.add("ConvTranspose", padded, nodes.real(kernel), strides=strides, pads=beyond * 2)
-
-
-def _interleaved(taps: Taps) -> NDArray[np.float64]:
-    """Return what one sample gives to the samples made around it: its weight in each phase, farthest before first."""
-    return taps.weights[:, ::-1].T.ravel()
+    phases = nodes.add("Conv", padded, nodes.real(_kernel(vertical, horizontal)))
+    last = nodes.add("Transpose", phases, perm=[0, 2, 3, 1])
+    apart = nodes.add("Reshape", last, nodes.whole([0, 0, 0, rows, columns]))  # 0 keeps a length
+    ordered = nodes.add("Transpose", apart, perm=[0, 1, 3, 2, 4])
+    wide = nodes.add("Reshape", ordered, nodes.whole([0, 0, rows, -1]))
+    tall = nodes.add("Reshape", wide, nodes.whole([0, -1, 1, 0]))
+    return nodes.add("Transpose", tall, perm=[0, 2, 1, 3])
 
 
 def _mirrored(nodes: Nodes, value: str, taps: Taps, *, axis: int, step: int = 1) -> str:
