@@ -26,7 +26,7 @@ from vs_interp.training.pause import PAUSE_FILE
 from vs_interp.training.processes import Processes
 from vs_interp.training.recipe import Recipe
 from vs_interp.training.samples import Workshop
-from vs_interp.training.trainer import Trainer
+from vs_interp.training.trainer import Trainer, first_network
 
 from .support import ROOT
 from .training import fsrcnn_recipe, super_slomo_recipe, write_pictures
@@ -88,13 +88,13 @@ GRADIENTS = """
 import sys, torch
 from vs_interp.training.drafts import Drafts
 from vs_interp.training.drafts import Drafts
-from vs_interp.training.trainer import Trainer
+from vs_interp.training.trainer import Trainer, first_network
 from vs_interp.training.processes import Processes
 from vs_interp.training.recipe import Recipe
 from vs_interp.training.samples import Workshop
-from vs_interp.training.trainer import Trainer
+from vs_interp.training.trainer import Trainer, first_network
 from vs_interp.training.samples import Workshop
-from vs_interp.training.trainer import Trainer
+from vs_interp.training.trainer import Trainer, first_network
 from safetensors.torch import save_file
 from pathlib import Path
 with Processes.join("cpu") as processes:
@@ -209,6 +209,27 @@ def test_validation_that_does_not_get_better_ends_the_run(pictures: Path, tmp_pa
     steps: list[int] = []
     train(recipe(values), tmp_path / "run", device="cpu", listener=lambda report: steps.append(report.step))
     assert steps[-1] == 4
+
+
+def test_a_run_begins_with_given_weights_or_with_their_mean(pictures: Path, tmp_path: Path) -> None:
+    """One checkpoint, the mean of two, and one for a part of the network; another configuration is refused."""
+    wanted = fsrcnn_recipe(pictures, steps=1)
+    paths = []
+    for seed in (1, 2):
+        wanted["training"]["seed"] = seed
+        paths.append(train(recipe(wanted), tmp_path / str(seed), device="cpu"))
+    one, two = (load_file(str(path)) for path in paths)
+    wanted["training"]["start"] = paths
+    mean = first_network(recipe(wanted)).state_dict()
+    for name, tensor in mean.items():
+        torch.testing.assert_close(tensor, (one[name] + two[name]) / 2)
+    wanted["training"]["start"] = {"enlarger": paths[0]}
+    wanted["network"]["name"] = "fsrcnn+delta"
+    part = first_network(recipe(wanted)).state_dict()
+    assert all(torch.equal(part[f"enlarger.{name}"], tensor) for name, tensor in one.items())
+    wanted["network"]["features"] = 9
+    with pytest.raises(CheckpointError, match="make them agree"):
+        first_network(recipe(wanted))
 
 
 def test_another_run_is_never_overwritten_nor_resumed_by_mistake(pictures: Path, tmp_path: Path) -> None:

@@ -148,7 +148,8 @@ class Training(Table):
     clip
         Largest norm of the gradient.
     start
-        A checkpoint whose weights are the first ones; or a table of parts of the network (module names) and theirs.
+        A checkpoint whose weights are the first ones; a list of them, of whose weights the mean is taken (Wortsman et
+        al. 2022, arXiv:2203.05482); or a table of parts of the network (module names) and theirs.
     keep
         How many of the last checkpoints stay, besides the best.
     """
@@ -162,7 +163,7 @@ class Training(Table):
     exact_steps: int = 0
     average: float = 0.999
     clip: float = 1.0
-    start: Path | dict[str, Path] | None = None
+    start: Path | tuple[Path, ...] | dict[str, Path] | None = None
     threads: int = 0
     save_every: Count = 500
     keep: Count = 3

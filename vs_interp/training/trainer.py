@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..checkpoint import load_checkpoint
@@ -159,15 +161,24 @@ def first_network(recipe: Recipe) -> Network:
         raise ArgumentError(f"the recipe's network has {values}: {recipe.network['name']} takes {known}") from error
     network.initialise()
     start = recipe.training.start
-    for part, path in (start if isinstance(start, dict) else {"": start}).items():
-        if path is None:
-            continue
-        target, found = network.get_submodule(part), load_checkpoint(path)
-        if not isinstance(target, Network) or type(found) is not type(target) or found.config != target.config:
-            wanted = target.config if isinstance(target, Network) else type(target).__name__
-            raise CheckpointError(f"{path} holds {found.config}, the recipe asks for {wanted}: make them agree")
-        target.load_state_dict(found.state_dict())
+    if isinstance(start, dict):
+        for part, path in start.items():
+            begin_with(network.get_submodule(part), (path,))
+    elif start is not None:
+        begin_with(network, start if isinstance(start, tuple) else (start,))
     return network
+
+
+def begin_with(network: nn.Module, paths: Sequence[Path]) -> None:
+    """Give a network, or a part of one, the mean of the weights in checkpoints of the same configuration."""
+    states = []
+    for path in paths:
+        found = load_checkpoint(path)
+        if not isinstance(network, Network) or type(found) is not type(network) or found.config != network.config:
+            wanted = network.config if isinstance(network, Network) else type(network).__name__
+            raise CheckpointError(f"{path} holds {found.config}, the recipe asks for {wanted}: make them agree")
+        states.append(found.state_dict())
+    network.load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
 
 
 def channels_last(network: Network) -> Network:
