@@ -20,6 +20,7 @@ from vs_interp.cli.demo import write_png
 from vs_interp.cli.main import COMMANDS, group, main
 from vs_interp.cli.options import parse_backend
 from vs_interp.errors import ArgumentError
+from vs_interp.ffmpeg import find_ffmpeg, keep_time_stamps
 
 from .support import ROOT
 from .video import ffmpeg, make_variable, make_video, time_stamps
@@ -98,6 +99,18 @@ def test_convert_divides_variable_durations_exactly(tmp_path: Path) -> None:
     after = time_stamps(output)
     assert after[::3] == before
     assert after[1:-3:3] == [first + (second - first) / 3 for first, second in itertools.pairwise(before)]
+
+
+@needs_weights
+def test_a_rate_that_varies_only_later_is_followed(tmp_path: Path) -> None:
+    """Of 4.8 s the first 4 s show every frame of 30 a second, the rest every third: nothing may be shown too soon."""
+    source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    ffmpeg("-f", "lavfi", "-i", "color=s=32x32:r=30:d=4.8", "-vf", "select='lt(n,120)+not(mod(n,3))'",
+           *keep_time_stamps(find_ffmpeg()), "-c:v", "libx264", "-pix_fmt", "yuv420p", source)  # fmt: skip
+    assert convert(source, output, "--fps", "60") == 0
+    shown = time_stamps(source)[-1]
+    assert Fraction(47, 10) <= shown <= time_stamps(output)[-1] <= shown + Fraction(1, 10)
+    assert time_stamps(output) == [Fraction(n, 60) for n in range(len(time_stamps(output)))]
 
 
 @pytest.mark.parametrize("variable", [False, True])

@@ -88,6 +88,17 @@ def test_variable_rate_keeps_exact_time_stamps(tmp_path: Path, each_ffmpeg: str)
     assert after[1::2][:-1] == [(a + b) / 2 for a, b in itertools.pairwise(before)]
 
 
+def test_matroska_states_the_mean_of_a_variable_rate(tmp_path: Path, each_ffmpeg: str) -> None:
+    """And not what libav takes for granted, 24 frames a second, by which televisions set their own rate."""
+    source, output = make_variable(tmp_path / "in.mp4"), tmp_path / "out.mkv"
+    convert(source, output, [doubled], quiet=True)
+    stamps = time_stamps(output)
+    mean = (len(stamps) - 1) / (stamps[-1] - stamps[0])
+    with av.open(str(output)) as container:
+        rate = container.streams.video[0].average_rate
+        assert rate is not None and abs(rate - mean) < 0.05 * mean
+
+
 def test_milliseconds_of_matroska_are_seen_as_the_constant_rate_they_round(tmp_path: Path) -> None:
     source, output = make_video(tmp_path / "in.mkv"), tmp_path / "out.mp4"
     convert(source, output, [], quiet=True)

@@ -147,10 +147,11 @@ def interpolation(network: str, *, factor: Fraction | None = None, fps: Fraction
     def step(stream: Stream) -> Stream:
         from vs_interp import filters
 
-        from .source import Stream
+        from .source import Stream, without_rate
 
         rate = {"factor": factor} if fps is None else {"fps": fps}
-        clip = getattr(filters, INTERPOLATIONS[network])(stream.clip, **rate, **options)
+        clip = stream.clip if fps is None or stream.tick is None else without_rate(stream.clip)
+        clip = getattr(filters, INTERPOLATIONS[network])(clip, **rate, **options)
         if stream.tick is None or factor is None:
             return Stream(clip, None)
         return Stream(clip, stream.tick / factor.numerator)

@@ -57,7 +57,8 @@ class FrameWriter:
         self._planes = (1, 2, 0) if clip.format.color_family == vs.RGB else range(clip.format.num_planes)
         self._number, self._time = 0, Fraction(0)
         self._container = av.open(f"pipe:{pipe}", "w", format=encoding.pipe_format)
-        self._stream = self._container.add_stream("rawvideo")
+        nominal = clip.fps.limit_denominator(1001) if clip.fps else None  # what the file will be said to be, on average
+        self._stream = self._container.add_stream("rawvideo", rate=nominal)
         self._stream.width, self._stream.height = clip.width, clip.height
         self._stream.pix_fmt, self._stream.time_base = pixel_format(clip.format), self._tick
 

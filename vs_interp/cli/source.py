@@ -79,6 +79,23 @@ def open_source(path: Path) -> Source:
     return Source(path=path, stream=stream, start=start, subtitles=subtitles, tags=tags)
 
 
+def without_rate(clip: vs.VideoNode) -> vs.VideoNode:
+    """Return the clip without a frame rate, so that the duration of each frame counts and no filter guesses.
+
+    The rate's own duration goes to frames that have none, as BestSource's last may not.
+    """
+    from vs_interp.filters.durations import lasts
+
+    def timed(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        frame, seconds = f.copy(), lasts(f, clip.fps)
+        if seconds is not None:
+            frame.props["_DurationNum"], frame.props["_DurationDen"] = seconds.numerator, seconds.denominator
+        return frame
+
+    rateless = vs.core.std.BlankClip(clip, fpsnum=0, fpsden=1, keep=True)
+    return rateless.std.ModifyFrame(clip, timed)
+
+
 def is_constant(stamps: Sequence[int], tick: Fraction, fps: Fraction) -> bool:
     """Whether time stamps (in ticks of so many seconds) are those of a constant rate, rounded to ticks."""
     if NO_TIME_STAMP in stamps:
