@@ -21,7 +21,7 @@ from .planes import check_clip
 from .routes import Route, enlarged, find_route, shrunk
 from .scenes import DEFAULT_THRESHOLD, check_threshold
 from .serve import Batch, deal, serve
-from .timeline import Rate, Timeline, as_factor, as_rate, by_factor, by_rate
+from .timeline import HIGHEST_FACTOR, Rate, Timeline, as_factor, as_rate, by_factor, by_rate
 
 core = vs.core
 
@@ -195,9 +195,13 @@ def _timeline(clip: vs.VideoNode, factor: Any, fps: Any) -> tuple[Timeline, Frac
         raise ArgumentError(
             f"fps is {float(wanted):g}, and the clip already has {float(source_rate):g}: ask for more, or drop frames"
         )
+    if wanted > HIGHEST_FACTOR * source_rate:
+        raise ArgumentError(
+            f"fps is {float(wanted):g}, more than {HIGHEST_FACTOR} times the {float(source_rate):g} of the clip: "
+            "ask for less"
+        )
     if durations is None:
-        return by_factor(len(clip), as_factor(wanted / clip.fps)), wanted
-    as_factor(wanted / source_rate)
+        return by_factor(len(clip), wanted / clip.fps), wanted
     return by_rate(durations, wanted), wanted
 
 

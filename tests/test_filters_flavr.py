@@ -19,6 +19,7 @@ from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import BackendError
 from vs_interp.spec import NetworkSpec, Output, Window
+from vs_interp.weights import find
 
 from .clips import CPU, Noting, clip_of, durations_of, lasting, moving, pictures, same, with_props
 from .conftest import Exported
@@ -169,4 +170,12 @@ def test_memory_is_estimated_from_the_graph_and_too_little_of_it_is_refused(mode
     assert working_memory(file, 60, 41) == 4 * (9 * frame + 16)
     assert slots_that_fit(file, Profile(width=64, height=48), 3) == 3
     with pytest.raises(BackendError, match=r"flavr at 4000000x2000000 needs at least \d+.\d GiB, and .*scale=0.5"):
+        slots_that_fit(file, Profile(width=4_000_000, height=2_000_000), 2)
+
+
+@pytest.mark.parametrize(("name", "advice"), [("super-slomo-small", "a smaller clip"), ("fsrcnn-x2", "tiles")])
+def test_too_little_memory_names_only_what_the_filter_offers(name: str, advice: str) -> None:
+    """super_slomo takes no ``scale=``; upscale takes ``tile=``."""
+    file = ModelFile.load(find(name).model_file)
+    with pytest.raises(BackendError, match=f"free: use {advice}"):
         slots_that_fit(file, Profile(width=4_000_000, height=2_000_000), 2)

@@ -89,6 +89,7 @@ def test_a_clip_that_cannot_be_worked_on(make: Callable[[], Any], words: str) ->
         ({"factor": "2"}, "factor is '2': it must be a number"),
         ({"fps": 23.976}, "fps is 23.976, and the clip already has 24: ask for more"),
         ({"fps": 24}, "fps is 24, and the clip already has 24: ask for more"),
+        ({"fps": 3073}, "fps is 3073, more than 128 times the 24 of the clip: ask for less"),
         ({"fps": 0}, "fps is 0: it must be above 0"),
         ({"fps": (60, 0)}, r"fps is \(60, 0\): a pair must be two whole numbers"),
         ({"fps": float("inf")}, "fps is inf: it must be a number"),

@@ -10,7 +10,7 @@ from vs_interp.errors import BackendError
 
 from .model_file import ModelFile
 from .profile import Profile
-from .reach import POINTWISE
+from .reach import POINTWISE, reach
 from .shapes import static_shapes
 
 GIB = 2**30
@@ -28,14 +28,20 @@ def slots_that_fit(model: ModelFile, profile: Profile, wanted: int) -> int:
     needed = working_memory(model, profile.width, profile.height)
     fitting = min(wanted, free // needed)
     if fitting < 1:
-        smaller = "a smaller size (scale=0.5)" if model.spec.between else "tiles (tile=512)"
         raise BackendError(
             f"{model.spec.name} at {profile.width}x{profile.height} needs at least {needed / GIB:.1f} GiB, and "
-            f"{free / GIB:.1f} GiB are free: use {smaller}, or end other programs"
+            f"{free / GIB:.1f} GiB are free: use {_smaller(model)}, or end other programs"
         )
     if fitting < wanted:
         print(f"vs-interp: there is memory for {fitting} of {wanted} slots", file=sys.stderr)
     return fitting
+
+
+def _smaller(model: ModelFile) -> str:
+    """Return what needs less memory: what the network's filter offers, else a smaller clip."""
+    if model.spec.between:
+        return "a smaller clip" if model.spec.takes_time else "a smaller size (scale=0.5)"
+    return "a smaller clip" if reach(model) is None else "tiles (tile=512)"
 
 
 def free_memory() -> int | None:
