@@ -272,6 +272,13 @@ def test_a_file_that_the_user_has_becomes_a_model_file_once(
     assert "damaged" in damaged.stdout
 
 
+def test_what_cannot_be_fetched_is_said_by_its_error_alone(cache: Path) -> None:
+    """No bar that was never shown leaves an empty line in a log."""
+    result = CliRunner().invoke(command, ["get", "flavr-2x"])
+    assert isinstance(result.exception, DownloadError)
+    assert result.output == ""
+
+
 def test_the_list_names_every_entry(cache: Path) -> None:
     listed = {entry["name"]: entry for entry in json.loads(run("list", "--json").stdout)}
     assert list(listed) == list(catalogue())

@@ -111,8 +111,8 @@ def _find(cache: EngineCache, name: str) -> Entry:
     """Return the only engine whose name begins like that."""
     found = [entry for entry in cache.entries() if entry.path.stem.startswith(name)]
     if len(found) != 1:
-        count = "no engine" if not found else f"{len(found)} engines"
-        raise ArgumentError(f"{count} in {cache.folder} begin with {name!r}: see `vs-interp engines list`")
+        count = "no engine's name begins" if not found else f"the names of {len(found)} engines begin"
+        raise ArgumentError(f"in {cache.folder} {count} with {name!r}: see `vs-interp engines list`")
     return found[0]
 
 
