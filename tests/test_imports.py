@@ -51,6 +51,24 @@ def test_the_rooms_import_in_one_direction(folder: str) -> None:
         assert not hits, f"{file}: {hits}"
 
 
+@pytest.mark.parametrize("package", ["torch", "vapoursynth"])
+def test_heavy_packages_are_imported_where_the_contributors_guide_says(package: str) -> None:
+    """The command line may import both, inside functions: ``--help`` is quick, as test_cli.py sees to."""
+    allowed = {
+        "torch": ["vs_interp/networks/", "vs_interp/training/", "vs_interp/checkpoint.py", "vs_interp/ncnn.py",
+                  "trt_build/export.py", "trt_build/torch_front_end.py", "trt_build/torch_parts.py"],
+        "vapoursynth": ["filters/"],
+    }[package]  # fmt: skip
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    assert all(place.removeprefix("vs_interp/").removeprefix("trt_build/") in guide for place in allowed)
+    for folder in ("vs_interp", "trt_build", "filters"):
+        for file in (ROOT / folder).rglob("*.py"):
+            place = file.relative_to(ROOT).as_posix()
+            if place.startswith(("vs_interp/cli/", *allowed)):
+                continue
+            assert not re.search(rf"^\s*(?:from|import) {package}\b", file.read_text(), re.MULTILINE), place
+
+
 def test_the_public_names_are_there() -> None:
     for name in vs_interp.__all__:
         assert getattr(vs_interp, name) is not None

@@ -1,4 +1,4 @@
-"""Write a PyTorch network as a model file, and check that the graph equals the network.  The only torch import here."""
+"""Write a PyTorch network as a model file, and check that the graph equals the network."""
 
 from __future__ import annotations
 
