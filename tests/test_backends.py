@@ -91,6 +91,12 @@ def test_options_that_cannot_be_used_are_errors_at_once(options: dict[str, Any],
         TensorRT(**options)
 
 
+@pytest.mark.parametrize("options", [{"threads": 0}, {"slots": -1}, {"threads": "2"}, {"slots": 1.5}])
+def test_threads_and_slots_are_whole_numbers(options: dict[str, Any]) -> None:
+    with pytest.raises(ArgumentError, match=r"OpenVINO\(threads=.*\): both must be whole numbers from 1 up"):
+        OpenVINO(**options)
+
+
 def test_where_and_how_many_are_not_the_engines_identity() -> None:
     """The same engine serves on another GPU of a kind, and with two streams or three."""
     same = TensorRT(streams=2).build_options().identity()

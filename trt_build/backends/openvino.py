@@ -51,8 +51,11 @@ class OpenVINO(Backend):
     name: ClassVar[str] = "openvino"
 
     def __post_init__(self) -> None:
-        if self.threads < 1 or (self.slots is not None and self.slots < 1):
-            raise ArgumentError(f"OpenVINO(threads={self.threads}, slots={self.slots}): both must be 1 or more")
+        counts = [self.threads] if self.slots is None else [self.threads, self.slots]
+        if not all(isinstance(count, int) and count >= 1 for count in counts):
+            raise ArgumentError(
+                f"OpenVINO(threads={self.threads!r}, slots={self.slots!r}): both must be whole numbers from 1 up"
+            )
         if self.precision not in ("fp32", "bf16"):
             raise ArgumentError(f"OpenVINO(precision={self.precision!r}): it must be 'fp32' or 'bf16'")
         if self.planes not in ("rgb", "native"):
