@@ -283,9 +283,9 @@ def test_last_words_skip_what_only_repeats() -> None:
     log += "encoder - maybe incorrect parameters\nConversion failed!\n"
     assert last_words(log) == "Error setting option crf to value abc"
     assert last_words("Conversion failed!\n") == ""
-    log = "[webm @ 0x56] Only VP8 or VP9 or AV1 video are supported for WebM.\n[out#0/webm @ 0x55] Could not write header "
-    log += "(incorrect codec parameters ?): Invalid argument\n"
-    assert last_words(log) == "Only VP8 or VP9 or AV1 video are supported for WebM"
+    log = "[webm @ 0x56] Only VP9 is supported for WebM.\n[out#0/webm @ 0x55] Could not write header (incorrect codec "
+    log += "parameters ?): Invalid argument\n"
+    assert last_words(log) == "Only VP9 is supported for WebM"
 
 
 def test_version_is_read_from_the_binary(each_ffmpeg: str) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from .errors import EncoderError
 
 REPEATS_OTHERS = (
-    "Conversion failed", "Could not open encoder", "Could not write header", "Error applying encoder", "Error initializing output",
-    "Error opening output", "Error selecting an encoder", "Error sending frames", "Error splitting the argument",
-    "Error while filtering", "Error while opening encoder", "Nothing was written", "Task finished",
-    "Terminating thread",
+    "Conversion failed", "Could not open encoder", "Could not write header", "Error applying encoder",
+    "Error initializing output", "Error opening output", "Error selecting an encoder", "Error sending frames",
+    "Error splitting the argument", "Error while filtering", "Error while opening encoder", "Nothing was written",
+    "Task finished", "Terminating thread",
 )  # fmt: skip
 """Beginnings of messages that only say that an earlier message was fatal."""
 
