@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from vs_interp.checkpoint import load_checkpoint
+from vs_interp.checkpoint import load_checkpoint, load_mean
 from vs_interp.errors import CheckpointError
 from vs_interp.networks.flavr import Flavr, FlavrConfig
 from vs_interp.networks.fsrcnn import Fsrcnn, FsrcnnConfig
@@ -196,3 +196,19 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         CheckpointError, match=r"holds NaN or infinite weights in extract\.0\.weight: fetch or train it again"
     ):
         load_checkpoint(own_layout(tmp_path / "nan.safetensors", network))
+
+
+def test_several_checkpoints_of_one_network_have_a_mean(tmp_path: Path) -> None:
+    """Weights are averaged one by one; networks of another configuration have no mean with it."""
+    paths = []
+    for number, config in enumerate((FsrcnnConfig(), FsrcnnConfig(), FsrcnnConfig(scale=3))):
+        network = Fsrcnn(config)
+        with torch.no_grad():
+            network.enlarge.weight.fill_(number)
+        metadata = {"network": "fsrcnn", "config": json.dumps(asdict(config))}
+        paths.append(tmp_path / f"{number}.safetensors")
+        save_file(network.state_dict(), paths[-1], metadata)
+    mean = load_mean(paths[:2])
+    assert isinstance(mean, Fsrcnn) and bool((mean.enlarge.weight == 0.5).all())
+    with pytest.raises(CheckpointError, match="they have no mean"):
+        load_mean(paths[1:])

@@ -6,7 +6,7 @@ import datetime
 import importlib.util
 import json
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,21 @@ def load_checkpoint(path: Path) -> Network:
         network, tensors = _recognise(path, tensors)
     _fill(network, tensors, path)
     return network.eval()
+
+
+def load_mean(paths: Sequence[Path]) -> Network:
+    """Return the network whose weights are the mean of those in several checkpoints, in evaluation mode.
+
+    The mean of checkpoints of one training is often better than each of them (Wortsman et al. 2022, arXiv:2203.05482).
+    Raises :class:`CheckpointError` as :func:`load_checkpoint` does, and where networks or configurations differ.
+    """
+    mean, *others = (load_checkpoint(path) for path in paths)
+    for path, other in zip(paths[1:], others, strict=True):
+        if type(other) is not type(mean) or other.config != mean.config:
+            raise CheckpointError(f"{path} holds {other.config}, {paths[0]} holds {mean.config}: they have no mean")
+    states = [network.state_dict() for network in (mean, *others)]
+    mean.load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
+    return mean
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..checkpoint import load_checkpoint
+from ..checkpoint import load_mean
 from ..errors import ArgumentError, CheckpointError
 from ..networks.base import Network
 from ..registry import network_class
@@ -171,14 +171,11 @@ def first_network(recipe: Recipe) -> Network:
 
 def begin_with(network: nn.Module, paths: Sequence[Path]) -> None:
     """Give a network, or a part of one, the mean of the weights in checkpoints of the same configuration."""
-    states = []
-    for path in paths:
-        found = load_checkpoint(path)
-        if not isinstance(network, Network) or type(found) is not type(network) or found.config != network.config:
-            wanted = network.config if isinstance(network, Network) else type(network).__name__
-            raise CheckpointError(f"{path} holds {found.config}, the recipe asks for {wanted}: make them agree")
-        states.append(found.state_dict())
-    network.load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
+    found = load_mean(paths)
+    if not isinstance(network, Network) or type(found) is not type(network) or found.config != network.config:
+        wanted = network.config if isinstance(network, Network) else type(network).__name__
+        raise CheckpointError(f"{paths[0]} holds {found.config}, the recipe asks for {wanted}: make them agree")
+    network.load_state_dict(found.state_dict())
 
 
 def channels_last(network: Network) -> Network:
