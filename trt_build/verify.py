@@ -18,6 +18,7 @@ from .model_file import ModelFile
 from .precision import to_half
 from .probe import Probe, probe, to_planes
 from .profile import Profile
+from .signal_stack import signal_stack_kept
 
 if TYPE_CHECKING:
     from .backends.base import Session
@@ -100,7 +101,8 @@ def run_graph(
     try:
         model = core.read_model(shown.SerializeToString(), b"")
         model.reshape({port.get_any_name(): list(inputs[port.get_any_name()].shape) for port in model.inputs})
-        compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        with signal_stack_kept():
+            compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         found = compiled({port.get_any_name(): inputs[port.get_any_name()] for port in model.inputs})
     except RuntimeError as error:
         raise BackendError(f"OpenVINO cannot run the graph: {str(error).strip().splitlines()[-1]}") from error

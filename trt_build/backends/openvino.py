@@ -17,6 +17,7 @@ from ..colour import with_planes
 from ..memory import slots_that_fit
 from ..model_file import ModelFile
 from ..profile import GRAYS, RGBS, Profile
+from ..signal_stack import signal_stack_kept
 from ..subpixel import with_subpixels
 from .base import Backend, Picture, Session
 from .frames import fill
@@ -95,10 +96,11 @@ class OpenVINO(Backend):
         }
         size = model.spec.padded(profile.height), model.spec.padded(profile.width)
         try:
-            state, synthesis = (
-                None if part is None else core.compile_model(_static(core, part, size), "CPU", options)
-                for part in model.split()
-            )
+            with signal_stack_kept():
+                state, synthesis = (
+                    None if part is None else core.compile_model(_static(core, part, size), "CPU", options)
+                    for part in model.split()
+                )
         except RuntimeError as error:
             raise BackendError(f"OpenVINO cannot compile the model: {str(error).strip().splitlines()[-1]}") from error
         assert synthesis is not None
