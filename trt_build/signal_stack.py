@@ -1,8 +1,8 @@
 """The stack that signals are handled on, which OpenVINO 2026.4 takes from the thread that compiles a model.
 
-``compile_model`` sets an alternate signal stack of its own (sigaltstack(2)), and a compiled model that goes puts back the
-one that it found.  Where two go in the order in which they came, the first one's stays, whose memory is gone; the next
-signal, a Ctrl-C say, then ends the process with a segmentation fault.
+``compile_model`` sets an alternate signal stack of its own (sigaltstack(2)), and a compiled model that goes puts back
+the one that it found.  Where two go in the order in which they came, the first one's stays, whose memory is gone; the
+next signal, a Ctrl-C say, then ends the process with a segmentation fault.
 """
 
 from __future__ import annotations
