@@ -18,6 +18,7 @@ from trt_build.backends.openvino import OpenVINO
 from trt_build.colour import with_planes
 from trt_build.model_file import ModelFile, with_spec
 from trt_build.profile import PlaneFormat, Profile
+from trt_build.signal_stack import signal_stack_kept
 from vs_interp.spec import NetworkSpec, Window
 
 from .support import ROOT, SHARED
@@ -60,7 +61,8 @@ def run(graph: ModelProto | None, inputs: Mapping[str, NDArray[Any]]) -> list[ND
     """Return the outputs of a graph; inputs that it does not have are left out."""
     assert graph is not None
     options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": "1"}
-    compiled = RUNTIME.compile_model(RUNTIME.read_model(graph.SerializeToString(), b""), "CPU", options)
+    with signal_stack_kept():
+        compiled = RUNTIME.compile_model(RUNTIME.read_model(graph.SerializeToString(), b""), "CPU", options)
     request = compiled.create_infer_request()
     request.infer({port: inputs[port.get_any_name()] for port in compiled.inputs})
     return [tensor.data.copy() for tensor in request.output_tensors]

@@ -1,7 +1,9 @@
-"""Fixtures that several files share since they take long to make."""
+"""Fixtures that several files share since they take long to make, and what holds for every test."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +12,20 @@ import pytest
 
 if TYPE_CHECKING:
     from vs_interp.networks.flavr import Flavr
+
+
+@pytest.fixture(autouse=True)
+def the_signal_stack_stays() -> Iterator[None]:
+    """No test leaves another signal stack than it found (:mod:`trt_build.signal_stack`): later ones send signals."""
+    if sys.platform != "linux":
+        yield
+        return
+    from trt_build.signal_stack import signal_stack
+
+    before = signal_stack()
+    yield
+    after = signal_stack()
+    assert (after.pointer, after.size) == (before.pointer, before.size)
 
 
 @dataclass(frozen=True)

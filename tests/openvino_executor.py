@@ -13,6 +13,7 @@ import openvino
 from numpy.typing import NDArray
 
 from trt_build.backends.slots import Executors
+from trt_build.signal_stack import signal_stack_kept
 
 from .simulated_device import STREAMS
 
@@ -23,7 +24,8 @@ class OpenVINOExecutor:
     def __init__(self, graph: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
         model = openvino.Core().read_model(graph.SerializeToString(), b"")
         model.reshape({port: shapes[port.get_any_name()] for port in model.inputs if port.partial_shape.is_dynamic})
-        compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        with signal_stack_kept():
+            compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         self._request = compiled.create_infer_request()
         ports = [_Port(port) for port in (*compiled.inputs, *compiled.outputs)]
         self._ports = {port.name: port for port in ports}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -17,7 +16,6 @@ import tomli_w
 import torch
 from safetensors.torch import load_file
 
-from trt_build.signal_stack import DISABLED, SignalStack
 from vs_interp.checkpoint import load_checkpoint
 from vs_interp.errors import ArgumentError, CheckpointError, DatasetError
 from vs_interp.registry import NETWORKS
@@ -41,13 +39,6 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
     write_pictures(folder)
     return folder
-
-
-@pytest.fixture(autouse=True)
-def ordinary_signal_stack() -> None:
-    """Handle signals on the ordinary stack: models that tests before these dropped may have left a dead one."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).sigaltstack(ctypes.byref(SignalStack(flags=DISABLED)), None)
 
 
 def recipe(values: dict[str, Any]) -> Recipe:

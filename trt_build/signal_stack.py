@@ -12,9 +12,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-DISABLED = 2
-"""``SS_DISABLE``: signals are handled on the ordinary stack."""
-
 
 class SignalStack(ctypes.Structure):
     """``stack_t`` of Linux."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..errors import ArgumentError
 from ..spec import NetworkSpec, Output, Window
 from .base import Network
 from .unet import UNet
-from .warp import Padding, Warp
+from .warp import Padding, Sampling, Warp
 
 PUBLISHED_MEAN = (0.429, 0.431, 0.397)
 
@@ -38,9 +40,13 @@ class SuperSloMoConfig:
         Subtracted from RGB in [0, 1] before anything else, added back at the end.
     flow_gain
         The flow networks' outputs are multiplied by it: with a gain of 8 small weights reach large motion.
-    flow_scale
-        The flow network works on pictures this many times smaller, and its flow is scaled up again: a quarter of
-        the cost and twice the reach at 2.
+    flow_scales
+        How many times smaller the pictures are that the flow network works on, from step to step.  Its first flow is
+        scaled up; each further step gives what is still missing between a frame and the other one warped along the
+        flow so far (iterative residual refinement, Hur and Roth 2019, arXiv:1904.05290).  The published network has
+        one step at full size; ``(4, 2)`` costs half as much and reaches four times as far.
+    sampling
+        How the two frames that are blended are read between their pixels.
     linear_output
         Leave out the LeakyReLU after the last convolution, which the published network has.
     """
@@ -53,8 +59,20 @@ class SuperSloMoConfig:
     exact_warp: bool = False
     mean: tuple[float, float, float] = PUBLISHED_MEAN
     flow_gain: float = 1.0
-    flow_scale: int = 1
     linear_output: bool = False
+    flow_scales: tuple[int, ...] = (1,)
+    sampling: Sampling = "bilinear"
+
+
+def _smaller(picture: Tensor, times: int) -> Tensor:
+    return picture if times == 1 else functional.avg_pool2d(picture, times)
+
+
+def _larger(flow: Tensor, times: int) -> Tensor:
+    """Scale a flow field up, its lengths with its size."""
+    if times == 1:
+        return flow
+    return functional.interpolate(flow * times, scale_factor=float(times), mode="bilinear", align_corners=False)
 
 
 class _Residual(nn.Module):
@@ -105,11 +123,17 @@ class SuperSloMo(Network):
     def __init__(self, config: SuperSloMoConfig | None = None) -> None:
         super().__init__()
         config = config or SuperSloMoConfig()
+        scales = config.flow_scales
+        if not scales or min(scales) < 1 or any(coarse % fine for coarse, fine in pairwise(scales)):
+            raise ArgumentError(
+                f"flow_scales={list(scales)}: give sizes each of which divides the one before, as [4, 2]"
+            )
         self.config: SuperSloMoConfig = config
         options: Any = {name: getattr(config, name) for name in ("width", "skip", "first_kernel", "linear_output")}
         self.flow_network = UNet(6, 4, **options)
         self.synthesis_network = UNet(20, 5, **options)
         self.warp = Warp(config.align_corners, config.padding, config.exact_warp)
+        self.last_warp = Warp(config.align_corners, config.padding, config.exact_warp, config.sampling)
         self.add_residual = _Residual()
         self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
         self.mean: Tensor
@@ -121,10 +145,10 @@ class SuperSloMo(Network):
             name="super-slomo",
             window=Window(offsets=(0, 1)),
             output=Output(times=None),
-            multiple_of=32 * self.config.flow_scale,
-            minimum=32 * self.config.flow_scale,
+            multiple_of=32 * max(self.config.flow_scales),
+            minimum=32 * max(self.config.flow_scales),
             state=("flow01", "flow10", "features"),
-            fp32_islands=("*/warp/*", "*/add_residual/*", "GridSample"),
+            fp32_islands=("*/warp/*", "*/last_warp/*", "*/add_residual/*", "GridSample"),
         )
 
     @classmethod
@@ -152,14 +176,22 @@ class SuperSloMo(Network):
 
     def flow(self, frame0: Tensor, frame1: Tensor) -> tuple[Tensor, Tensor]:
         """Return the flows F01 and F10 (B×2×H×W, pixels); they do not depend on the time."""
-        pair = torch.cat((frame0 - self.mean, frame1 - self.mean), 1)
-        scale = self.config.flow_scale
-        if scale > 1:
-            pair = functional.avg_pool2d(pair, scale)
-        flow = self.flow_network(pair).float() * (self.config.flow_gain * scale)
-        if scale > 1:
-            flow = functional.interpolate(flow, scale_factor=float(scale), mode="bilinear", align_corners=False)
+        first, second = frame0 - self.mean, frame1 - self.mean
+        scale, *finer = self.config.flow_scales
+        flow = self._flow(_smaller(first, scale), _smaller(second, scale))
+        for next_scale in finer:
+            flow, scale = _larger(flow, scale // next_scale), next_scale
+            near, far = _smaller(first, scale), _smaller(second, scale)
+            ahead = self._flow(near, self.warp(far, flow[:, :2]))[:, :2]
+            back = self._flow(self.warp(near, flow[:, 2:]), far)[:, 2:]
+            flow = self.add_residual(flow, torch.cat((ahead, back), 1))
+        flow = _larger(flow, scale)
         return flow[:, :2], flow[:, 2:]
+
+    def _flow(self, first: Tensor, second: Tensor) -> Tensor:
+        """Return both flows between two pictures (B×4×H×W), in their own pixels."""
+        flow: Tensor = self.flow_network(torch.cat((first, second), 1)).float()
+        return flow * self.config.flow_gain
 
     def known(self, frame0: Tensor, frame1: Tensor) -> Known:
         """Return what does not depend on the time."""
@@ -182,7 +214,7 @@ class SuperSloMo(Network):
         flow_t0 = self.add_residual(guess_t0, refined[:, 0:2] * gain)
         flow_t1 = self.add_residual(guess_t1, refined[:, 2:4] * gain)
         visible0 = torch.sigmoid(refined[:, 4:5].float())
-        warped0, warped1 = self.warp(first, flow_t0), self.warp(second, flow_t1)
+        warped0, warped1 = self.last_warp(first, flow_t0), self.last_warp(second, flow_t1)
         weight0, weight1 = (1 - time) * visible0, time * (1 - visible0)
         frame = (weight0 * warped0 + weight1 * warped1) / (weight0 + weight1) + self.mean
         return Synthesis(

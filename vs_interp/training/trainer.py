@@ -170,12 +170,20 @@ def first_network(recipe: Recipe) -> Network:
 
 
 def begin_with(network: nn.Module, paths: Sequence[Path]) -> None:
-    """Give a network, or a part of one, the mean of the weights in checkpoints of the same configuration."""
+    """Give a network, or a part of one, the mean of the weights in checkpoints of the same network.
+
+    Settings that have no weights may differ (``flow_scales``, say).  Raises :class:`CheckpointError` where weights do.
+    """
     found = load_mean(paths)
-    if not isinstance(network, Network) or type(found) is not type(network) or found.config != network.config:
+    if type(found) is not type(network) or shapes(found) != shapes(network):
         wanted = network.config if isinstance(network, Network) else type(network).__name__
         raise CheckpointError(f"{paths[0]} holds {found.config}, the recipe asks for {wanted}: make them agree")
     network.load_state_dict(found.state_dict())
+
+
+def shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Return the weights' names and shapes."""
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
 
 
 def channels_last(network: Network) -> Network:
