@@ -16,9 +16,12 @@ from .formats import PictureSize, parse_format
 
 if TYPE_CHECKING:
     from trt_build.build import BuildOptions
+    from trt_build.cache import Entry
+    from trt_build.dynamic import Size
     from trt_build.engine import Engine
     from trt_build.model_file import ModelFile
     from trt_build.profile import Matrix, Profile, Siting
+    from trt_build.runtimes import Runtime
     from trt_build.targets import Target
 
 SIZE = PictureSize()
@@ -45,23 +48,11 @@ SIZE = PictureSize()
 @click.option("-o", "folder", type=click.Path(path_type=Path, file_okay=False), help="Not the cache, but this folder.")
 @click.option("--json", "machine", is_flag=True, help="Print JSON.")
 def command(
-    *,
-    model: str,
-    size: tuple[int, int] | None,
-    name: str | None,
-    gpu: str,
-    runtime: Literal["tensorrt", "rtx", "openvino"] | None,
-    dynamic: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None,
-    optimization: int,
-    workspace: int | None,
-    streams: int | None,
-    matrix: Matrix | None,
-    full_range: bool | None,
-    siting: Siting,
-    checkpoint: Path | None,
-    folder: Path | None,
+    *, model: str, size: Size | None, name: str | None, gpu: str, runtime: Runtime | Literal["openvino"] | None,
+    dynamic: tuple[Size, Size, Size] | None, optimization: int, workspace: int | None, streams: int | None,
+    matrix: Matrix | None, full_range: bool | None, siting: Siting, checkpoint: Path | None, folder: Path | None,
     machine: bool,
-) -> None:
+) -> None:  # fmt: skip
     """Build FP16 engines of MODEL (a file, or a name of `vs-interp weights list`) and verify them.
 
     \b
@@ -76,21 +67,12 @@ def command(
     from trt_build.backends.slots import MOST_STREAMS
     from trt_build.build import BuildOptions
     from trt_build.model_file import ModelFile
-    from trt_build.profile import Profile
     from trt_build.runtimes import missing
 
     from ..weights import resolve
 
-    if (size is None) == (dynamic is None):
-        raise ArgumentError("give one of --size and --dynamic")
-    if checkpoint is not None and gpu != "current":
-        raise ArgumentError(f"--gpu {gpu}: torch-tensorrt builds for this machine's GPU only, leave it out")
-    usual = dynamic[1] if dynamic is not None else size
-    assert usual is not None
-    planes = parse_format(
-        name or ("RGBS" if checkpoint else "YUV420P8"), usual, matrix=matrix, full_range=full_range, siting=siting
-    )
-    profile = Profile(width=usual[0], height=usual[1], planes=planes)
+    wanted = name or ("RGBS" if checkpoint else "YUV420P8")
+    profile = _profile(size, dynamic, wanted, matrix=matrix, full_range=full_range, siting=siting)
     file = ModelFile.load(resolve(model, network="super-slomo"))
     if runtime == "openvino":
         rows = [_compile(file, profile)]
@@ -103,29 +85,28 @@ def command(
             dynamic=None if dynamic is None else (dynamic[0], dynamic[2]),
             front_end="onnx" if checkpoint is None else "torch",
         )
-        construct = None if checkpoint is None else _construction(checkpoint, file, profile, options)
-        rows = _build(file, profile, options, gpu=gpu, folder=folder, construct=construct)
-    if machine:
-        click.echo(json.dumps(rows, indent=1))
-        return
-    for row in rows:
-        click.echo(_line(row))
+        rows = _build(file, profile, options, gpu=gpu, checkpoint=checkpoint, folder=folder)
+    click.echo(json.dumps(rows, indent=1) if machine else "\n".join(map(_line, rows)))
 
 
-def _construction(checkpoint: Path, file: ModelFile, profile: Profile, options: BuildOptions) -> Callable[[], Engine]:
-    """Return how the engine is built of a checkpoint."""
-    from trt_build.torch_front_end import build_engine_of, missing_front_end
+def _profile(
+    size: Size | None,
+    dynamic: tuple[Size, Size, Size] | None,
+    name: str,
+    *,
+    matrix: Matrix | None,
+    full_range: bool | None,
+    siting: Siting,
+) -> Profile:
+    """Return what is built for: planes of the size given, or of the one in the middle of a range."""
+    from trt_build.profile import Profile
 
-    from ..checkpoint import load_checkpoint
-
-    absent = missing_front_end()
-    if absent:
-        raise BackendError(absent)
-
-    network = load_checkpoint(checkpoint)
-    if network.spec != file.spec:
-        raise ArgumentError(f"{checkpoint} is {network.spec.name}, and not what the model was exported from")
-    return lambda: build_engine_of(network, profile, options)
+    if (size is None) == (dynamic is None):
+        raise ArgumentError("give one of --size and --dynamic")
+    usual = size if dynamic is None else dynamic[1]
+    assert usual is not None
+    planes = parse_format(name, usual, matrix=matrix, full_range=full_range, siting=siting)
+    return Profile(width=usual[0], height=usual[1], planes=planes)
 
 
 def _build(
@@ -134,8 +115,8 @@ def _build(
     options: BuildOptions,
     *,
     gpu: str,
+    checkpoint: Path | None,
     folder: Path | None,
-    construct: Callable[[], Engine] | None,
 ) -> list[dict[str, Any]]:
     """Build for every GPU named, and say what came of it."""
     from trt_build.cache import EngineCache
@@ -143,9 +124,12 @@ def _build(
     from trt_build.progress import bar
     from trt_build.targets import check_supported, parse_targets
 
+    if checkpoint is not None and gpu != "current":
+        raise ArgumentError(f"--gpu {gpu}: torch-tensorrt builds for this machine's GPU only, leave it out")
     targets = parse_targets(gpu)
     for target in targets:
         check_supported(target, options.runtime)
+    construct = None if checkpoint is None else _construction(checkpoint, file, profile, options)
     engines = EngineCache(folder)
     verify = _verification(file, profile, options)
     rows = []
@@ -157,17 +141,35 @@ def _build(
                 cache=engines, construct=construct, verify=verify(target), progress=progress,
             )  # fmt: skip
         entry = engines.find(engine_key(file, profile, options, target))
-        rows.append(
-            {
-                "target": str(target),
-                "runtime": options.runtime,
-                "file": None if entry is None else str(entry.path),
-                "bytes": engine.size,
-                "seconds": round(time.monotonic() - start, 2),
-                "psnr": None if entry is None else entry.about.get("psnr"),
-            }
-        )
+        rows.append(_row(target, options, engine, entry, time.monotonic() - start))
     return rows
+
+
+def _row(target: Target, options: BuildOptions, engine: Engine, entry: Entry | None, seconds: float) -> dict[str, Any]:
+    """Return what came of one build, as JSON has it; without an entry, the cache could not keep the engine."""
+    return {
+        "target": str(target),
+        "runtime": options.runtime,
+        "file": None if entry is None else str(entry.path),
+        "bytes": engine.size,
+        "seconds": round(seconds, 2),
+        "psnr": None if entry is None else entry.about.get("psnr"),
+    }
+
+
+def _construction(checkpoint: Path, file: ModelFile, profile: Profile, options: BuildOptions) -> Callable[[], Engine]:
+    """Return how the engine is built of a checkpoint."""
+    from trt_build.torch_front_end import build_engine_of, missing_front_end
+
+    from ..checkpoint import load_checkpoint
+
+    absent = missing_front_end()
+    if absent:
+        raise BackendError(absent)
+    network = load_checkpoint(checkpoint)
+    if network.spec != file.spec:
+        raise ArgumentError(f"{checkpoint} is {network.spec.name}, and not what the model was exported from")
+    return lambda: build_engine_of(network, profile, options)
 
 
 def _verification(
