@@ -126,10 +126,10 @@ def _build(
 
     if checkpoint is not None and gpu != "current":
         raise ArgumentError(f"--gpu {gpu}: torch-tensorrt builds for this machine's GPU only, leave it out")
+    construct = None if checkpoint is None else _construction(checkpoint, file, profile, options)
     targets = parse_targets(gpu)
     for target in targets:
         check_supported(target, options.runtime)
-    construct = None if checkpoint is None else _construction(checkpoint, file, profile, options)
     engines = EngineCache(folder)
     verify = _verification(file, profile, options)
     rows = []
