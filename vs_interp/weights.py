@@ -90,7 +90,7 @@ def resolve(model: str | os.PathLike[str] | None, *, network: str, **config: int
     """
     if model is None:
         return _model_file(_default(network, config))
-    if not isinstance(model, str | os.PathLike):
+    if not isinstance(model, str | os.PathLike) or not str(model):
         raise ArgumentError(f"model is {model!r}: give a path, {_known(network)}")
     if str(model) in catalogue():
         return _model_file(catalogue()[str(model)])
@@ -102,7 +102,7 @@ def resolve(model: str | os.PathLike[str] | None, *, network: str, **config: int
             f"{path} is a checkpoint: make a model file of it with `vs-interp export {path} -o NAME.onnx`"
         )
     if not path.is_file():
-        raise ArgumentError(f"there is no model file {path}: give a file, {_known(network)}")
+        raise ArgumentError(f"there is no model file {model}: give a file, {_known(network)}")
     return path
 
 

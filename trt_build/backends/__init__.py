@@ -36,13 +36,14 @@ def choose(backend: Backend | str | None) -> Backend:
 
 @functools.cache
 def _best() -> Backend:
-    """Return the first backend that lacks nothing, and say once on standard error which, and why none before it."""
-    lacks: list[str] = []
+    """Return the first backend that lacks nothing; say once on standard error where it is not the one to prefer."""
+    lacks: dict[str, str] = {}
     for kind in known():
         missing = kind.missing()
         if missing is None:
-            why = "".join(f"\n  not {lack}" for lack in lacks)
-            print(f"vs-interp: works with {kind.name}{why}", file=sys.stderr)
+            if lacks:
+                others = " or ".join(lacks)
+                print(f"vs-interp: runs on {kind.name}, not {others} (vs-interp doctor says why)", file=sys.stderr)
             return kind()
-        lacks.append(f"{kind.name}: {missing}")
-    raise BackendError(f"no backend works here: {'; '.join(lacks)}")
+        lacks[kind.name] = missing
+    raise BackendError(f"no backend works here: {'; '.join(f'{name}: {lack}' for name, lack in lacks.items())}")

@@ -19,7 +19,10 @@ from .options import parse_backend
 
 if TYPE_CHECKING:
     from trt_build.backends import Backend
+    from trt_build.model_file import ModelFile
     from trt_build.profile import Profile
+
+    from .loops import Loop
 
 MIB = 2**20
 SIZE = PictureSize(multiple_of=2)
@@ -98,7 +101,7 @@ def measure(model: str | None, size: tuple[int, int], factor: int, backend: str 
     from vs_interp import filters
     from vs_interp.weights import resolve
 
-    from .loops import endless_clip, feed, play
+    from .loops import endless_clip, play
 
     path = resolve(model, network="super-slomo")
     file = ModelFile.load(path)
@@ -107,12 +110,7 @@ def measure(model: str | None, size: tuple[int, int], factor: int, backend: str 
         raise ArgumentError(f"{path.name} is {file.spec.name}, which makes no frames at any time: name another model")
     runtime = parse_backend(backend) if backend else choose(None)
     profile = _profile(size, runtime)
-    free = _free_memory(runtime)
-    sessions = runtime.open(file, profile)
-    held = None if free is None else free - (_free_memory(runtime) or 0)
-    streams = len(sessions)
-    bare = feed(sessions, file.spec.window.offsets, profile, factor, seconds)
-    del sessions
+    bare, streams, held = _feed_bare(runtime, file, profile, factor, seconds)
     gc.collect()
     clip = make(endless_clip(size), factor=factor, model=path, backend=runtime, scene_threshold=None)
     pipeline = play(clip, factor, streams, seconds)
@@ -133,6 +131,18 @@ def measure(model: str | None, size: tuple[int, int], factor: int, backend: str 
         host_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         device_mib=None if held is None else held / MIB,
     )
+
+
+def _feed_bare(
+    runtime: Backend, file: ModelFile, profile: Profile, factor: int, seconds: float
+) -> tuple[Loop, int, int | None]:
+    """Return what bare sessions do, how many there are, and the bytes that they hold on the GPU, if there is one."""
+    from .loops import feed
+
+    free = _free_memory(runtime)
+    sessions = runtime.open(file, profile)
+    held = None if free is None else free - (_free_memory(runtime) or 0)
+    return feed(sessions, file.spec.window.offsets, profile, factor, seconds), len(sessions), held
 
 
 def _profile(size: tuple[int, int], runtime: Backend) -> Profile:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -97,8 +96,7 @@ def evaluate(
     from trt_build.model_file import ModelFile
 
     from ..weights import catalogue, resolve
-    from .bench import machine
-    from .results import summary, versions
+    from .results import circumstances, summary
     from .served import Served
 
     began = time.monotonic()
@@ -119,11 +117,8 @@ def evaluate(
         **asdict(selection),
         "methods": summary(rows),
         "left_out": left_out,
-        "backend": str(runtime),
-        "device": machine(runtime),
         "seconds": round(time.monotonic() - began, 1),
-        "command": ["vs-interp", *sys.argv[1:]],
-        "versions": versions(),
+        **circumstances(runtime),
     }
 
 

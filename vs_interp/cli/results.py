@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from trt_build.atomic import write_whole
+from trt_build.backends import Backend
 
 from ..errors import ArgumentError, EncoderError
 from ..ffmpeg import find_ffmpeg, version
+from .bench import machine
 from .evaluation import Row, by, means
 from .sheet import Sheet
 
@@ -55,7 +58,17 @@ def _mean(rows: Sequence[Row]) -> dict[str, Any]:
     return {"pictures": len(rows), "mean": means(rows)}
 
 
-def versions() -> dict[str, str]:
+def circumstances(backend: Backend) -> dict[str, Any]:
+    """Return what scores depend on beside model and data: backend, device, the command as it was typed, versions."""
+    return {
+        "backend": str(backend),
+        "device": machine(backend),
+        "command": ["vs-interp", *sys.argv[1:]],
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
     """Return the versions of what is installed and may change a score."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:

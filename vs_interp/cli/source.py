@@ -56,6 +56,8 @@ class Source:
 
 def open_source(path: Path) -> Source:
     """Open a video file.  Raises :class:`SourceError` where it is missing, has no video, or cannot be decoded."""
+    if path.is_dir():
+        raise SourceError(f"cannot read {path}: it is a folder; give one video file")
     if not path.is_file():
         raise SourceError(f"cannot read {path}: there is no such file")
     try:

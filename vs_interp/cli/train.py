@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -21,6 +21,7 @@ from ..errors import ArgumentError, BackendError
 
 if TYPE_CHECKING:
     from ..training.loop import Listener, Report
+    from ..training.recipe import Recipe
 
 LINE_EVERY = 20.0
 """Seconds between two lines in a log."""
@@ -59,11 +60,8 @@ def command(
     except ImportError as error:
         raise BackendError('training needs PyTorch: pip install "vs-interp[train]"') from error
     from vs_interp.training.loop import train
-    from vs_interp.training.recipe import Recipe
 
-    read = Recipe.read(recipe)
-    if steps is not None:
-        read = read.model_copy(update={"training": read.training.model_copy(update={"steps": steps})})
+    wanted = _read(recipe, steps)
     folder = output or Path("runs") / recipe.stem
     if folder.exists() and not folder.is_dir():
         raise ArgumentError(f"{folder} is a file: name a folder")
@@ -77,15 +75,24 @@ def command(
             write(report)
             last[:] = [replace(report, outcome=None)]
 
-        ended = train(read, folder, resume=resume, device=device, listener=listen)
+        ended = train(wanted, folder, resume=resume, device=device, listener=listen)
     if isinstance(ended, int):
         click.echo(f"vs-interp: stopped; go on with vs-interp train {recipe} -o {folder} --resume", err=True)
         sys.exit(EXIT_CODES[signal.Signals(ended)])
     if as_json and last:
-        click.echo(json.dumps({"weights": str(ended), "step": last[0].step, "psnr": last[0].psnr, "best": last[0].best,
-                               "skipped": last[0].skipped, "unreadable": last[0].unreadable}))  # fmt: skip
+        click.echo(json.dumps({"weights": str(ended), **_summary(last[0])}))
     elif not quiet:
         click.echo(f"{ended}: trained; make a model file with vs-interp export {ended} -o MODEL.onnx", err=True)
+
+
+def _read(path: Path, steps: int | None) -> Recipe:
+    """Read the recipe, with so many steps where they are given."""
+    from vs_interp.training.recipe import Recipe
+
+    recipe = Recipe.read(path)
+    if steps is None:
+        return recipe
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": steps})})
 
 
 @contextmanager
@@ -148,6 +155,10 @@ class _Log:
         clock = f"{int(left) // 3600}:{int(left) // 60 % 60:02}:{int(left) % 60:02}"
         line = f"{report.step}/{report.steps}  {_words(report, speed)}  {clock} left"
         self._console.print(line, highlight=False, soft_wrap=True)
+
+
+def _summary(report: Report) -> dict[str, Any]:
+    return {name: getattr(report, name) for name in ("step", "psnr", "best", "skipped", "unreadable")}
 
 
 def _words(report: Report, speed: float) -> str:
