@@ -37,23 +37,14 @@ from vs_interp.weights import resolve
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept(Backend):
-    """A backend that compiles once: pipelines get the sessions that the bare loop has, and work at other times."""
+class Kept(OpenVINO):
+    """OpenVINO that compiles once: pipelines get the sessions that the bare loop has, and work at other times."""
 
-    inner: OpenVINO
     sessions: list[Session] = field(default_factory=list)
-
-    @property
-    def native_planes(self) -> bool:
-        return self.inner.native_planes
-
-    @classmethod
-    def missing(cls) -> str | None:
-        return OpenVINO.missing()
 
     def open(self, model: ModelFile, profile: Profile) -> Sequence[Session]:
         if not self.sessions:
-            self.sessions.extend(self.inner.open(model, profile))
+            self.sessions.extend(super().open(model, profile))
         return self.sessions
 
 
@@ -104,11 +95,12 @@ def main() -> None:
     parser.add_argument("--model", help="a model file or a name (default: the bundled one)")
     arguments = parser.parse_args()
     width, height = map(int, arguments.size.split("x"))
-    runtime = OpenVINO(threads=arguments.threads, slots=arguments.slots)
-    backend, profile = Kept(inner=runtime), Profile(width=width, height=height)
+    backend = Kept(threads=arguments.threads, slots=arguments.slots)
+    profile = Profile(width=width, height=height)
     sessions = backend.open(ModelFile.load(resolve(arguments.model, network="super-slomo")), profile)
     clip = endless_clip((width, height))
-    print(f"{arguments.size}, {runtime}, {len(sessions)} slots, {arguments.rounds} rounds of {arguments.windows} pairs")
+    work = f"{len(sessions)} slots, {arguments.rounds} rounds of {arguments.windows} pairs"
+    print(f"{arguments.size}, OpenVINO on {backend.threads} threads, {work}")
 
     pairs = compare(Pipeline(clip, 2, backend), Bare(sessions, profile, [[1 / 2]]), arguments.rounds, arguments.windows)
     show("pipeline over bare loop, factor 2", pairs, arguments.windows)
