@@ -11,7 +11,7 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from trt_build.backends import Backend, OpenVINO, Picture, Session
+from trt_build.backends import OpenVINO, Picture, Session
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 
@@ -97,22 +97,14 @@ def durations_of(clip: vs.VideoNode) -> list[Fraction]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noting(Backend):
+class Noting(OpenVINO):
     """OpenVINO, with a note of every run: the numbers of the window's frames, and the times asked for."""
 
-    inner: OpenVINO = CPU
+    threads: int = 2
     runs: list[tuple[tuple[int, ...], tuple[float, ...]]] = field(default_factory=list)
 
-    @property
-    def native_planes(self) -> bool:
-        return self.inner.native_planes
-
-    @classmethod
-    def missing(cls) -> str | None:
-        return OpenVINO.missing()
-
     def open(self, model: ModelFile, profile: Profile) -> Sequence[Session]:
-        return [_NotingSession(session, self.runs) for session in self.inner.open(model, profile)]
+        return [_NotingSession(session, self.runs) for session in super().open(model, profile)]
 
 
 @dataclass

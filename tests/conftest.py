@@ -49,3 +49,25 @@ def small_flavr(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     path = tmp_path_factory.mktemp("flavr") / "flavr-4x.onnx"
     export(network, path)
     return Exported(network, path)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of photographs and a sprite to train on, which no test changes."""
+    from .training import write_pictures
+
+    folder = tmp_path_factory.mktemp("pictures")
+    write_pictures(folder)
+    return folder
+
+
+@pytest.fixture(params=["found", "imageio"])
+def each_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run with the ffmpeg of this machine, and with the one that pip installs."""
+    import imageio_ffmpeg
+
+    from vs_interp.ffmpeg import find_ffmpeg
+
+    binary = find_ffmpeg() if request.param == "found" else str(imageio_ffmpeg.get_ffmpeg_exe())
+    monkeypatch.setenv("VS_INTERP_FFMPEG", binary)
+    return binary

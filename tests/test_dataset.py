@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 from pathlib import Path
 
@@ -13,15 +12,8 @@ from PIL import Image
 from vs_interp.cli.main import TERMINATED
 from vs_interp.training.footage import open_footage
 
-from .test_cli import COMMAND, refused, run
+from .command_line import COMMAND, refused, run
 from .video import make_video
-
-
-@pytest.fixture(autouse=True)
-def _handlers() -> object:
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from vs_interp.training.recipe import Recipe
+
 
 def texture(seed: int, height: int, width: int) -> NDArray[np.uint8]:
     """Return a smooth coloured random picture: noise without the frequencies that no motion could be told by."""
@@ -29,6 +31,11 @@ def write_pictures(folder: Path, count: int = 3, height: int = 160, width: int =
     disc = ((rows - 24) ** 2 + (columns - 24) ** 2 < 400).astype(np.uint8) * 255
     Image.fromarray(np.dstack((texture(99, 48, 48), disc))).save(sprites / "disc.png")
     return photos, sprites
+
+
+def recipe(values: dict[str, Any]) -> Recipe:
+    """Return the recipe of such tables."""
+    return Recipe.model_validate(values)
 
 
 def super_slomo_recipe(folder: Path, **training: Any) -> dict[str, Any]:

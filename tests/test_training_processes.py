@@ -1,0 +1,39 @@
+"""Processes that share a batch, started by torchrun, take the step that one process would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tomli_w
+import torch
+from safetensors.torch import load_file
+
+from vs_interp.training.processes import Processes
+from vs_interp.training.recipe import Recipe
+
+from .gradients import gradients
+from .support import ROOT
+from .training import super_slomo_recipe
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
+"""By address: what ``localhost`` or this machine's name stands for is no matter of this test."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # three interpreters import PyTorch: 20 s, and ten times that on a machine with other work
+def test_two_processes_give_the_gradients_of_one(pictures: Path, tmp_path: Path) -> None:
+    """gloo on the CPU, against the whole batch in this process."""
+    file, output = tmp_path / "recipe.toml", tmp_path / "gradients.safetensors"
+    file.write_text(tomli_w.dumps(super_slomo_recipe(pictures)))
+    command = [*TORCHRUN, "--nproc-per-node", "2", "-m", "tests.gradients", str(file), str(output)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    two, one = load_file(output), gradients(Recipe.read(file), Processes(0, 1, torch.device("cpu")))
+    assert two.keys() == one.keys()
+    for name, gradient in one.items():
+        torch.testing.assert_close(two[name], gradient, rtol=1e-4, atol=1e-6)
