@@ -1,6 +1,6 @@
 """What served engines are compared with: the same network in PyTorch eager, and the floor that its operations set.
 
-    python benchmarks/torch_eager.py super-slomo --size 1920x1080 --config '{"width": 8, "flow_scales": [2]}'
+    python benchmarks/torch_eager.py super-slomo --size 1920x1080 --config '{"width": 8, "flow_scales": [4, 2]}'
 
 Weights do not change the speed, so that the network has random ones; half precision is PyTorch's autocast.  A frame at
 one time is one run of the whole network.  The floor is how many such frames a second the device could make if it did
