@@ -42,7 +42,7 @@ class Trainer:
         self.objective = Objective(self.network, recipe).to(self.device)
         self.model: torch.nn.Module = self.objective
         if processes.world > 1:
-            self.model = DistributedDataParallel(self.objective, broadcast_buffers=False)
+            self.model = DistributedDataParallel(self.objective)
         training = recipe.training
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[training.optimiser]
         self.optimiser = kind(self.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
