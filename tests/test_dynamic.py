@@ -61,7 +61,7 @@ def test_every_input_has_its_own_shapes() -> None:
 def test_a_graph_of_any_size_gives_what_that_of_one_size_gives(planes: PlaneFormat) -> None:
     """Worked out at another size than the usual one; the rest of the graph is the same, node by node."""
     usual = Profile(width=512, height=256, planes=planes)
-    other = Profile(width=192, height=128, planes=planes)
+    other = Profile(width=256, height=128, planes=planes)
     free, fixed = engine_graphs(BUNDLED, usual, RANGE), engine_graphs(BUNDLED, other, replace(RANGE, dynamic=None))
     shapes = input_shapes(BUNDLED, other)
     device, random = SimulatedDevice(), np.random.default_rng(2)

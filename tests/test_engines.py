@@ -111,11 +111,11 @@ def test_one_engine_of_a_range_serves_clips_of_many_sizes(
     rtx: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sizes that the network does not take are padded; each slot has the clip's size; beyond the range is refused."""
-    sizes = (64, 64), (128, 64), (192, 128)
+    sizes = (128, 128), (256, 128), (384, 256)
     options = BuildOptions(runtime="rtx", dynamic=(sizes[0], sizes[2]))
-    monkeypatch.setattr(StandIn, "graphs", engine_graphs(BUNDLED, replace(rtx, width=128), options))
+    monkeypatch.setattr(StandIn, "graphs", engine_graphs(BUNDLED, replace(rtx, width=256, height=128), options))
     backend = TensorRTRTX(streams=1, dynamic=sizes)
-    for width, height in ((64, 64), (190, 100)):
+    for width, height in ((128, 128), (380, 200)):
         profile = replace(rtx, width=width, height=height)
         (slot,) = backend.open(BUNDLED, profile)
         shading = np.linspace(60, 180, width).astype(np.uint8)
@@ -126,5 +126,5 @@ def test_one_engine_of_a_range_serves_clips_of_many_sizes(
         assert np.abs(out[0].astype(int) - frame[0]).max() <= 3, "two equal frames have themselves between them"
         assert np.abs(out[1].astype(int) - 128).max() <= 1
     assert len(list(tmp_path.rglob("*.engine"))) == 1
-    with pytest.raises(ArgumentError, match="clip's size 200x128 is outside of the engine's range, 64x64 to 192x128"):
-        backend.open(BUNDLED, replace(rtx, width=200, height=128))
+    with pytest.raises(ArgumentError, match="clip's size 400x128 is outside of the engine's range, 128x128 to 384x256"):
+        backend.open(BUNDLED, replace(rtx, width=400, height=128))

@@ -62,7 +62,7 @@ def command(
     Examples:
       vs-interp build super-slomo-small --size 1920x1080
       vs-interp build net.onnx --size 1280x720 --format YUV420P10 --gpu "RTX 4090,sm_86" --runtime rtx
-      vs-interp build net.onnx --dynamic 256x256 1280x704 1920x1088 --gpu ada --runtime rtx
+      vs-interp build net.onnx --dynamic 256x256 1280x768 1920x1152 --gpu ada --runtime rtx
     """
     from trt_build.backends.slots import MOST_STREAMS
     from trt_build.build import BuildOptions
