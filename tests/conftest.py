@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,12 @@ import pytest
 
 if TYPE_CHECKING:
     from vs_interp.networks.flavr import Flavr
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C where a shell has it ignored, in the background: commands that tests interrupt would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
