@@ -15,7 +15,7 @@ from vs_interp.networks.super_slomo import SuperSloMo
 from vs_interp.spec import NetworkSpec, Output, Window
 from vs_interp.training.drafts import Drafts
 from vs_interp.training.recipe import Data
-from vs_interp.training.samples import UNCHANGED, Workshop, luma, shrunk, varied
+from vs_interp.training.samples import UNCHANGED, Batch, Workshop, luma, shrunk, varied
 from vs_interp.training.synthetic import Scenes
 
 from .training import super_slomo_recipe, write_pictures
@@ -110,6 +110,28 @@ def test_a_batch_depends_on_seed_and_step_alone_and_is_shared_out_whole(tmp_path
     halves = [workshop(Drafts(data(tmp_path), spec, 5, rank, 2)[3]) for rank in (0, 1)]
     woven = torch.stack([half.frames[0] for half in halves], 1).flatten(0, 1)
     assert torch.equal(woven, third.frames[0])
+
+
+def test_scenes_that_are_shrunk_are_sharper_and_their_flow_is_as_much_shorter(tmp_path: Path) -> None:
+    """Sampled at twice the size and shrunk, a scene holds the finest detail; its flow still leads to the frames."""
+    write_pictures(tmp_path)
+    spec = replace(SuperSloMo().spec, multiple_of=32)
+
+    def batch(shrink: int) -> Batch:
+        source = {**super_slomo_recipe(tmp_path)["data"]["source"][0], "shrinks": {shrink: 1.0}, "reach": (16.0, 1e-6)}
+        variation = {"noise": 0.0}
+        drafts = Drafts(data(tmp_path, source=[source], variation=variation), spec, seed=7)
+        return Workshop(spec, {0: drafts.scenes[0]}, None, CPU)(drafts[0])
+
+    def off(made: torch.Tensor, truth: torch.Tensor) -> float:
+        return float((made - truth)[:, 12:-12, 12:-12].abs().median())
+
+    small = batch(2)
+    assert small.truth.shape == batch(1).truth.shape
+    for frame, truth, flow in zip(small.frames[0], small.truth, small.flow[:, :2], strict=True):
+        assert off(sample_at(frame, flow), truth) < 0.5 * off(frame, truth)
+    fine = [float((made.truth[..., 1:] - made.truth[..., :-1]).abs().mean()) for made in (batch(1), small)]
+    assert fine[1] > fine[0]
 
 
 def test_a_luma_network_gets_small_luma_and_large_truth(tmp_path: Path) -> None:

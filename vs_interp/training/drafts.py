@@ -88,16 +88,18 @@ class Drafts(Dataset[list[tuple[int, Draft]]]):
         change = Change.draw(random, self.data.variation)
         if number in self.reels:
             return number, self._filmed(self.reels[number], random, change)
-        return number, self._scene(self.scenes[number], random, change)
+        return number, self._scene(number, random, change)
 
-    def _scene(self, scenes: Scenes, random: np.random.Generator, change: Change) -> Draft:
+    def _scene(self, number: int, random: np.random.Generator, change: Change) -> Draft:
         """Draw a scene at the times of the spec's window and pictures; any time is a half more often than not."""
+        shrinks = self.data.source[number].shrinks
+        shrink = _choice(random, shrinks) if len(shrinks) > 1 else next(iter(shrinks))
         times, time = self.spec.output.times, 0.0
         if times is None:
             time = 0.5 if random.random() < 0.6 else float(random.uniform(0.1, 0.9))
             times = (time,)
-        layers = scenes.draw(random, (*self.spec.window.offsets, *times))
-        return Draft(None, layers, None, 1, time, change, still=False)
+        layers = self.scenes[number].enlarged(shrink).draw(random, (*self.spec.window.offsets, *times))
+        return Draft(None, layers, None, shrink, time, change, still=False)
 
     def _filmed(self, reel: Reel, random: np.random.Generator, change: Change) -> Draft:
         """Crop a window, the one with most motion of a few places; files that cannot be read are passed over."""

@@ -37,13 +37,13 @@ class Source(Table):
         Frames from one input of a window to the next, and how often (relative) each is drawn, for networks that take a
         time; the windows of others follow from their spec.
     shrinks
-        How many times a crop is shrunk, and how often (relative).
+        How many times a crop is shrunk, and how often (relative); scenes are drawn as many times larger.
     still
         Share of its windows whose frames are all the same picture.
     choices
         Of so many random crops the one with most motion is taken.
     reach
-        Pixels that background and sprites of a scene move at most from time 0 to 1.
+        Pixels that background and sprites of a scene move at most from time 0 to 1, before it is shrunk.
     """
 
     footage: str | None = None

@@ -123,10 +123,12 @@ class Workshop:
         flow = None
         if draft.frames is not None:
             pictures = torch.from_numpy(draft.frames).to(self.device).permute(0, 3, 1, 2).float() / 255
-            if draft.shrink > 1:
-                pictures = functional.avg_pool2d(pictures, draft.shrink)
         else:
-            pictures, flow = self._scene(self.scenes[source], draft)
+            pictures, flow = self._scene(self.scenes[source].enlarged(draft.shrink), draft)
+        if draft.shrink > 1:
+            pictures = functional.avg_pool2d(pictures, draft.shrink)
+            middle = slice(draft.shrink // 2, None, draft.shrink)
+            flow = None if flow is None else flow[:, middle, middle] / draft.shrink
         if draft.still:
             pictures = pictures[count : count + 1].expand_as(pictures)
             flow = torch.zeros(4, *pictures.shape[2:], device=self.device)

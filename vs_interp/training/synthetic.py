@@ -74,6 +74,10 @@ class Scenes:
         """Return the same scenes, rendered on ``device``."""
         return replace(self, photos=[p.to(device) for p in self.photos], sprites=[s.to(device) for s in self.sprites])
 
+    def enlarged(self, factor: int) -> Scenes:
+        """Return the same scenes on a canvas ``factor`` times as large, to be shrunk: sharper than they are sampled."""
+        return replace(self, height=self.height * factor, width=self.width * factor)
+
     def draw(self, random: np.random.Generator, times: Sequence[float]) -> list[Layer]:
         """Return the layers of a random scene, from back to front, with their places at ``times``."""
         return [
