@@ -21,7 +21,7 @@ from ..errors import ArgumentError, BackendError
 
 if TYPE_CHECKING:
     from ..training.loop import Listener, Report
-    from ..training.recipe import Recipe
+    from ..training.stages import Stage
 
 LINE_EVERY = 20.0
 """Seconds between two lines in a log."""
@@ -45,6 +45,8 @@ def command(
 ) -> None:  # fmt: skip
     """Train the network of RECIPE.
 
+    Recipes that RECIPE begins with are trained before it, into runs/, as far as they have not been.
+
     SIGUSR1, or a file PAUSE in FOLDER, pauses and frees the GPU; the next signal, or removing the file, goes on.
     Ctrl-C and SIGTERM stop after the step, with a checkpoint.
 
@@ -53,46 +55,53 @@ def command(
       vs-interp train recipes/super-slomo-small.toml
       vs-interp train recipes/super-slomo-small.toml --resume
       torchrun --nproc-per-node 4 -m vs_interp train recipes/super-slomo.toml
-      vs-interp export runs/super-slomo-small/step-00018000.safetensors -o super-slomo.onnx
+      vs-interp export runs/super-slomo-small/step-00008000.safetensors -o super-slomo.onnx
     """
     try:
         import torch  # noqa: F401
     except ImportError as error:
         raise BackendError('training needs PyTorch: pip install "vs-interp[train]"') from error
     from vs_interp.training.loop import train
+    from vs_interp.training.stages import stages
 
-    wanted = _read(recipe, steps)
-    folder = output or Path("runs") / recipe.stem
-    if folder.exists() and not folder.is_dir():
-        raise ArgumentError(f"{folder} is a file: name a folder")
+    *before, wanted = stages(recipe, output)
+    if wanted.folder.exists() and not wanted.folder.is_dir():
+        raise ArgumentError(f"{wanted.folder} is a file: name a folder")
     leads = os.environ.get("RANK", "0") == "0"  # torchrun's other processes say nothing
     quiet, board, as_json = quiet or not leads, board and leads, as_json and leads
     last: list[Report] = []
-    with _shown(quiet) as show, _boarded(folder / "board" if board else None) as write:
 
-        def listen(report: Report) -> None:
-            show(report)
-            write(report)
-            last[:] = [replace(report, outcome=None)]
+    def run(stage: Stage, resume: bool) -> Path:
+        with _shown(quiet) as show, _boarded(stage.folder / "board" if board else None) as write:
 
-        ended = train(wanted, folder, resume=resume, device=device, listener=listen)
-    if isinstance(ended, int):
-        click.echo(f"vs-interp: stopped; go on with vs-interp train {recipe} -o {folder} --resume", err=True)
-        sys.exit(EXIT_CODES[signal.Signals(ended)])
+            def listen(report: Report) -> None:
+                show(report)
+                write(report)
+                last[:] = [replace(report, outcome=None)]
+
+            ended = train(stage.recipe, stage.folder, resume=resume, device=device, listener=listen)
+        if isinstance(ended, int):
+            click.echo(f"vs-interp: stopped; go on with vs-interp train {recipe} -o {wanted.folder} --resume", err=True)
+            sys.exit(EXIT_CODES[signal.Signals(ended)])
+        return ended
+
+    for number, stage in enumerate(before, 1):
+        if not quiet:
+            click.echo(f"{stage.path}, which {recipe} begins with: {number} of {len(before)} to train first", err=True)
+        run(stage, resume=True)
+    ended = run(_shortened(wanted, steps), resume)
     if as_json and last:
         click.echo(json.dumps({"weights": str(ended), **_summary(last[0])}))
     elif not quiet:
         click.echo(f"{ended}: trained; make a model file with vs-interp export {ended} -o MODEL.onnx", err=True)
 
 
-def _read(path: Path, steps: int | None) -> Recipe:
-    """Read the recipe, with so many steps where they are given."""
-    from vs_interp.training.recipe import Recipe
-
-    recipe = Recipe.read(path)
+def _shortened(stage: Stage, steps: int | None) -> Stage:
+    """Return the stage with so many steps, where they are given."""
     if steps is None:
-        return recipe
-    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": steps})})
+        return stage
+    training = stage.recipe.training.model_copy(update={"steps": steps})
+    return replace(stage, recipe=stage.recipe.model_copy(update={"training": training}))
 
 
 @contextmanager

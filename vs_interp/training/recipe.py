@@ -13,6 +13,7 @@ from ..registry import network_class
 
 Share = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+Start = Path | tuple[Path, ...] | dict[str, Path] | None
 Part = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
 
 
@@ -149,7 +150,8 @@ class Training(Table):
         Largest norm of the gradient.
     start
         A checkpoint whose weights are the first ones; a list of them, of whose weights the mean is taken (Wortsman et
-        al. 2022, arXiv:2203.05482); or a table of parts of the network (module names) and theirs.
+        al. 2022, arXiv:2203.05482); or a table of parts of the network (module names) and theirs.  A recipe stands for
+        its run's last weights, and is trained first where they are not there (:mod:`vs_interp.training.stages`).
     keep
         How many of the last checkpoints stay, besides the best.
     """
@@ -163,7 +165,7 @@ class Training(Table):
     exact_steps: int = 0
     average: float = 0.999
     clip: float = 1.0
-    start: Path | tuple[Path, ...] | dict[str, Path] | None = None
+    start: Start = None
     threads: int = 0
     save_every: Count = 500
     keep: Count = 3

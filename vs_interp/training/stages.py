@@ -1,0 +1,74 @@
+"""Stages: a recipe may begin with the weights that other recipes give, which are then trained before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import ArgumentError
+from .checkpoints import Checkpoints
+from .recipe import Recipe, Start
+
+RUNS = Path("runs")
+"""Where runs lie that are given no folder, each under its recipe's name."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A recipe whose ``start`` names checkpoints alone, the file that it was read from, and the run's folder."""
+
+    recipe: Recipe
+    path: Path
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """Where the weights of the last step are, once it is trained."""
+        return Checkpoints(self.folder, self.recipe.training.keep).path(self.recipe.training.steps)
+
+
+def stages(path: Path, folder: Path | None = None) -> list[Stage]:
+    """Return what must be trained for a recipe, in an order in which it can be, the recipe itself last.
+
+    Recipes that ``training.start`` names have their runs in ``runs/`` under their names; those whose last weights are
+    there already are left out.  Raises :class:`ArgumentError` for a recipe that is wrong, needs itself, or may end
+    early, so that it is not known which weights are its last.
+    """
+    found: dict[Path, Stage] = {}
+    _gather(path, folder or RUNS / path.stem, (), found)
+    return list(found.values())
+
+
+def _gather(path: Path, folder: Path, above: tuple[Path, ...], found: dict[Path, Stage]) -> Path:
+    """Add a recipe to those that are found, after all that it begins with; return where its last weights are."""
+    if path in above:
+        circle = " begins with ".join(str(one) for one in (*above[above.index(path) :], path))
+        raise ArgumentError(f"{circle}: let one of them begin with a checkpoint, or with nothing")
+    recipe = Recipe.read(path)
+    patience = recipe.validation.patience if recipe.validation else 0
+    if above and patience:
+        raise ArgumentError(
+            f"{above[-1]} begins with {path}, which may end early (validation.patience = {patience}): train it first, "
+            "and name its checkpoint instead"
+        )
+
+    def checkpoint(start: Path) -> Path:
+        return _gather(start, RUNS / start.stem, (*above, path), found) if start.suffix == ".toml" else start
+
+    stage = Stage(recipe, path, folder)
+    if not (above and stage.weights.exists()):
+        found[folder] = replace(stage, recipe=_beginning(recipe, checkpoint))
+    return stage.weights
+
+
+def _beginning(recipe: Recipe, checkpoint: Callable[[Path], Path]) -> Recipe:
+    """Return the recipe with every file of its ``start`` replaced."""
+    start: Start = recipe.training.start
+    if isinstance(start, dict):
+        start = {part: checkpoint(file) for part, file in start.items()}
+    elif isinstance(start, tuple):
+        start = tuple(checkpoint(file) for file in start)
+    elif start is not None:
+        start = checkpoint(start)
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"start": start})})
