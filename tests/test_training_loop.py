@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from vs_interp.errors import ArgumentError
 from vs_interp.registry import NETWORKS
 from vs_interp.training.checkpoints import Checkpoints
 from vs_interp.training.drafts import Drafts
@@ -112,6 +113,23 @@ def test_every_network_of_the_registry_takes_a_step(pictures: Path, name: str) -
     outcome = trainer.train(Workshop(trainer.network.spec, drafts.scenes, None, CPU)(drafts[0]))
     assert outcome.made.shape[2:] == (64, 64)
     assert trainer.skipped == 0 and torch.isfinite(outcome.total)
+
+
+def test_frozen_parts_stay_what_they_were(pictures: Path) -> None:
+    """Weight decay and average leave them alone, too; a part that is not there is named with those that are."""
+    values = super_slomo_recipe(pictures, frozen=["enlarger"], weight_decay=0.1)
+    values["network"] = {"name": "fsrcnn+delta", "scale": 2}
+    values["losses"] = {"l1": 1.0}
+    trainer = Trainer(recipe(values), Processes(0, 1, CPU))
+    before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+    drafts = Drafts(trainer.recipe.data, trainer.network.spec, 1)
+    trainer.train(Workshop(trainer.network.spec, drafts.scenes, None, CPU)(drafts[0]))
+    changed = {name for name, tensor in trainer.network.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed and all(name.startswith("refiner.") for name in changed)
+    assert all(torch.equal(before[name], trainer.average[name]) for name in before if name.startswith("enlarger."))
+    values["training"]["frozen"] = ["encoder"]
+    with pytest.raises(ArgumentError, match=r"'encoder', .*enlarger, refiner"):
+        Trainer(recipe(values), Processes(0, 1, CPU))
 
 
 def test_a_gradient_that_is_not_finite_is_skipped_and_counted(pictures: Path) -> None:

@@ -93,12 +93,12 @@ class Run:
         """Train to the last step, to a signal, or until validation has long not become better."""
         trainer, recipe = self.trainer, self.trainer.recipe
         running, before = 0.0, time.monotonic()
-        for batch in self._batches():
+        for number, batch in enumerate(self._batches(), 1):
             outcome = trainer.train(batch)
             trainer.seconds += time.monotonic() - before
             before = time.monotonic()
             error = float((outcome.made.detach().clamp(0, 1) - batch.truth).square().mean())
-            running += (error - running) / min(trainer.step, 100)
+            running += (error - running) / min(number, 100)
             report = self._report(batch, outcome, running)
             if recipe.validation and (
                 trainer.step % recipe.validation.every == 0 or trainer.step == recipe.training.steps

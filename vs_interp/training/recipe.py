@@ -152,6 +152,8 @@ class Training(Table):
         A checkpoint whose weights are the first ones; a list of them, of whose weights the mean is taken (Wortsman et
         al. 2022, arXiv:2203.05482); or a table of parts of the network (module names) and theirs.  A recipe stands for
         its run's last weights, and is trained first where they are not there (:mod:`vs_interp.training.stages`).
+    frozen
+        Parts of the network (module names) whose weights stay what they were begun with.
     keep
         How many of the last checkpoints stay, besides the best.
     """
@@ -166,6 +168,7 @@ class Training(Table):
     average: float = 0.999
     clip: float = 1.0
     start: Start = None
+    frozen: tuple[str, ...] = ()
     threads: int = 0
     save_every: Count = 500
     keep: Count = 3

@@ -45,7 +45,8 @@ class Trainer:
             self.model = DistributedDataParallel(self.objective)
         training = recipe.training
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[training.optimiser]
-        self.optimiser = kind(self.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
+        learning = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        self.optimiser = kind(learning, lr=training.learning_rate, weight_decay=training.weight_decay)
         self.schedule = schedule(self.optimiser, recipe.schedule, training.steps)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=training.precision == "fp16")
         self.average = {name: tensor.detach().clone().float() for name, tensor in self.network.state_dict().items()}
@@ -151,7 +152,10 @@ class Trainer:
 
 
 def first_network(recipe: Recipe) -> Network:
-    """Return the network that a run begins with: initialised by its paper, or with the weights of ``start``."""
+    """Return the network that a run begins with: initialised by its paper, or with the weights of ``start``.
+
+    Its frozen parts take no gradient.
+    """
     values = {name: value for name, value in recipe.network.items() if name != "name"}
     kind = network_class(recipe.network["name"])
     try:
@@ -162,11 +166,22 @@ def first_network(recipe: Recipe) -> Network:
     network.initialise()
     start = recipe.training.start
     if isinstance(start, dict):
-        for part, path in start.items():
-            begin_with(network.get_submodule(part), (path,))
+        for name, path in start.items():
+            begin_with(part(network, name), (path,))
     elif start is not None:
         begin_with(network, start if isinstance(start, tuple) else (start,))
+    for name in recipe.training.frozen:
+        part(network, name).requires_grad_(False)
     return network
+
+
+def part(network: Network, name: str) -> nn.Module:
+    """Return the part of a network that a recipe names.  Raises :class:`ArgumentError` where it has none such."""
+    try:
+        return network.get_submodule(name)
+    except AttributeError as error:
+        known = ", ".join(child for child, _ in network.named_children())
+        raise ArgumentError(f"the recipe names {name!r}, a part that {network.spec.name} has not: {known}") from error
 
 
 def begin_with(network: nn.Module, paths: Sequence[Path]) -> None:
