@@ -65,6 +65,7 @@ def command(
     from vs_interp.training.stages import stages
 
     *before, wanted = stages(recipe, output)
+    wanted = _shortened(wanted, steps)
     if wanted.folder.exists() and not wanted.folder.is_dir():
         raise ArgumentError(f"{wanted.folder} is a file: name a folder")
     leads = os.environ.get("RANK", "0") == "0"  # torchrun's other processes say nothing
@@ -89,7 +90,7 @@ def command(
         if not quiet:
             click.echo(f"{stage.path}, which {recipe} begins with: {number} of {len(before)} to train first", err=True)
         run(stage, resume=True)
-    ended = run(_shortened(wanted, steps), resume)
+    ended = run(wanted, resume)
     if as_json and last:
         click.echo(json.dumps({"weights": str(ended), **_summary(last[0])}))
     elif not quiet:

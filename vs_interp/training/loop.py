@@ -65,11 +65,11 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with Processes.join(device) as processes, Pause(folder) as pause:
-        trainer = Trainer(recipe, processes)
         checkpoints = Checkpoints(folder, recipe.training.keep)
         found = checkpoints.read_last()
         if found is not None and not resume:
             raise CheckpointError(f"{folder} holds a run at step {found.values['step']}: resume it, or name another")
+        trainer = Trainer(recipe if found is None else recipe.beginning_with(None), processes)
         if found is not None:
             trainer.restore(found)
         judge = Judge.open(recipe, trainer.network) if processes.leads else None

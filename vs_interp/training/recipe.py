@@ -211,6 +211,10 @@ class Recipe(Table):
         network_class(str(recipe.network.get("name")))
         return recipe
 
+    def beginning_with(self, start: Start) -> Recipe:
+        """Return the same recipe with another ``training.start``."""
+        return self.model_copy(update={"training": self.training.model_copy(update={"start": start})})
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.schedule.kind == "plateau" and self.validation is None:

@@ -23,17 +23,22 @@ class Stage:
     folder: Path
 
     @property
+    def checkpoints(self) -> Checkpoints:
+        """The run's checkpoints: none, before it is begun."""
+        return Checkpoints(self.folder, self.recipe.training.keep)
+
+    @property
     def weights(self) -> Path:
         """Where the weights of the last step are, once it is trained."""
-        return Checkpoints(self.folder, self.recipe.training.keep).path(self.recipe.training.steps)
+        return self.checkpoints.path(self.recipe.training.steps)
 
 
 def stages(path: Path, folder: Path | None = None) -> list[Stage]:
     """Return what must be trained for a recipe, in an order in which it can be, the recipe itself last.
 
-    Recipes that ``training.start`` names have their runs in ``runs/`` under their names; those whose last weights are
-    there already are left out.  Raises :class:`ArgumentError` for a recipe that is wrong, needs itself, or may end
-    early, so that it is not known which weights are its last.
+    Recipes that ``training.start`` names have their runs in ``runs/`` under their names.  Those whose last weights are
+    there already are left out, and so is what a run needed to begin that has begun.  Raises :class:`ArgumentError` for
+    a recipe that is wrong, needs itself, or may end early, so that it is not known which weights are its last.
     """
     found: dict[Path, Stage] = {}
     _gather(path, folder or RUNS / path.stem, (), found)
@@ -57,18 +62,19 @@ def _gather(path: Path, folder: Path, above: tuple[Path, ...], found: dict[Path,
         return _gather(start, RUNS / start.stem, (*above, path), found) if start.suffix == ".toml" else start
 
     stage = Stage(recipe, path, folder)
-    if not (above and stage.weights.exists()):
-        found[folder] = replace(stage, recipe=_beginning(recipe, checkpoint))
+    if above and stage.weights.exists():
+        return stage.weights
+    if stage.checkpoints.steps():
+        found[folder] = stage
+    else:
+        found[folder] = replace(stage, recipe=recipe.beginning_with(_files(recipe.training.start, checkpoint)))
     return stage.weights
 
 
-def _beginning(recipe: Recipe, checkpoint: Callable[[Path], Path]) -> Recipe:
-    """Return the recipe with every file of its ``start`` replaced."""
-    start: Start = recipe.training.start
+def _files(start: Start, checkpoint: Callable[[Path], Path]) -> Start:
+    """Return a recipe's start with every file replaced."""
     if isinstance(start, dict):
-        start = {part: checkpoint(file) for part, file in start.items()}
-    elif isinstance(start, tuple):
-        start = tuple(checkpoint(file) for file in start)
-    elif start is not None:
-        start = checkpoint(start)
-    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"start": start})})
+        return {part: checkpoint(file) for part, file in start.items()}
+    if isinstance(start, tuple):
+        return tuple(checkpoint(file) for file in start)
+    return None if start is None else checkpoint(start)
