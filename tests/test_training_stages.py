@@ -91,6 +91,11 @@ def test_a_circle_and_an_end_that_is_not_known_are_refused(here: Path, capsys: p
     write_recipe(here, "after", start="patient.toml")
     with pytest.raises(ArgumentError, match=r"after\.toml begins with patient\.toml, which may end early \(.*= 3\)"):
         stages(Path("after.toml"))
+    (here / "copies").mkdir()
+    write_recipe(here, "lone")
+    write_recipe(here, "copies/lone", start="lone.toml")
+    with pytest.raises(ArgumentError, match=r"lone\.toml and copies/lone\.toml would both be run in runs/lone"):
+        stages(Path("copies/lone.toml"))
     write_recipe(here, "lost", start="nowhere.toml")
     assert "nowhere.toml" in refused(capsys, run("train", "lost.toml"))
     assert not (here / "runs").exists()

@@ -38,7 +38,8 @@ def stages(path: Path, folder: Path | None = None) -> list[Stage]:
 
     Recipes that ``training.start`` names have their runs in ``runs/`` under their names.  Those whose last weights are
     there already are left out, and so is what a run needed to begin that has begun.  Raises :class:`ArgumentError` for
-    a recipe that is wrong, needs itself, or may end early, so that it is not known which weights are its last.
+    a recipe that is wrong, needs itself, has the run's folder of another, or may end early, so that it is not known
+    which weights are its last.
     """
     found: dict[Path, Stage] = {}
     _gather(path, folder or RUNS / path.stem, (), found)
@@ -64,10 +65,11 @@ def _gather(path: Path, folder: Path, above: tuple[Path, ...], found: dict[Path,
     stage = Stage(recipe, path, folder)
     if above and stage.weights.exists():
         return stage.weights
-    if stage.checkpoints.steps():
-        found[folder] = stage
-    else:
-        found[folder] = replace(stage, recipe=recipe.beginning_with(_files(recipe.training.start, checkpoint)))
+    if not stage.checkpoints.steps():
+        stage = replace(stage, recipe=recipe.beginning_with(_files(recipe.training.start, checkpoint)))
+    other = found.setdefault(folder, stage)
+    if other.path != path:
+        raise ArgumentError(f"{other.path} and {path} would both be run in {folder}: rename one of them")
     return stage.weights
 
 
