@@ -65,17 +65,8 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with Processes.join(device) as processes, Pause(folder) as pause:
-        checkpoints = Checkpoints(folder, recipe.training.keep)
-        found = checkpoints.read_last()
-        if found is not None and not resume:
-            raise CheckpointError(f"{folder} holds a run at step {found.values['step']}: resume it, or name another")
-        trainer = Trainer(recipe if found is None else recipe.beginning_with(None), processes)
-        if found is not None:
-            trainer.restore(found)
-        judge = Judge.open(recipe, trainer.network) if processes.leads else None
-        run = Run(trainer, checkpoints, judge, pause, listener if processes.leads else None)
-        run.go()
-        return checkpoints.path(trainer.step) if pause.stopped is None else pause.stopped
+        # In one expression: what has a name here would keep the processes' group beyond its end.
+        return Run.begin(recipe, folder, processes, pause, resume=resume, listener=listener).go()
 
 
 @dataclass
@@ -89,8 +80,31 @@ class Run:
     listener: Listener | None
     unreadable: set[str] = field(default_factory=set)
 
-    def go(self) -> None:
-        """Train to the last step, to a signal, or until validation has long not become better."""
+    @classmethod
+    def begin(
+        cls,
+        recipe: Recipe,
+        folder: Path,
+        processes: Processes,
+        pause: Pause,
+        *,
+        resume: bool,
+        listener: Listener | None,
+    ) -> Run:
+        """Stand at a recipe's beginning or, to resume, after the last whole checkpoint."""
+        checkpoints = Checkpoints(folder, recipe.training.keep)
+        found = checkpoints.read_last()
+        if found is not None and not resume:
+            raise CheckpointError(f"{folder} holds a run at step {found.values['step']}: resume it, or name another")
+        trainer = Trainer(recipe if found is None else recipe.beginning_with(None), processes)
+        if found is not None:
+            trainer.restore(found)
+        leads = processes.leads
+        judge = Judge.open(recipe, trainer.network) if leads else None
+        return cls(trainer, checkpoints, judge, pause, listener if leads else None)
+
+    def go(self) -> Path | int:
+        """Train to the last step, to a signal, or until validation has long not become better: see ``train``."""
         trainer, recipe = self.trainer, self.trainer.recipe
         running, before = 0.0, time.monotonic()
         for number, batch in enumerate(self._batches(), 1):
@@ -117,7 +131,8 @@ class Run:
                 trainer.wake()
                 before = time.monotonic()
             if ending or self.pause.stopped is not None:
-                return
+                break
+        return self.checkpoints.path(trainer.step) if self.pause.stopped is None else self.pause.stopped
 
     def _batches(self) -> Iterator[Batch]:
         """Yield the batches from the trainer's step on, on its device."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+import torch.distributed.nn  # before there is a group: its functions' defaults would hold one that is there, for ever
 from torch import distributed
 
 from ..errors import BackendError
@@ -45,6 +47,7 @@ class Processes:
             yield cls(rank, world, chosen)
         finally:
             if world > 1:
+                gc.collect()  # DDP's cycles hold the group, whose threads must end before the interpreter does
                 distributed.destroy_process_group()
 
     @property
