@@ -87,6 +87,25 @@ def test_default_encoder_takes_the_format_as_it_is(
         assert container.streams.video[0].codec.canonical_name == codec
 
 
+@pytest.mark.parametrize(
+    ("wanted", "size", "suffix", "pixels"),
+    [(vs.RGB24, "100x60", "mp4", "yuv420p"), (vs.RGB24, "101x61", "mp4", "yuv444p"),
+     (vs.RGB48, "100x60", "mov", "yuv420p10le"), (vs.RGB24, "100x60", "webm", "yuv420p")],
+)  # fmt: skip
+def test_rgb_becomes_what_players_play(tmp_path: Path, wanted: int, size: str, suffix: str, pixels: str) -> None:
+    """A GIF's frames are RGB, and hardly a player plays RGB in an MP4.  The colours are those of the source."""
+    source, output = make_video(tmp_path / "in.mp4", frames=3), tmp_path / f"out.{suffix}"
+    width, height = map(int, size.split("x"))
+    clip = open_source(source).stream.clip.resize.Bicubic(width, height, format=wanted, matrix_in=vs.MATRIX_BT709)
+    convert(source, output, [shown(clip)], quiet=True)
+    with av.open(str(output)) as container:
+        assert container.streams.video[0].codec_context.pix_fmt == pixels
+    for plane in range(3):
+        colours = (made.resize.Bicubic(format=vs.RGB48) for made in (open_source(output).stream.clip, clip))
+        after, before = (each.std.PlaneStats(plane=plane).get_frame(1).props["PlaneStatsAverage"] for each in colours)
+        assert after == pytest.approx(before, abs=0.01)
+
+
 @pytest.mark.parametrize("wanted", [vs.YUV420P16, vs.RGBS], ids=["16 bits into mp4", "float"])
 def test_formats_that_cannot_be_encoded_are_refused(tmp_path: Path, wanted: int) -> None:
     source, output = make_video(tmp_path / "in.mp4", frames=5), tmp_path / "out.mp4"

@@ -84,6 +84,7 @@ class Encoding:
     def prepare(cls, source: Source, stream: Stream, output: Path, arguments: str | None) -> Encoding:
         """Check everything that can be checked before the first frame; ``None`` stands for arguments that fit the clip.
 
+        With these, RGB becomes the YUV that players play where the container is one for players (not Matroska).
         Raises :class:`ArgumentError` or :class:`EncoderError`.
         """
         container = container_format(output)
@@ -93,6 +94,8 @@ class Encoding:
             given = None if arguments is None else tuple(shlex.split(arguments))
         except ValueError as error:
             raise ArgumentError(f"the encoder arguments {arguments!r} cannot be split into words: {error}") from error
+        if given is None and container in CHOICE and _is_whole_rgb(stream.clip.format):
+            stream = Stream(_playable(stream.clip), stream.tick)
         pixels = pixel_format(stream.clip.format)
         chosen = _default_arguments(ffmpeg, container, pixels, output) if given is None else given
         return cls(ffmpeg=ffmpeg, source=source, stream=stream, container=container, arguments=chosen)
@@ -136,6 +139,18 @@ class Encoding:
             if codec in TEXT_SUBTITLES and codec != wanted:
                 options += [f"-c:s:{index}", wanted]
         return options
+
+
+def _is_whole_rgb(video: vs.VideoFormat) -> bool:
+    return bool(video.color_family == vs.RGB and video.sample_type == vs.INTEGER)
+
+
+def _playable(clip: vs.VideoNode) -> vs.VideoNode:
+    """Return an RGB clip in YUV of 8 or 10 bits, with halved colour planes where the size can be halved."""
+    halved = int(clip.width % 2 == clip.height % 2 == 0)
+    bits = 8 if clip.format.bits_per_sample == 8 else 10
+    target = vs.core.query_video_format(vs.YUV, vs.INTEGER, bits, halved, halved)
+    return clip.resize.Bicubic(format=target.id, matrix_s="709", range_s="limited")
 
 
 def _default_arguments(ffmpeg: str, container: str, pixels: str, output: Path) -> tuple[str, ...]:
