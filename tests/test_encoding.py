@@ -16,7 +16,7 @@ from vs_interp.ffmpeg import last_words, version
 
 from .clips import pictures, same
 from .support import names
-from .video import make_video
+from .video import ffmpeg, make_video
 
 
 def shown(clip: vs.VideoNode, tick: Fraction | None = None) -> Step:
@@ -104,6 +104,36 @@ def test_rgb_becomes_what_players_play(tmp_path: Path, wanted: int, size: str, s
         colours = (made.resize.Bicubic(format=vs.RGB48) for made in (open_source(output).stream.clip, clip))
         after, before = (each.std.PlaneStats(plane=plane).get_frame(1).props["PlaneStatsAverage"] for each in colours)
         assert after == pytest.approx(before, abs=0.01)
+
+
+LIGHT = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov"])
+def test_hdr10_arrives_with_its_mastering_display_and_light_levels(
+    tmp_path: Path, each_ffmpeg: str, suffix: str
+) -> None:
+    source, output = tmp_path / "in.mkv", tmp_path / f"out.{suffix}"
+    pixels = "testsrc2=s=128x64:r=24:d=0.2,format=yuv420p10"
+    pixels += ",setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc"  # newer ones want this
+    tags = ["-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc"]  # older ones this
+    ffmpeg(
+        "-f", "lavfi", "-i", pixels, *tags, "-c:v", "libx265", "-x265-params", f"log-level=error:{LIGHT}", source
+    )  # fmt: skip
+    convert(source, output, [], quiet=True)
+    before, after = (side_data(file) for file in (source, output))
+    assert {"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= after.keys()
+    assert after == before
+    with av.open(str(output)) as container:
+        picture = next(container.decode(video=0))
+        assert (picture.colorspace, picture.color_primaries, picture.color_trc) == (9, 9, 16)
+
+
+def side_data(file: Path) -> dict[str, bytes]:
+    """Return what lies beside the first picture, without x265's own words."""
+    with av.open(str(file)) as container:
+        found = next(container.decode(video=0)).side_data
+        return {each.name: bytes(found[each]) for each in found if "SEI" not in each.name}
 
 
 @pytest.mark.parametrize("wanted", [vs.YUV420P16, vs.RGBS], ids=["16 bits into mp4", "float"])

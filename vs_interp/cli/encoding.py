@@ -12,6 +12,7 @@ import vapoursynth as vs
 
 from ..errors import ArgumentError, EncoderError
 from ..ffmpeg import find_ffmpeg, keep_time_stamps, pixel_formats, version
+from .hdr import is_high_dynamic_range, x265_parameters
 from .source import Source, Stream
 
 LAYOUTS = {(1, 1): "420", (1, 0): "422", (0, 0): "444", (0, 1): "440", (2, 0): "411", (2, 2): "410"}
@@ -97,7 +98,7 @@ class Encoding:
         if given is None and container in CHOICE and _is_whole_rgb(stream.clip.format):
             stream = Stream(_playable(stream.clip), stream.tick)
         pixels = pixel_format(stream.clip.format)
-        chosen = _default_arguments(ffmpeg, container, pixels, output) if given is None else given
+        chosen = _default_arguments(ffmpeg, container, pixels, output, source) if given is None else given
         return cls(ffmpeg=ffmpeg, source=source, stream=stream, container=container, arguments=chosen)
 
     @property
@@ -153,10 +154,17 @@ def _playable(clip: vs.VideoNode) -> vs.VideoNode:
     return clip.resize.Bicubic(format=target.id, matrix_s="709", range_s="limited")
 
 
-def _default_arguments(ffmpeg: str, container: str, pixels: str, output: Path) -> tuple[str, ...]:
-    for encoder in CHOICE.get(container, tuple(ENCODERS)):
+def _default_arguments(ffmpeg: str, container: str, pixels: str, output: Path, source: Source) -> tuple[str, ...]:
+    """Return the first encoder that takes the clip's format; for high dynamic range H.265, which tells all of it."""
+    encoders, first = CHOICE.get(container, tuple(ENCODERS)), source.stream.clip.get_frame(0)
+    if is_high_dynamic_range(first):
+        encoders = tuple(sorted(encoders, key=lambda encoder: encoder != "libx265"))
+    for encoder in encoders:
         if pixels in pixel_formats(ffmpeg, encoder):
-            return ("-c:v", encoder, *ENCODERS[encoder])
+            options = ENCODERS[encoder]
+            if encoder == "libx265" and (parameters := x265_parameters(first)):
+                options = (*options[:-1], f"{options[-1]}:{parameters}")
+            return ("-c:v", encoder, *options)
     raise EncoderError(
         f"no encoder of {ffmpeg} writes {pixels} into {output.name}: name a .mkv, or choose one with --encoder-args"
     )
