@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def scenes(tmp_path: Path) -> Scenes:
-    return Scenes.open(*write_pictures(tmp_path), 64, 96, (40.0, 60.0))
+    return Scenes.open(*write_pictures(tmp_path), 64, 96, reach=(40.0, 60.0))
 
 
 def sample_at(picture: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:

@@ -74,7 +74,9 @@ class Drafts(Dataset[list[tuple[int, Draft]]]):
                 self.reels[number] = Reel.open(source, spec)
             else:
                 assert source.photos is not None and source.sprites is not None
-                self.scenes[number] = Scenes.open(source.photos, source.sprites, height, width, source.reach)
+                self.scenes[number] = Scenes.open(
+                    source.photos, source.sprites, height, width, reach=source.reach, patterns=source.patterns
+                )
         self.shares = {number: source.share for number, source in enumerate(data.source)}
 
     def __getitem__(self, step: int) -> list[tuple[int, Draft]]:

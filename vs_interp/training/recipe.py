@@ -45,6 +45,8 @@ class Source(Table):
         Of so many random crops the one with most motion is taken.
     reach
         Pixels that background and sprites of a scene move at most from time 0 to 1, before it is shrunk.
+    patterns
+        How many grids, stripes, checks and dots are drawn to be backgrounds of scenes beside the photographs.
     """
 
     footage: str | None = None
@@ -58,6 +60,7 @@ class Source(Table):
     still: Share = 0.0
     choices: Count = 1
     reach: tuple[Share, Share] = (40.0, 60.0)
+    patterns: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

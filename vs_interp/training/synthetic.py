@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import DatasetError
+from .patterns import draw_pattern
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,17 @@ class Scenes:
     height: int
     width: int
     reach: tuple[float, float] = (40.0, 60.0)
-    """Pixels that the background and a sprite move at most from time 0 to 1."""
+    """Pixels that the background and a sprite move at most from time 0 to 1; by none: it does not turn either."""
+    patterns: int = 0
+    """How many at the end of ``photos`` are patterns, which are backgrounds alone."""
 
     @classmethod
-    def open(cls, photos: Path, sprites: Path, height: int, width: int, reach: tuple[float, float]) -> Scenes:
-        """Read two folders of pictures.  Raises :class:`DatasetError` for one that has none."""
-        return cls(_load(photos, "RGB"), _load(sprites, "RGBA"), height, width, reach)
+    def open(
+        cls, photos: Path, sprites: Path, height: int, width: int, *, reach: tuple[float, float], patterns: int = 0
+    ) -> Scenes:
+        """Read two folders of pictures and draw patterns.  Raises :class:`DatasetError` for a folder that has none."""
+        backgrounds = [*_load(photos, "RGB"), *(draw_pattern(number) for number in range(patterns))]
+        return cls(backgrounds, _load(sprites, "RGBA"), height, width, reach, patterns)
 
     def to(self, device: torch.device) -> Scenes:
         """Return the same scenes, rendered on ``device``."""
@@ -132,7 +138,7 @@ class Scenes:
 
     def _motion(self, random: np.random.Generator, times: Sequence[float], reach: float, place: Tensor) -> Tensor:
         """Return the canvas → picture maps for a random motion of up to ``reach`` pixels from time 0 to 1."""
-        angle, zoom = random.normal(0, 0.04), random.normal(0, 0.03)
+        angle, zoom = random.normal(0, 0.04) * (reach > 0), random.normal(0, 0.03) * (reach > 0)
         distance, direction = reach * random.beta(1.0, 2.5), random.uniform(0, 2 * math.pi)
         shift = distance * math.cos(direction), distance * math.sin(direction)
         centre = self.width / 2, self.height / 2
@@ -154,7 +160,7 @@ class Scenes:
 
     def _sprite(self, random: np.random.Generator, times: Sequence[float]) -> Layer:
         number = int(random.integers(len(self.sprites)))
-        texture = int(random.integers(len(self.photos))) if random.random() < 0.5 else None
+        texture = int(random.integers(len(self.photos) - self.patterns)) if random.random() < 0.5 else None
         layer = Layer(texture, number, torch.empty(0))
         height, width = self._picture(layer).shape[1:]
         place = _affine(random.uniform(-0.6, 0.6), float(random.uniform(0.9, 2.5)), (0, 0), (0, 0))

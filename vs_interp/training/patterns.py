@@ -1,0 +1,66 @@
+"""Periodic pictures: grids, stripes, checks and dots, on which what moves is hard to tell from what repeats.
+
+Film and photographs show few of them, and a network trained on these alone drags a fence or a cutting mat along with
+what passes before it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+SIZE = 512
+
+type Plane = NDArray[np.float64]
+
+
+def draw_pattern(seed: int) -> Tensor:
+    """Return a picture (3×512×512 bytes) whose kind, period, direction, slant and two colours ``seed`` fixes."""
+    random = np.random.default_rng(seed)
+    period = float(random.uniform(7, 40))
+    across, down = _places(random, period)
+    line = float(random.uniform(1.0, max(1.5, period / 4)))
+    kind = random.choice(["grid", "grid", "stripes", "checks", "dots"])
+    if kind == "grid":
+        ink = np.maximum(_lines(across, period, line), _lines(down, period, line))
+    elif kind == "stripes":
+        ink = _lines(across, period, float(random.uniform(1.5, period / 2)))
+    elif kind == "checks":
+        ink = np.abs(_lines(across, period, period / 2) - _lines(down, period, period / 2))
+    else:
+        ink = _within(period * float(random.uniform(0.15, 0.4)) - period * np.hypot(_off(across), _off(down)))
+    paper, colour = random.uniform(0, 1, (2, 3, 1, 1))
+    if random.random() < 0.5:  # as good as black and white, as print mostly is
+        paper, colour = 0.15 * paper, 0.85 + 0.15 * colour
+    slope = random.uniform(-0.3, 0.3, 2)
+    rows, columns = np.mgrid[-0.5 : 0.5 : SIZE * 1j, -0.5 : 0.5 : SIZE * 1j]
+    light = 0.85 + slope[0] * rows + slope[1] * columns
+    picture = light * (paper + (colour - paper) * ink)
+    return torch.from_numpy((picture.clip(0, 1) * 255).round().astype(np.uint8))
+
+
+def _places(random: np.random.Generator, period: float) -> tuple[Plane, Plane]:
+    """Return each pixel's two coordinates in periods, seen from the front or, as often, at a slant."""
+    rows, columns = np.mgrid[0:SIZE, 0:SIZE] - SIZE / 2
+    angle = random.uniform(0, np.pi) if random.random() < 0.6 else 0.0
+    slant = random.uniform(-0.8, 0.8, 2) / SIZE * random.integers(2)
+    depth = 1 + slant[0] * columns + slant[1] * rows
+    across = (np.cos(angle) * columns + np.sin(angle) * rows) / depth / period
+    down = (np.cos(angle) * rows - np.sin(angle) * columns) / depth / period
+    return across, down
+
+
+def _off(places: Plane) -> Plane:
+    """Return how far the nearest whole period lies, in periods."""
+    return np.asarray(np.abs(places - np.round(places)))
+
+
+def _lines(places: Plane, period: float, thickness: float) -> Plane:
+    return _within(thickness / 2 - period * _off(places))
+
+
+def _within(depth: Plane) -> Plane:
+    """Return coverage by how many pixels a place lies inside an edge: soft over one pixel."""
+    return np.asarray((depth + 0.5).clip(0, 1))
