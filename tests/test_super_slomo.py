@@ -13,7 +13,7 @@ from torch import nn
 
 from trt_build.export import export
 from vs_interp.errors import ArgumentError
-from vs_interp.networks.super_slomo import SuperSloMo, SuperSloMoConfig
+from vs_interp.networks.super_slomo import InPlace, SuperSloMo, SuperSloMoConfig
 from vs_interp.networks.warp import Sampling, Warp
 
 from .reference import vectors, weights
@@ -109,11 +109,29 @@ def wave(places: torch.Tensor) -> torch.Tensor:
     return torch.sin(places * (math.pi / 3))
 
 
+@pytest.mark.parametrize("time", [0.5, 0.25])
+def test_frames_are_blended_in_place_where_the_warped_ones_disagree_more(time: float) -> None:
+    """Against the logistic function of 60 times the difference of both mean disagreements, less 1.2."""
+    generator = torch.Generator().manual_seed(3)
+    base = torch.rand(1, 3, 9, 12, generator=generator)
+    network = InPlace()
+    for apart, warped_apart in ((0.0, 0.2), (0.2, 0.0), (0.05, 0.05), (0.0, 0.02)):
+        frames, warped = (base, base + apart), (base + 0.3, base + 0.3 - warped_apart)
+        made = network(base + 0.3, frames, warped, torch.full((1, 1, 1, 1), time)).detach()
+        weight = 1 / (1 + math.exp(1.2 - 60 * (warped_apart - apart)))
+        wanted = base + 0.3 + weight * (time * apart - 0.3)
+        assert (made - wanted)[..., 2:-2, 2:-2].abs().max() < 1e-5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
-    [{"width": 2}, {"width": 2, "skip": "early", "first_kernel": 9, "align_corners": False, "flow_scales": (2, 1)}],
-    ids=["published", "early skip, flow at two sizes"],
+    [
+        {"width": 2},
+        {"width": 2, "skip": "early", "first_kernel": 9, "align_corners": False, "flow_scales": (2, 1)},
+        {"width": 2, "align_corners": False, "in_place": True},
+    ],
+    ids=["published", "early skip, flow at two sizes", "in place"],
 )
 def test_export_is_validated_and_describes_itself(tmp_path: Path, options: dict[str, Any]) -> None:
     torch.manual_seed(2)

@@ -49,6 +49,20 @@ def test_a_run_begins_with_given_weights_or_with_their_mean(pictures: Path, tmp_
         first_network(recipe(wanted))
 
 
+def test_a_layer_that_the_start_has_not_keeps_what_it_begins_with(pictures: Path, tmp_path: Path) -> None:
+    """A network may grow; it may not lose weights that were trained."""
+    plain, grown = super_slomo_recipe(pictures, steps=1), super_slomo_recipe(pictures, steps=1)
+    grown["network"]["in_place"] = True
+    grown["training"]["start"] = str(train(recipe(plain), tmp_path / "plain", device="cpu"))
+    network = first_network(recipe(grown))
+    assert network.in_place.weigh.bias.item() == pytest.approx(-1.2)
+    before = load_file(grown["training"]["start"])
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items() if name in before)
+    plain["training"]["start"] = str(train(recipe(grown), tmp_path / "grown", device="cpu"))
+    with pytest.raises(CheckpointError, match="make them agree"):
+        first_network(recipe(plain))
+
+
 def test_another_run_is_never_overwritten_nor_resumed_by_mistake(pictures: Path, tmp_path: Path) -> None:
     train(recipe(super_slomo_recipe(pictures, steps=1)), tmp_path / "run", device="cpu")
     with pytest.raises(CheckpointError, match="holds a run at step 1"):

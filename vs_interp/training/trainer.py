@@ -187,13 +187,14 @@ def part(network: Network, name: str) -> nn.Module:
 def begin_with(network: nn.Module, paths: Sequence[Path]) -> None:
     """Give a network, or a part of one, the mean of the weights in checkpoints of the same network.
 
-    Settings that have no weights may differ (``flow_scales``, say).  Raises :class:`CheckpointError` where weights do.
+    Settings that have no weights may differ (``flow_scales``, say), and a layer that the checkpoints have not stays as
+    it is.  Raises :class:`CheckpointError` where weights differ.
     """
-    found = load_mean(paths)
-    if type(found) is not type(network) or shapes(found) != shapes(network):
+    found, here = load_mean(paths), shapes(network)
+    if type(found) is not type(network) or any(here.get(name) != shape for name, shape in shapes(found).items()):
         wanted = network.config if isinstance(network, Network) else type(network).__name__
         raise CheckpointError(f"{paths[0]} holds {found.config}, the recipe asks for {wanted}: make them agree")
-    network.load_state_dict(found.state_dict())
+    network.load_state_dict(found.state_dict(), strict=False)
 
 
 def shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
