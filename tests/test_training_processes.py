@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +38,24 @@ def test_two_processes_give_the_gradients_of_one(pictures: Path, tmp_path: Path)
     assert two.keys() == one.keys()
     for name, gradient in one.items():
         torch.testing.assert_close(two[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_stops_a_run_with_a_checkpoint(
+    pictures: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """As systemd, Slurm and a terminal send it: to the data's workers too, on whose batches the last step may wait."""
+    values = super_slomo_recipe(pictures, steps=100_000, save_every=100_000)
+    values["data"]["workers"] = 2
+    file, folder = tmp_path / "recipe.toml", tmp_path / "run"
+    file.write_text(tomli_w.dumps(values))
+    command = [sys.executable, "-m", "vs_interp", "train", str(file), "-o", str(folder), "--device", "cpu"]
+    running = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    assert running.stderr is not None
+    while "/100000" not in running.stderr.readline():
+        assert running.poll() is None
+    os.killpg(running.pid, number)
+    _, words = running.communicate(timeout=120)
+    assert running.returncode == 128 + number, words
+    assert len(list(folder.glob("step-*.state"))) == 1

@@ -17,7 +17,7 @@ from ..networks.rife import Rife
 from .checkpoints import Checkpoints
 from .drafts import Drafts
 from .objectives import Outcome
-from .pause import Pause
+from .pause import Pause, leave_signals_to_the_trainer
 from .processes import Processes
 from .recipe import Recipe
 from .samples import Batch, Workshop
@@ -146,6 +146,7 @@ class Run:
         loader = DataLoader(
             drafts, batch_size=None, sampler=range(trainer.step, recipe.training.steps), num_workers=data.workers,
             collate_fn=workshop if at_once else _as_it_is, prefetch_factor=8 if data.workers else None,
+            worker_init_fn=leave_signals_to_the_trainer,
             generator=torch.Generator(),  # else it would draw from the random state that is saved
         )  # fmt: skip
         for drawn in loader:

@@ -55,3 +55,12 @@ class Pause:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopped = number
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def leave_signals_to_the_trainer(worker: int) -> None:
+    """Let a data worker ignore SIGTERM and Ctrl-C: terminals, systemd and Slurm send them to the whole group.
+
+    The worker ends when the process that trains has taken its last batch, or is gone.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
