@@ -111,14 +111,14 @@ def wave(places: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("time", [0.5, 0.25])
 def test_frames_are_blended_in_place_where_the_warped_ones_disagree_more(time: float) -> None:
-    """Against the logistic function of 60 times the difference of both mean disagreements, less 1.2."""
+    """Against the logistic function of 100 times the difference of both mean disagreements, less 3."""
     generator = torch.Generator().manual_seed(3)
     base = torch.rand(1, 3, 9, 12, generator=generator)
     network = InPlace()
     for apart, warped_apart in ((0.0, 0.2), (0.2, 0.0), (0.05, 0.05), (0.0, 0.02)):
         frames, warped = (base, base + apart), (base + 0.3, base + 0.3 - warped_apart)
         made = network(base + 0.3, frames, warped, torch.full((1, 1, 1, 1), time)).detach()
-        weight = 1 / (1 + math.exp(1.2 - 60 * (warped_apart - apart)))
+        weight = 1 / (1 + math.exp(3 - 100 * (warped_apart - apart)))
         wanted = base + 0.3 + weight * (time * apart - 0.3)
         assert (made - wanted)[..., 2:-2, 2:-2].abs().max() < 1e-5
 
