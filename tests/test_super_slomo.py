@@ -13,7 +13,8 @@ from torch import nn
 
 from trt_build.export import export
 from vs_interp.errors import ArgumentError
-from vs_interp.networks.super_slomo import InPlace, SuperSloMo, SuperSloMoConfig
+from vs_interp.networks.in_place import InPlace
+from vs_interp.networks.super_slomo import SuperSloMo, SuperSloMoConfig
 from vs_interp.networks.warp import Sampling, Warp
 
 from .reference import vectors, weights

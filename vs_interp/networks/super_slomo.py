@@ -14,6 +14,7 @@ from torch.nn import functional
 from ..errors import ArgumentError
 from ..spec import NetworkSpec, Output, Window
 from .base import Network
+from .in_place import InPlace
 from .unet import UNet
 from .warp import Padding, Sampling, Warp
 
@@ -48,7 +49,7 @@ class SuperSloMoConfig:
     sampling
         How the two frames that are blended are read between their pixels.
     in_place
-        Blend the frames where they are as well, see :class:`InPlace`.
+        Blend the frames where they are as well, see :class:`~vs_interp.networks.in_place.InPlace`.
     linear_output
         Leave out the LeakyReLU after the last convolution, which the published network has.
     """
@@ -83,29 +84,6 @@ class _Residual(nn.Module):
 
     def forward(self, flow: Tensor, residual: Tensor) -> Tensor:
         return flow.float() + residual.float()
-
-
-class InPlace(nn.Module):
-    """Weigh the frames blended where they are against the made one: by which two agree better, these or the warped.
-
-    What stands still and repeats, such as a grid or a fence, is dragged along by what passes before it, since no
-    estimated flow breaks off as sharply.  There the warped frames differ from each other, and the frames do not.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weigh = nn.Conv2d(2, 1, 5, padding=2)
-        weights = torch.tensor([4.0, -4.0]).view(1, 2, 1, 1).expand(1, 2, 5, 5)  # the means' difference, 100 times
-        bias = torch.tensor([-3.0])  # where both agree, the made frame counts 0.95: what flies past a wall is seen
-        self.weigh.load_state_dict({"weight": weights, "bias": bias})
-
-    def forward(
-        self, made: Tensor, frames: tuple[Tensor, Tensor], warped: tuple[Tensor, Tensor], time: Tensor
-    ) -> Tensor:
-        """Return B×3×H×W, as all pictures are."""
-        apart = [(second - first).abs().mean(1, keepdim=True) for first, second in (warped, frames)]
-        weight = torch.sigmoid(self.weigh(torch.cat(apart, 1)).float())
-        return made + weight * ((1 - time) * frames[0] + time * frames[1] - made)
 
 
 class Known(NamedTuple):
