@@ -163,7 +163,7 @@ def _default_arguments(ffmpeg: str, container: str, pixels: str, output: Path, s
         if pixels in pixel_formats(ffmpeg, encoder):
             options = ENCODERS[encoder]
             if encoder == "libx265" and (parameters := x265_parameters(first)):
-                options = (*options[:-1], f"{options[-1]}:{parameters}")
+                options = (*options[:-1], f"{options[-1]}:{parameters}")  # its -x265-params, which ffmpeg takes once
             return ("-c:v", encoder, *options)
     raise EncoderError(
         f"no encoder of {ffmpeg} writes {pixels} into {output.name}: name a .mkv, or choose one with --encoder-args"

@@ -91,7 +91,7 @@ class Run:
         resume: bool,
         listener: Listener | None,
     ) -> Run:
-        """Stand at a recipe's beginning or, to resume, after the last whole checkpoint."""
+        """Stand at a recipe's beginning or, to resume, after the last whole checkpoint; raise as ``train`` does."""
         checkpoints = Checkpoints(folder, recipe.training.keep)
         found = checkpoints.read_last()
         if found is not None and not resume:

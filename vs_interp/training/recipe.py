@@ -44,7 +44,8 @@ class Source(Table):
     choices
         Of so many random crops the one with most motion is taken.
     reach
-        Pixels that background and sprites of a scene move at most from time 0 to 1, before it is shrunk.
+        Pixels that background and sprites of a scene move at most from time 0 to 1, before it is shrunk; what moves by
+        none stands still.
     patterns
         How many grids, stripes, checks and dots are drawn to be backgrounds of scenes beside the photographs.
     """

@@ -64,7 +64,7 @@ class Scenes:
     height: int
     width: int
     reach: tuple[float, float] = (40.0, 60.0)
-    """Pixels that the background and a sprite move at most from time 0 to 1; by none: it does not turn either."""
+    """Pixels that the background and a sprite move at most from time 0 to 1; with 0 it does not turn either."""
     patterns: int = 0
     """How many at the end of ``photos`` are patterns, which are backgrounds alone."""
 
