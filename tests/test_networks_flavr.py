@@ -52,6 +52,18 @@ def test_the_times_are_the_fractions_of_the_factor() -> None:
     assert Flavr(FlavrConfig(factor=4, width=2)).spec.output.times == (0.25, 0.5, 0.75)
 
 
+def test_a_residual_network_begins_with_the_frames_blended_for_each_time() -> None:
+    torch.manual_seed(1)
+    network = Flavr(FlavrConfig(factor=4, width=2, residual=True)).eval()
+    network.initialise()
+    frames = [torch.rand(2, 3, 16, 24) for _ in range(4)]
+    with torch.no_grad():
+        made = network(*frames)
+    blended = [frames[1] * (4 - index) / 4 + frames[2] * index / 4 for index in (1, 2, 3)]
+    expected = torch.stack([blended[index][window] for window in range(2) for index in range(3)])
+    assert (made - expected).abs().max() < 1e-6
+
+
 @pytest.mark.slow
 def test_export_is_validated_and_its_means_are_fp32_islands(small_flavr: Exported) -> None:
     """The mean that is subtracted and the 13 gates' means must be found by the patterns of the spec."""

@@ -23,11 +23,15 @@ class FlavrConfig:
         Channels of the first convolution; 64 is the paper's, the other layers scale with it.
     encoder_bias
         Whether the encoder's convolutions have a bias: not in the published 2× network, in those for 4× and 8×.
+    residual
+        Whether what is made is added to the middle two frames blended for each time, instead of to the window's mean.
+        Not published: a network of few channels then need not carry the whole picture through them.
     """
 
     factor: int = 2
     width: int = 64
     encoder_bias: bool = False
+    residual: bool = False
 
 
 class _GlobalMean(nn.Module):
@@ -180,6 +184,12 @@ class Flavr(Network):
         )
         return config, state
 
+    def initialise(self) -> None:
+        """Begin a residual network at the blended frames themselves."""
+        if self.config.residual:
+            nn.init.zeros_(self.outconv[1].weight)
+            nn.init.zeros_(self.outconv[1].bias)
+
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the frames at the spec's times: B·M×3×H×W, those of a window in a row."""
         window = torch.stack(frames, 2)
@@ -190,5 +200,10 @@ class Flavr(Network):
             x = torch.cat((x, skips.pop()), 1) if skips else x
         pictures: Tensor = self.outconv(self.feature_fuse(x))
         batch, _, height, width = pictures.shape
-        pictures = pictures.view(batch, self.config.factor - 1, 3, height, width) + mean.transpose(1, 2)
-        return pictures.flatten(0, 1)
+        pictures = pictures.view(batch, self.config.factor - 1, 3, height, width)
+        return (pictures + (self._blended(frames) if self.config.residual else mean.transpose(1, 2))).flatten(0, 1)
+
+    def _blended(self, frames: tuple[Tensor, ...]) -> Tensor:
+        """Return the middle two frames blended for each of the spec's times: B×M×3×H×W."""
+        _, before, after, _ = frames
+        return torch.stack([(1 - time) * before + time * after for time in self.spec.output.times], 1)
