@@ -12,7 +12,7 @@ demo: .venv/serve
 	$(BIN)/vs-interp demo --output demo-output
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: .venv/dev
 	$(BIN)/ruff format --check

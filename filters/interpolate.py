@@ -100,8 +100,8 @@ def flavr(
 
     A frame is made of the four around it; before the first frame and after the last the clip is mirrored, so that no
     gap is lost, and a frame beyond a cut is replaced by its neighbour on the near side.  The clip must have four frames
-    or more.  All else is as in :func:`super_slomo`.  Its weights are not bundled: ``vs-interp weights list`` says where
-    they are.
+    or more.  All else is as in :func:`super_slomo`.  Small weights for 2 and 4 are bundled; ``vs-interp weights list``
+    says where the published ones are.
     """
     return interpolate(
         clip,

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from vs_interp.ffmpeg import find_ffmpeg
 
-from .conftest import Exported
 from .support import ROOT
 from .video import ffmpeg, make_video, time_stamps
 
@@ -87,10 +86,9 @@ def piped(script: str, video: Path, output: Path, environment: dict[str, str], *
     return output.read_bytes().split(b"\n")[0]
 
 
-@pytest.mark.slow
-def test_flavr_makes_three_frames_between_two(tmp_path: Path, activated: dict[str, str], small_flavr: Exported) -> None:
+def test_flavr_makes_three_frames_between_two(tmp_path: Path, activated: dict[str, str]) -> None:
     video, output = make_video(tmp_path / "film.mkv", frames=4), tmp_path / "made.y4m"
-    header = piped("02_flavr_4x.vpy", video, output, activated, f"model={small_flavr.path}")
+    header = piped("02_flavr_4x.vpy", video, output, activated)
     assert b"F96000:1001" in header.split()
     got, source = luma(output, 4), luma(video, 1)
     assert len(got) == 4

@@ -24,6 +24,7 @@ from vs_interp.weights import find
 from .clips import CPU, Noting, clip_of, durations_of, lasting, moving, pictures, same, with_props
 from .conftest import Exported
 from .graphs import weighing
+from .support import ROOT
 
 core = vs.core
 
@@ -171,6 +172,22 @@ def test_memory_is_estimated_from_the_graph_and_too_little_of_it_is_refused(mode
     assert slots_that_fit(file, Profile(width=64, height=48), 3) == 3
     with pytest.raises(BackendError, match=r"flavr at 4000000x2000000 needs at least \d+.\d GiB, and .*scale=0.5"):
         slots_that_fit(file, Profile(width=4_000_000, height=2_000_000), 2)
+
+
+@pytest.mark.parametrize(("factor", "share"), [(2, 0.6), (4, 0.85)])
+def test_the_bundled_network_of_a_factor_beats_blending_on_film(factor: int, share: float) -> None:
+    """The squared error against the frames that were dropped is at most this share of blending's."""
+    film = core.bs.VideoSource(str(ROOT / "vs_interp/clips/bbb_360p24.mp4"), cachemode=0, showprogress=False)
+    true = film.std.CropAbs(256, 192, 192, 96)[: 4 * factor + 1]
+    made = [picture[0].astype(float) for picture in pictures(flavr(true[::factor], factor=factor, backend=CPU))]
+    wanted = [picture[0].astype(float) for picture in pictures(true)]
+    ours, blended = 0.0, 0.0
+    for number in range(4 * factor):
+        gap, place = divmod(number, factor)
+        before, after = wanted[gap * factor], wanted[(gap + 1) * factor]
+        ours += ((made[number] - wanted[number]) ** 2).mean()
+        blended += ((before + (after - before) * place / factor - wanted[number]) ** 2).mean()
+    assert ours < share * blended
 
 
 @pytest.mark.parametrize(("name", "advice"), [("super-slomo-small", "a smaller clip"), ("fsrcnn-x2", "tiles")])

@@ -82,9 +82,10 @@ def test_the_usual_weights_of_a_network_are_picked_by_scale_or_factor(cache: Pat
     for scale in (2, 3, 4):
         assert resolve(None, network="fsrcnn", scale=scale).name == f"fsrcnn-x{scale}.onnx"
         assert resolve("fsrcnn", network="span", scale=scale).name == f"fsrcnn-x{scale}.onnx"
+    for factor, name in ((None, "flavr-small-2x"), (2, "flavr-small-2x"), (4, "flavr-small-4x")):
+        assert resolve(None, network="flavr", factor=factor).name == f"{name}.onnx"
     for model, config, message in (
         (None, {"factor": 8}, "run `vs-interp weights get flavr-8x --from"),
-        (None, {"factor": None}, "run `vs-interp weights get flavr-2x --from"),
         ("span", {"scale": 4}, "run `vs-interp weights get span-x4`"),
     ):
         with pytest.raises(ArgumentError, match=message):
