@@ -6,12 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from trt_build.backends import choose
+
 from .command_line import refused, run
 from .video import ffmpeg, make_video
 
 
 def convert(*arguments: str | Path) -> int:
     return run("convert", *arguments, "--interpolate", "super-slomo", "--quiet")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def what_it_runs_on_was_said() -> None:
+    """It is said once in a process, and on a machine without a GPU alone."""
+    choose(None)
 
 
 @pytest.fixture
