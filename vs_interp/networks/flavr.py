@@ -33,6 +33,11 @@ class FlavrConfig:
     encoder_bias: bool = False
     residual: bool = False
 
+    @property
+    def times(self) -> tuple[float, ...]:
+        """When the frames are that are made: 0 is frame 0, 1 the next."""
+        return tuple(index / self.factor for index in range(1, self.factor))
+
 
 class _GlobalMean(nn.Module):
     """The mean over frames, height and width (B×C×1×1×1); a module so that an FP16 engine can keep it in FP32."""
@@ -157,11 +162,10 @@ class Flavr(Network):
     @property
     def spec(self) -> NetworkSpec:
         """Four frames in, all the frames between the middle two out; its means are over the whole picture."""
-        factor = self.config.factor
         return NetworkSpec(
             name="flavr",
             window=Window(offsets=(-1, 0, 1, 2), edge="mirror"),
-            output=Output(times=tuple(index / factor for index in range(1, factor))),
+            output=Output(times=self.config.times),
             multiple_of=8,
             minimum=16,
             tileable=False,
@@ -187,8 +191,8 @@ class Flavr(Network):
     def initialise(self) -> None:
         """Begin a residual network at the blended frames themselves."""
         if self.config.residual:
-            nn.init.zeros_(self.outconv[1].weight)
-            nn.init.zeros_(self.outconv[1].bias)
+            for parameter in self.outconv.parameters():
+                nn.init.zeros_(parameter)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the frames at the spec's times: B·M×3×H×W, those of a window in a row."""
@@ -206,4 +210,4 @@ class Flavr(Network):
     def _blended(self, frames: tuple[Tensor, ...]) -> Tensor:
         """Return the middle two frames blended for each of the spec's times: B×M×3×H×W."""
         _, before, after, _ = frames
-        return torch.stack([(1 - time) * before + time * after for time in self.spec.output.times], 1)
+        return torch.stack([(1 - time) * before + time * after for time in self.config.times], 1)
