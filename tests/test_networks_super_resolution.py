@@ -45,17 +45,15 @@ def test_every_registered_network_says_its_own_name(name: str) -> None:
     assert network_class(name)().spec.name == name
 
 
-@pytest.mark.parametrize(("name", "frames"), [("delta", 3), ("five-parallel", 5)])
+@pytest.mark.parametrize(("name", "frames"), [("single-frame", 1), ("delta", 3), ("five-parallel", 5)])
 def test_a_refiner_without_changes_gives_the_middle_frame(name: str, frames: int) -> None:
     """With every last convolution at zero only the residual paths are left: the frame in the middle, untouched."""
     torch.manual_seed(1)
     network = network_class(name)().eval()
-    stacks = (
-        [network.alone, network.change] if isinstance(network, Delta) else [*network.alone, network.together]  # type: ignore[misc,list-item]
-    )
-    for stack in stacks:
-        torch.nn.init.zeros_(stack[-1].weight)
-        torch.nn.init.zeros_(stack[-1].bias)
+    for layers in network.modules():
+        if isinstance(layers, torch.nn.Sequential):
+            torch.nn.init.zeros_(layers[-1].weight)  # type: ignore[arg-type]
+            torch.nn.init.zeros_(layers[-1].bias)  # type: ignore[arg-type]
     window = [torch.rand(2, 3, 12, 16) for _ in range(frames)]
     with torch.no_grad():
         assert torch.equal(network(*window), window[frames // 2])
@@ -64,7 +62,7 @@ def test_a_refiner_without_changes_gives_the_middle_frame(name: str, frames: int
 def test_residual_stacks_run_twice() -> None:
     """A stack that gives the constant c adds 2c; with 0.1 in each 2D stack, 0.05 in the 3D one: +0.3."""
     network = FiveParallel().eval()
-    for stack, constant in [*((stack, 0.1) for stack in network.alone), (network.together, 0.05)]:
+    for stack, constant in [*((one.change, 0.1) for one in network.alone), (network.together, 0.05)]:
         torch.nn.init.zeros_(stack[-1].weight)
         torch.nn.init.constant_(stack[-1].bias, constant)
     with torch.no_grad():
@@ -154,7 +152,7 @@ def test_export_is_validated_against_pytorch(tmp_path: Path, name: str, config: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["fsrcnn", "fsrcnn+delta", "fsrcnn+five-parallel", "fsrcnn+guided-five-parallel"]
+    "name", ["fsrcnn", "fsrcnn+single-frame", "fsrcnn+delta", "fsrcnn+five-parallel", "fsrcnn+guided-five-parallel"]
 )  # fmt: skip
 def test_graphs_equal_pytorch(name: str) -> None:
     network, model = exported(name)

@@ -49,6 +49,26 @@ def test_a_run_begins_with_given_weights_or_with_their_mean(pictures: Path, tmp_
         first_network(recipe(wanted))
 
 
+def test_a_list_of_parts_begins_with_the_same_part_of_another_network(pictures: Path, tmp_path: Path) -> None:
+    """Five-parallel's five 2D networks begin with the refiner of a network that sees one frame."""
+    wanted = fsrcnn_recipe(pictures, steps=1)
+    wanted["network"]["name"] = "fsrcnn+single-frame"
+    path = train(recipe(wanted), tmp_path / "single", device="cpu")
+    single = load_file(str(path))
+    wanted["network"]["name"] = "fsrcnn+five-parallel"
+    wanted["training"]["start"] = {"enlarger": path, "refiner.alone": path}
+    begun = first_network(recipe(wanted)).state_dict()
+    for name, tensor in single.items():
+        if name.startswith("enlarger."):
+            assert torch.equal(begun[name], tensor)
+        else:
+            change = name.removeprefix("refiner.")
+            assert all(torch.equal(begun[f"refiner.alone.{number}.{change}"], tensor) for number in range(5))
+    wanted["training"]["start"] = {"refiner.together": path}
+    with pytest.raises(CheckpointError, match="make them agree"):
+        first_network(recipe(wanted))
+
+
 def test_a_layer_that_the_start_has_not_keeps_what_it_begins_with(pictures: Path, tmp_path: Path) -> None:
     """A network may grow; it may not lose weights that were trained."""
     plain, grown = super_slomo_recipe(pictures, steps=1), super_slomo_recipe(pictures, steps=1)

@@ -2,6 +2,7 @@
 
 The refiners work on frames that have their final size already: **Delta** looks at three, **five-parallel** at five.
 They are built to their published description: layers, residuals and numbers of parameters (83,702 and 259,938).
+**Single-frame** is one of five-parallel's 2D networks by itself, which is quickly trained and what all five begin with.
 Frames are B×3×H×W RGB in [0, 1]; the frame in the middle of the window comes out.
 """
 
@@ -26,12 +27,15 @@ LUMA = (0.299, 0.587, 0.114)
 PASSES = 2
 """How often every residual stack is applied."""
 
+SLOPE = 0.1
+"""Of every LeakyReLU below zero."""
+
 
 def stack(kind: type[nn.Conv2d] | type[nn.Conv3d], *widths: int) -> nn.Sequential:
-    """Convolutions of side 3 from width to width, LeakyReLU 0.1 between them."""
+    """Convolutions of side 3 from width to width, LeakyReLU between them."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
-        layers += [kind(inputs, outputs, 3, padding=1), nn.LeakyReLU(0.1)]
+        layers += [kind(inputs, outputs, 3, padding=1), nn.LeakyReLU(SLOPE)]
     return nn.Sequential(*layers[:-1])
 
 
@@ -67,13 +71,14 @@ class _Refiner(Network):
         )
 
     def initialise(self) -> None:
-        """Begin as what changes nothing: the last convolution of every residual stack is zero."""
+        """Begin as what changes nothing: every stack's last convolution is zero.  The others begin by He et al."""
         for layers in self.modules():
             if isinstance(layers, nn.Sequential):
-                last = layers[-1]
-                assert isinstance(last, nn.Conv2d | nn.Conv3d) and last.bias is not None
-                nn.init.zeros_(last.weight)
-                nn.init.zeros_(last.bias)
+                for layer in layers[::2]:
+                    assert isinstance(layer, nn.Conv2d | nn.Conv3d) and layer.bias is not None
+                    nn.init.kaiming_normal_(layer.weight, a=SLOPE)
+                    nn.init.zeros_(layer.bias)
+                nn.init.zeros_(layer.weight)
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[RefinerConfig, dict[str, Tensor]] | None:
@@ -104,18 +109,35 @@ class Delta(_Refiner):
         refined = list(frames)
         for _ in range(PASSES):
             refined = [frame + self.alone(frame) for frame in refined]
-        features = functional.leaky_relu(self.together(torch.stack(refined, 2)), 0.1)
+        features = functional.leaky_relu(self.together(torch.stack(refined, 2)), SLOPE)
         for _ in range(PASSES):
             features = features + self.residual(features)
-        change: Tensor = self.change(functional.leaky_relu(self.collapse(features), 0.1).squeeze(2))
+        change: Tensor = self.change(functional.leaky_relu(self.collapse(features), SLOPE).squeeze(2))
         return refined[1] + change
 
 
-class FiveParallel(_Refiner):
-    """Five-parallel: five 2D networks, one for each frame of the window, then a 3D network over all of them.
+class SingleFrame(_Refiner):
+    """Single-frame: a 2D network, 3→24→72→24→3, is added to the frame, twice."""
 
-    Each 2D network, 3→24→72→24→3, is added to its frame, twice; the 3D network, of the same widths, is added to the
-    five frames, twice; the middle one is kept within [0, 1].
+    name = "single-frame"
+    reach = 0
+
+    def __init__(self, config: RefinerConfig | None = None) -> None:
+        super().__init__(config)
+        self.change = stack(nn.Conv2d, 3, 24, 72, 24, 3)
+
+    def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
+        """Return the B×3×H×W frame."""
+        (frame,) = frames
+        for _ in range(PASSES):
+            frame = frame + self.change(frame)
+        return frame
+
+
+class FiveParallel(_Refiner):
+    """Five-parallel: a :class:`SingleFrame` for each frame of the window, then a 3D network over all of them.
+
+    The 3D network, of the same widths, is added to the five frames, twice; the middle one is kept within [0, 1].
     """
 
     name = "five-parallel"
@@ -123,15 +145,12 @@ class FiveParallel(_Refiner):
 
     def __init__(self, config: RefinerConfig | None = None) -> None:
         super().__init__(config)
-        self.alone = nn.ModuleList(stack(nn.Conv2d, 3, 24, 72, 24, 3) for _ in range(5))
+        self.alone = nn.ModuleList(SingleFrame() for _ in range(5))
         self.together = stack(nn.Conv3d, 3, 24, 72, 24, 3)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the B×3×H×W frame in the middle."""
-        refined = list(frames)
-        for _ in range(PASSES):
-            refined = [frame + stack(frame) for frame, stack in zip(refined, self.alone, strict=True)]
-        window = torch.stack(refined, 2)
+        window = torch.stack([refine(frame) for frame, refine in zip(frames, self.alone, strict=True)], 2)
         for _ in range(PASSES):
             window = window + self.together(window)
         return window[:, :, 2].clamp(0, 1)
@@ -188,6 +207,12 @@ class TwoStep(Network):
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the B×3×S·H×S·W frame in the middle."""
         return self.refiner.made(tuple(self.enlarged(frame) for frame in frames), (), None)
+
+
+class FsrcnnSingleFrame(TwoStep):
+    """FSRCNN, then :class:`SingleFrame`."""
+
+    Refiner = SingleFrame
 
 
 class FsrcnnDelta(TwoStep):

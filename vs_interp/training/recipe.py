@@ -154,8 +154,9 @@ class Training(Table):
         Largest norm of the gradient.
     start
         A checkpoint whose weights are the first ones; a list of them, of whose weights the mean is taken (Wortsman et
-        al. 2022, arXiv:2203.05482); or a table of parts of the network (module names) and theirs.  A recipe stands for
-        its run's last weights, and is trained first where they are not there (:mod:`vs_interp.training.stages`).
+        al. 2022, arXiv:2203.05482); or a table of parts of the network (module names) and theirs, where a list of
+        modules begins with the same weights in each.  A recipe stands for its run's last weights, and is trained first
+        where they are not there (:mod:`vs_interp.training.stages`).
     frozen
         Parts of the network (module names) whose weights stay what they were begun with.
     keep

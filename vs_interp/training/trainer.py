@@ -167,7 +167,9 @@ def first_network(recipe: Recipe) -> Network:
     start = recipe.training.start
     if isinstance(start, dict):
         for name, path in start.items():
-            begin_with(part(network, name), (path,))
+            named = part(network, name)
+            for one in named if isinstance(named, nn.ModuleList) else (named,):
+                begin_with(one, (path,))
     elif start is not None:
         begin_with(network, start if isinstance(start, tuple) else (start,))
     for name in recipe.training.frozen:
@@ -187,10 +189,13 @@ def part(network: Network, name: str) -> nn.Module:
 def begin_with(network: nn.Module, paths: Sequence[Path]) -> None:
     """Give a network, or a part of one, the mean of the weights in checkpoints of the same network.
 
+    A part that is a network by itself may also be a part of the checkpoints' network: the first of its class is taken.
     Settings that have no weights may differ (``flow_scales``, say), and a layer that the checkpoints have not stays as
     it is.  Raises :class:`CheckpointError` where weights differ.
     """
-    found, here = load_mean(paths), shapes(network)
+    whole, here = load_mean(paths), shapes(network)
+    parts = (one for one in whole.modules() if isinstance(one, Network) and type(one) is type(network))
+    found = next(parts, whole)
     if type(found) is not type(network) or any(here.get(name) != shape for name, shape in shapes(found).items()):
         wanted = network.config if isinstance(network, Network) else type(network).__name__
         raise CheckpointError(f"{paths[0]} holds {found.config}, the recipe asks for {wanted}: make them agree")
