@@ -74,11 +74,12 @@ class _Refiner(Network):
         """Begin as what changes nothing: every stack's last convolution is zero.  The others begin by He et al."""
         for layers in self.modules():
             if isinstance(layers, nn.Sequential):
-                for layer in layers[::2]:
-                    assert isinstance(layer, nn.Conv2d | nn.Conv3d) and layer.bias is not None
+                convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d | nn.Conv3d)]
+                for layer in convolutions:
+                    assert layer.bias is not None
                     nn.init.kaiming_normal_(layer.weight, a=SLOPE)
                     nn.init.zeros_(layer.bias)
-                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(convolutions[-1].weight)
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[RefinerConfig, dict[str, Tensor]] | None:
