@@ -82,6 +82,7 @@ def test_the_usual_weights_of_a_network_are_picked_by_scale_or_factor(cache: Pat
     for scale in (2, 3, 4):
         assert resolve(None, network="fsrcnn", scale=scale).name == f"fsrcnn-x{scale}.onnx"
         assert resolve("fsrcnn", network="span", scale=scale).name == f"fsrcnn-x{scale}.onnx"
+    assert resolve("fsrcnn+five-parallel", network="fsrcnn", scale=4).name == "five-parallel-x4.onnx"
     for factor, name in ((None, "flavr-small-2x"), (2, "flavr-small-2x"), (4, "flavr-small-4x")):
         assert resolve(None, network="flavr", factor=factor).name == f"{name}.onnx"
     for model, config, message in (

@@ -37,7 +37,7 @@ def list_weights(machine: bool) -> None:
     for entry in catalogue().values():
         size = sum(file.size for file in entry.files)
         fetched = f"{size / 1e6:.1f} MB" if size else ""
-        click.echo(f"{entry.name:24}{entry.network:14}{_state(entry):18}{fetched:>9}  {entry.licence}")
+        click.echo(f"{entry.name:24}{entry.network:22}{_state(entry):18}{fetched:>9}  {entry.licence}")
         click.echo(f"    {entry.about}{f' ({entry.scores})' if entry.scores else ''}")
 
 
