@@ -216,6 +216,15 @@ def test_the_reach_read_from_the_graph_is_what_a_changed_pixel_reaches(name: str
     assert abs(changed).max() == reach(file)
 
 
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_an_even_picture_stays_even_to_its_edges(scale: int) -> None:
+    """What lies around a picture is not black: the outermost lines and columns are as bright as the others."""
+    clip = core.std.BlankClip(format=vs.GRAY8, width=64, height=48, length=1, color=160)
+    (made,) = pictures(upscale(clip, scale=scale, backend=CPU))[0]
+    assert made.shape == (48 * scale, 64 * scale)
+    assert np.abs(made.astype(int) - 160).max() <= 2
+
+
 @needs_shared
 def test_five_parallel_is_nearer_to_real_frames_than_fsrcnn_alone() -> None:
     """A sharp part of a real clip at a quarter of its size: 0.1 dB and more above FSRCNN."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
-from onnx import NodeProto, helper
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, helper, numpy_helper
 
 from .model_file import ModelFile
 from .shapes import Shapes, static_shapes
@@ -21,8 +24,14 @@ POINTWISE = frozenset((
 ))  # fmt: skip
 """Operators that look at one pixel alone, as long as height and width come out as they went in."""
 
+CENTRED = frozenset(("Pad", "Slice"))
+"""Operators that may put something around a picture, or cut it off again."""
+
 TAPS = {"nearest": 1, "linear": 1, "cubic": 2}
 """Samples on either side that a resampling looks at."""
+
+
+Constants = Mapping[str, NDArray[Any]]
 
 
 def reach(model: ModelFile) -> int | None:
@@ -36,22 +45,25 @@ def reach(model: ModelFile) -> int | None:
         return None
     height, width = (spec.padded(size) for size in PROBED)
     shapes = static_shapes(model, width, height)
-    radius = dict.fromkeys(spec.frame_inputs, 0.0)
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.graph.initializer}
+    radius, step = dict.fromkeys(spec.frame_inputs, 0.0), dict.fromkeys(spec.frame_inputs, 1.0)
     for node in model.graph.graph.node:
         looked_at = [name for name in node.input if name in radius]
         if not looked_at or node.op_type == "Shape":
             continue
         known = looked_at[0] in shapes and node.output[0] in shapes
-        samples = _samples(node, looked_at[0], shapes) if known else None
+        samples = _samples(node, looked_at[0], shapes, constants) if known else None
         if samples is None:
             return None
-        step = width / shapes[looked_at[0]][-1]
-        grown = max(radius[name] for name in looked_at) + samples * step
+        before, after = shapes[looked_at[0]][-1], shapes[node.output[0]][-1]
+        here = step[looked_at[0]]
+        grown = max(radius[name] for name in looked_at) + samples * here
         radius.update(dict.fromkeys(node.output, grown))
+        step.update(dict.fromkeys(node.output, here if node.op_type in CENTRED else here * before / after))
     return ceil(radius["output"])
 
 
-def _samples(node: NodeProto, looked_at: str, shapes: Shapes) -> float | None:
+def _samples(node: NodeProto, looked_at: str, shapes: Shapes, constants: Constants) -> float | None:
     """Return how many samples of its input an operator looks at to each side; ``None`` where that is unknown."""
     attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     before, after = shapes[looked_at][-2:], shapes[node.output[0]][-2:]
@@ -66,7 +78,25 @@ def _samples(node: NodeProto, looked_at: str, shapes: Shapes) -> float | None:
         return 0
     if node.op_type == "SpaceToDepth":
         return float(attributes["blocksize"] - 1)
+    if node.op_type in CENTRED and before != after:
+        return 0 if _centred(node, attributes, shapes[looked_at], shapes[node.output[0]], constants) else None
     return 0 if node.op_type in POINTWISE and before == after else None
+
+
+def _centred(
+    node: NodeProto, attributes: dict[str, Any], before: Sequence[int], after: Sequence[int], constants: Constants
+) -> bool:
+    """Return whether as much is put around a picture, or cut off it, on one side as on the other."""
+    first = constants.get(node.input[1])
+    if first is None:
+        return False
+    if node.op_type == "Pad":
+        begin, end = np.split(first, 2)
+        return attributes.get("mode") == b"edge" and np.array_equal(begin, end)
+    axes = constants.get(node.input[3]) if len(node.input) > 3 else np.arange(len(first))
+    return axes is not None and all(
+        before[axis] - after[axis] == 2 * start for start, axis in zip(first.tolist(), axes.tolist(), strict=True)
+    )
 
 
 def _kernel(operator: str, attributes: dict[str, Any], weights: tuple[int, ...]) -> int | None:

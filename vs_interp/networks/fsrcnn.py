@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ..spec import NetworkSpec, Output, Window
 from .base import Network
@@ -26,6 +27,10 @@ class FsrcnnConfig:
     features: int = 56
     shrunk: int = 12
     mappings: int = 4
+
+
+REACH = 4
+"""Pixels to each side that the first and the last layer look at, two each; a mapping layer looks at one."""
 
 
 def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
@@ -86,7 +91,13 @@ class Fsrcnn(Network):
         return None
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
-        """Return the B×1×S·H×S·W luma."""
-        features = self.expand(self.map(self.shrink(self.extract(frames[0]))))
-        enlarged: Tensor = self.enlarge(features)
-        return enlarged
+        """Return the B×1×S·H×S·W luma.
+
+        The last lines and columns are repeated around the picture first: zeros there, as the layers have them, would
+        darken its edges.
+        """
+        around = REACH + self.config.mappings
+        wide = functional.pad(frames[0], (around,) * 4, mode="replicate")
+        enlarged: Tensor = self.enlarge(self.expand(self.map(self.shrink(self.extract(wide)))))
+        cut = slice(around * self.config.scale, -around * self.config.scale)
+        return enlarged[..., cut, cut]
