@@ -12,6 +12,7 @@ import pytest
 import vapoursynth as vs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import numpy_helper
 from vs_interp.filters import upscale
 from vs_interp.filters.tiles import tiling
 
@@ -237,6 +238,18 @@ def test_five_parallel_is_nearer_to_real_frames_than_fsrcnn_alone() -> None:
         for model in ("fsrcnn+five-parallel", "fsrcnn")
     )
     assert psnr(refined[4:-4, 4:-4], truth[2][4:-4, 4:-4]) > psnr(alone[4:-4, 4:-4], truth[2][4:-4, 4:-4]) + 0.1
+
+
+@pytest.mark.parametrize("operator", ["Pad", "Slice"])
+def test_a_picture_that_is_moved_in_the_graph_has_no_reach(operator: str) -> None:
+    """More is put around one side, or cut off it, than the other: tiles would not lie where they belong."""
+    file = ModelFile.load(MODELS / "fsrcnn-x2.onnx")
+    name = next(node.input[1] for node in file.graph.graph.node if node.op_type == operator)
+    constant = next(tensor for tensor in file.graph.graph.initializer if tensor.name == name)
+    values = numpy_helper.to_array(constant).copy()
+    values[-1] -= 2
+    constant.CopyFrom(numpy_helper.from_array(values, name))
+    assert reach(file) is None
 
 
 def test_networks_that_look_at_the_whole_picture_have_no_reach() -> None:

@@ -30,8 +30,8 @@ CENTRED = frozenset(("Pad", "Slice"))
 TAPS = {"nearest": 1, "linear": 1, "cubic": 2}
 """Samples on either side that a resampling looks at."""
 
-
 Constants = Mapping[str, NDArray[Any]]
+"""The graph's weights and numbers by name."""
 
 
 def reach(model: ModelFile) -> int | None:
