@@ -57,9 +57,8 @@ class Trainer:
         """Take one step.  A gradient that is not finite is skipped and counted; too many in a row are an error."""
         training = self.recipe.training
         exact = training.precision == "fp32" or self.step >= training.steps - training.exact_steps
-        frames = tuple(frame.contiguous(memory_format=torch.channels_last) for frame in batch.frames)
         with torch.autocast(self.device.type, DTYPES[training.precision], enabled=not exact):
-            outcome: Outcome = self.model(batch._replace(frames=frames))
+            outcome: Outcome = self.model(batch)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(outcome.total).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimiser)
