@@ -41,18 +41,18 @@ def test_the_flow_of_a_scene_leads_to_the_same_picture_at_the_other_time(scenes:
     random = np.random.default_rng(3)
     for _ in range(4):
         layers = scenes.draw(random, (0.0, 1.0, 0.5))[:1]
-        truth, top = scenes.render(layers, 2)
+        pictures, top = scenes.render(layers)
+        truth = pictures[2]
         for other in (0, 1):
-            flow = scenes.flow(layers, top, 2, other)
-            frame = scenes.render(layers, other)[0]
-            found = sample_at(frame, flow)[:, 16:-16, 24:-24]
+            flow = scenes.flow(layers, top[2], 2, other)
+            found = sample_at(pictures[other], flow)[:, 16:-16, 24:-24]
             assert (found - truth[:, 16:-16, 24:-24]).abs().mean() < 0.01
 
 
 def test_motion_is_linear_in_the_time(scenes: Scenes) -> None:
     """The flow from the middle to both ends of a shift is opposite (rotation and zoom bend it by a pixel at most)."""
     layers = scenes.draw(np.random.default_rng(5), (0.0, 1.0, 0.5))[:1]
-    top = scenes.render(layers, 2)[1]
+    top = scenes.render(layers)[1][2]
     back, forth = scenes.flow(layers, top, 2, 0), scenes.flow(layers, top, 2, 1)
     assert (back + forth).abs().max() < 1.0
     assert back.abs().max() > 0.5

@@ -146,11 +146,10 @@ class Workshop:
         return window, truth, time, flow
 
     def _scene(self, scenes: Scenes, draft: Draft) -> tuple[Tensor, Tensor | None]:
-        rendered = [scenes.render(draft.layers, moment) for moment in range(len(draft.layers[0].maps))]
-        pictures = torch.stack([picture for picture, _ in rendered])
+        pictures, top = scenes.render(draft.layers)
         if not self.spec.takes_time:
             return pictures, None
-        ends = [scenes.flow(draft.layers, rendered[2][1], 2, other) for other in (0, 1)]
+        ends = [scenes.flow(draft.layers, top[2], 2, other) for other in (0, 1)]
         return pictures, torch.cat(ends)
 
     def _taught(self, batch: Batch, flows: Sequence[Tensor | None]) -> Batch:

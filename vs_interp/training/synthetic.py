@@ -21,6 +21,9 @@ from torch.nn import functional
 from ..errors import DatasetError
 from .patterns import draw_pattern
 
+BORDER = 2
+"""Empty pixels around a sprite, so that its edges are soft."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -91,23 +94,16 @@ class Scenes:
             *(self._sprite(random, times) for _ in range(random.integers(1, 5))),
         ]
 
-    def render(self, layers: Sequence[Layer], moment: int) -> tuple[Tensor, Tensor]:
-        """Return the picture (3×H×W in [0, 1]) at one of the times, and the layer on top at every pixel (H×W)."""
-        device = self.photos[0].device
-        canvas = torch.zeros(3, self.height, self.width, device=device)
-        top = torch.zeros(self.height, self.width, dtype=torch.int64, device=device)
-        pixels = self._pixels(device)
-        for number, layer in enumerate(layers):
-            picture = self._picture(layer)
-            height, width = picture.shape[1:]
-            place = (layer.maps[moment].to(device) @ pixels)[:2].view(2, self.height, self.width)
-            grid = torch.stack(((place[0] + 0.5) * 2 / width - 1, (place[1] + 0.5) * 2 / height - 1), -1).float()
-            padding = "reflection" if number == 0 else "zeros"
-            sampled = functional.grid_sample(picture[None], grid[None], padding_mode=padding, align_corners=False)[0]
-            cover = sampled[3:]
-            colour = sampled[:3] / cover.clamp(min=1e-3) if number else sampled[:3]
-            canvas = canvas * (1 - cover) + colour.clamp(0, 1) * cover
-            top = torch.where(cover[0] > 0.5, number, top)
+    def render(self, layers: Sequence[Layer]) -> tuple[Tensor, Tensor]:
+        """Return the T pictures (T×3×H×W in [0, 1]), and the layer on top at every pixel of each (T×H×W)."""
+        background, *sprites = layers
+        canvas = self._placed(background, "reflection")
+        top = torch.zeros(canvas.shape[0], self.height, self.width, dtype=torch.int64, device=canvas.device)
+        for number, layer in enumerate(sprites, 1):
+            placed = self._placed(layer, "zeros")
+            colour, cover = placed[:, :3], placed[:, 3:]
+            canvas = canvas * (1 - cover) + (colour / cover.clamp(min=1e-3)).clamp(0, 1) * cover
+            top = torch.where(cover[:, 0] > 0.5, number, top)
         return canvas.clamp(0, 1), top
 
     def flow(self, layers: Sequence[Layer], top: Tensor, moment: int, other: int) -> Tensor:
@@ -120,21 +116,37 @@ class Scenes:
             flow = torch.where(top == number, move, flow)
         return flow
 
+    def _placed(self, layer: Layer, padding: str) -> Tensor:
+        """Return a layer's picture where it is at each of its T times: T×3×H×W, or T×4×H×W with its coverage."""
+        picture = self._picture(layer)
+        height, width = picture.shape[1:]
+        columns, rows = (layer.maps.to(picture.device) @ self._pixels(picture.device))[:, :2].unbind(1)
+        grid = torch.stack(((columns + 0.5) * 2 / width - 1, (rows + 0.5) * 2 / height - 1), -1).float()
+        grid, pictures = grid.view(-1, self.height, self.width, 2), picture.expand(len(grid), -1, -1, -1)
+        return functional.grid_sample(pictures, grid, padding_mode=padding, align_corners=False)
+
     def _pixels(self, device: torch.device) -> Tensor:
         rows, columns = torch.meshgrid(torch.arange(self.height), torch.arange(self.width), indexing="ij")
         return torch.stack((columns, rows, torch.ones_like(rows))).double().view(3, -1).to(device)
 
     def _picture(self, layer: Layer) -> Tensor:
-        """Return the layer's 4×h×w, RGB and coverage; sprites have an empty border, so that their edges are soft."""
-        photo = None if layer.photo is None else self.photos[layer.photo].float() / 255
+        """Return a background's 3×h×w, or a sprite's 4×h×w, RGB and coverage, with its border."""
+        photo = None if layer.photo is None else self.photos[layer.photo]
         if layer.sprite is None:
             assert photo is not None
-            return torch.cat((photo, torch.ones_like(photo[:1])))
-        sprite = self.sprites[layer.sprite].float() / 255
+            return photo.float() / 255
+        sprite, (height, width) = self.sprites[layer.sprite], self._size(layer)
+        height, width = height - 2 * BORDER, width - 2 * BORDER
         if photo is not None:
-            height, width = min(photo.shape[1], sprite.shape[1]), min(photo.shape[2], sprite.shape[2])
             sprite = torch.cat((photo[:, :height, :width], sprite[3:, :height, :width]))
-        return functional.pad(sprite, (2, 2, 2, 2))
+        return functional.pad(sprite.float() / 255, (BORDER,) * 4)
+
+    def _size(self, layer: Layer) -> tuple[int, int]:
+        """Return how many lines and columns a sprite's picture has with its border: no more than its texture."""
+        assert layer.sprite is not None
+        pictures = [self.sprites[layer.sprite], *([] if layer.photo is None else [self.photos[layer.photo]])]
+        height, width = (min(lengths) for lengths in zip(*(picture.shape[1:] for picture in pictures), strict=True))
+        return height + 2 * BORDER, width + 2 * BORDER
 
     def _motion(self, random: np.random.Generator, times: Sequence[float], reach: float, place: Tensor) -> Tensor:
         """Return the canvas → picture maps for a random motion of up to ``reach`` pixels from time 0 to 1."""
@@ -162,7 +174,7 @@ class Scenes:
         number = int(random.integers(len(self.sprites)))
         texture = int(random.integers(len(self.photos) - self.patterns)) if random.random() < 0.5 else None
         layer = Layer(texture, number, torch.empty(0))
-        height, width = self._picture(layer).shape[1:]
+        height, width = self._size(layer)
         place = _affine(random.uniform(-0.6, 0.6), float(random.uniform(0.9, 2.5)), (0, 0), (0, 0))
         spot = torch.tensor([random.uniform(0, self.width), random.uniform(0, self.height), 1.0], dtype=torch.float64)
         place[:2, 2] += torch.tensor([width / 2, height / 2], dtype=torch.float64) - (place @ spot)[:2]
