@@ -135,18 +135,17 @@ class Scenes:
         if layer.sprite is None:
             assert photo is not None
             return photo.float() / 255
-        sprite, (height, width) = self.sprites[layer.sprite], self._size(layer)
-        height, width = height - 2 * BORDER, width - 2 * BORDER
+        sprite = self.sprites[layer.sprite]
         if photo is not None:
+            height, width = self._size(layer)
             sprite = torch.cat((photo[:, :height, :width], sprite[3:, :height, :width]))
         return functional.pad(sprite.float() / 255, (BORDER,) * 4)
 
     def _size(self, layer: Layer) -> tuple[int, int]:
-        """Return how many lines and columns a sprite's picture has with its border: no more than its texture."""
+        """Return how many lines and columns a sprite's picture has inside its border: no more than its texture."""
         assert layer.sprite is not None
         pictures = [self.sprites[layer.sprite], *([] if layer.photo is None else [self.photos[layer.photo]])]
-        height, width = (min(lengths) for lengths in zip(*(picture.shape[1:] for picture in pictures), strict=True))
-        return height + 2 * BORDER, width + 2 * BORDER
+        return min(picture.shape[1] for picture in pictures), min(picture.shape[2] for picture in pictures)
 
     def _motion(self, random: np.random.Generator, times: Sequence[float], reach: float, place: Tensor) -> Tensor:
         """Return the canvas → picture maps for a random motion of up to ``reach`` pixels from time 0 to 1."""
@@ -177,5 +176,7 @@ class Scenes:
         height, width = self._size(layer)
         place = _affine(random.uniform(-0.6, 0.6), float(random.uniform(0.9, 2.5)), (0, 0), (0, 0))
         spot = torch.tensor([random.uniform(0, self.width), random.uniform(0, self.height), 1.0], dtype=torch.float64)
-        place[:2, 2] += torch.tensor([width / 2, height / 2], dtype=torch.float64) - (place @ spot)[:2]
+        place[:2, 2] += (
+            torch.tensor([width / 2 + BORDER, height / 2 + BORDER], dtype=torch.float64) - (place @ spot)[:2]
+        )
         return replace(layer, maps=self._motion(random, times, self.reach[1], place))

@@ -207,7 +207,10 @@ def shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
 
 
 def channels_last(network: Network) -> Network:
-    """Lay the weights of convolutions, 2D and 3D, out with their channels last, which tensor cores and oneDNN want."""
+    """Lay the weights of convolutions, 2D and 3D, out with their channels last, which tensor cores and oneDNN want.
+
+    Pictures stay as they are: with other strides than their truth, sums of both took a fifth of a step on CPUs.
+    """
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     for parameter in network.parameters():
         if parameter.dim() in formats:
