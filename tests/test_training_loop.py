@@ -66,6 +66,26 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(pictures: Path, tmp_path:
         assert torch.equal(tensor, whole[name]), name
 
 
+def test_a_stop_that_comes_while_the_processes_agree_leaves_a_checkpoint(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process said of itself is old by then: the run stops after its next step, with its weights."""
+    agree = Processes.agree
+
+    def interrupted(processes: Processes, *wanted: bool) -> tuple[bool, ...]:
+        agreed = agree(processes, *wanted)
+        if not signalled:
+            signalled.append(True)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return agreed
+
+    signalled: list[bool] = []
+    monkeypatch.setattr(Processes, "agree", interrupted)
+    wanted = recipe(super_slomo_recipe(pictures, save_every=6))
+    assert train(wanted, tmp_path / "run", device="cpu") == signal.SIGTERM
+    assert Checkpoints(tmp_path / "run", 3).steps() == [2]
+
+
 @pytest.mark.parametrize("how", ["signal", "file"])
 def test_a_pause_saves_and_waits_for_the_next_signal(pictures: Path, tmp_path: Path, how: str) -> None:
     """At step 2 the run pauses with a checkpoint; it takes no step until it is woken, then ends as if nothing was."""

@@ -130,7 +130,7 @@ class Run:
                 self.pause.wait()
                 trainer.wake()
                 before = time.monotonic()
-            if ending or self.pause.stopped is not None:
+            if ending:
                 break
         return self.checkpoints.path(trainer.step) if self.pause.stopped is None else self.pause.stopped
 
