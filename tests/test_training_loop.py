@@ -117,6 +117,30 @@ def test_a_pause_saves_and_waits_for_the_next_signal(pictures: Path, tmp_path: P
     assert Checkpoints(folder, 3).steps() == [2, 4]
 
 
+def test_a_stop_during_a_pause_takes_no_step_more(pictures: Path, tmp_path: Path) -> None:
+    """What the GPU was left to would be in the way: the checkpoint of the pause is the run's last."""
+    folder, steps = tmp_path / "run", []
+    folder.mkdir()
+
+    def stop() -> None:
+        while not (folder / "step-00000002.safetensors").exists():
+            time.sleep(0.05)
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def listen(report: Report) -> None:
+        steps.append(report.step)
+        if report.step == 2:
+            (folder / PAUSE_FILE).touch()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    assert train(recipe(super_slomo_recipe(pictures)), folder, device="cpu", listener=listen) == signal.SIGTERM
+    stopper.join()
+    assert steps == [1, 2]
+    assert Checkpoints(folder, 3).steps() == [2]
+
+
 SMALL = {"flavr": {"width": 8}, "super-slomo": {"width": 2}, "compact": {"features": 8}, "span": {"features": 8}}
 """Configurations that make large networks quick."""
 

@@ -128,6 +128,8 @@ class Run:
             if resting and not ending:
                 trainer.rest()
                 self.pause.wait()
+                if self.pause.stopped is not None:
+                    break  # the rest began with a checkpoint, and another may have the GPU
                 trainer.wake()
                 before = time.monotonic()
             if ending:
