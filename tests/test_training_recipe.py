@@ -12,7 +12,7 @@ from vs_interp.training.loop import train
 from vs_interp.training.recipe import Recipe
 
 from .support import ROOT
-from .training import fsrcnn_recipe, recipe
+from .training import fsrcnn_recipe, recipe, super_slomo_recipe
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ from .training import fsrcnn_recipe, recipe
         ({"network": {"name": "fsrcnn", "width": 3}}, "fsrcnn takes scale, features, shrunk, mappings"),
         ({"losses": {"perceptual": 1.0}}, "VGG16"),
         ({"data": {"crop": [4096, 64]}}, "smaller than the crop"),
+        ({"data": {"crop": [64, 63]}}, r"data.crop is \[64, 63\].*fsrcnn cannot.*multiples of 2, at least 16"),
         ({"data": {"source": [{"footage": "pictures:/nowhere"}]}}, "nowhere"),
     ],
 )
@@ -32,6 +33,13 @@ def test_what_cannot_be_trained_is_said_before_the_first_step(
     for table, content in change.items():
         values[table] = content if table != "data" else {**values[table], **content}
     with pytest.raises((ArgumentError, DatasetError), match=message):
+        train(recipe(values), tmp_path / "run", device="cpu")
+
+
+def test_a_crop_that_the_network_cannot_take_is_said_before_the_first_step(pictures: Path, tmp_path: Path) -> None:
+    values = super_slomo_recipe(pictures)
+    values["network"]["flow_scales"] = [4, 2]
+    with pytest.raises(DatasetError, match=r"data.crop is \[64, 64\].*super-slomo.*multiples of 128, at least 128"):
         train(recipe(values), tmp_path / "run", device="cpu")
 
 
