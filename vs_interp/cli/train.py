@@ -55,7 +55,7 @@ def command(
       vs-interp train recipes/super-slomo-small.toml
       vs-interp train recipes/super-slomo-small.toml --resume
       torchrun --nproc-per-node 4 -m vs_interp train recipes/super-slomo.toml
-      vs-interp export runs/super-slomo-small/step-00002600.safetensors -o super-slomo.onnx
+      vs-interp export runs/super-slomo-small/step-00000001.safetensors -o super-slomo.onnx
     """
     try:
         import torch  # noqa: F401
