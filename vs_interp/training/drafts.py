@@ -65,11 +65,11 @@ class Drafts(Dataset[list[tuple[int, Draft]]]):
     def __init__(self, data: Data, spec: NetworkSpec, seed: int, rank: int = 0, world: int = 1) -> None:
         if data.batch % world:
             raise DatasetError(f"data.batch is {data.batch}, which {world} processes cannot share: make it a multiple")
-        scale, least = spec.output.scale, spec.padded(1)
-        if any(spec.padded(-(-side // scale)) * scale != side for side in data.crop):
+        scale = spec.output.scale
+        if any(spec.padded(side // scale) * scale != side for side in data.crop):
             raise DatasetError(
                 f"data.crop is {list(data.crop)}, which {spec.name} cannot be trained on: make both sides multiples of "
-                f"{spec.multiple_of * scale}, at least {least * scale}"
+                f"{spec.multiple_of * scale}, at least {spec.padded(1) * scale}"
             )
         self.data, self.spec, self.seed, self.rank, self.world = data, spec, seed, rank, world
         self.scenes: dict[int, Scenes] = {}

@@ -94,6 +94,7 @@ class Variation(Table):
 class Data(Table):
     """What a batch is made of: ``batch`` samples of ``crop`` (width, height at the output's size) from the sources.
 
+    The sides of a crop are multiples of what the network takes, times its scale.
     ``margin`` pixels at the edges of a made picture are not judged: they miss what lies beyond the crop.
     ``teacher`` is a RIFE checkpoint whose flows pull the flows of the network, where its picture is better.
     """
