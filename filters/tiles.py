@@ -10,9 +10,9 @@ from math import lcm
 import numpy as np
 
 from trt_build.backends import Picture, Session
+from trt_build.graphs.receptive_field import reach
 from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
-from trt_build.reach import reach
 from vs_interp.errors import ArgumentError
 from vs_interp.spec import NetworkSpec
 

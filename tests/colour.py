@@ -15,7 +15,7 @@ from onnx import ModelProto, TensorProto, helper
 
 from trt_build.backends.base import Picture
 from trt_build.backends.openvino import OpenVINO
-from trt_build.colour import with_planes
+from trt_build.graphs.colour.planes import with_planes
 from trt_build.model_file import ModelFile, with_spec
 from trt_build.profile import PlaneFormat, Profile
 from trt_build.signal_stack import signal_stack_kept

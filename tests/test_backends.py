@@ -17,9 +17,9 @@ from trt_build.backends.kernels import KernelCache
 from trt_build.backends.plans import PlanError, Plans
 from trt_build.backends.slots import layout, open_slots
 from trt_build.build import BuildOptions, engine_graphs
-from trt_build.colour import with_planes
+from trt_build.graphs.colour.planes import with_planes
+from trt_build.graphs.precision import to_half
 from trt_build.model_file import ModelFile
-from trt_build.precision import to_half
 from trt_build.profile import PlaneFormat, Profile
 from trt_build.signal_stack import signal_stack_kept
 from vs_interp.errors import ArgumentError, BackendError

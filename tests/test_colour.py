@@ -11,7 +11,7 @@ import pytest
 import vapoursynth as vs
 from onnx import helper
 
-from trt_build.colour import with_planes
+from trt_build.graphs.colour.planes import with_planes
 from trt_build.profile import PlaneFormat, Profile
 from vs_interp.spec import NetworkSpec, Output
 

@@ -14,7 +14,7 @@ from onnx import helper
 
 from trt_build.backends.openvino import OpenVINO
 from trt_build.build import BuildOptions, build_engine, engine_graphs
-from trt_build.colour import with_planes
+from trt_build.graphs.colour.planes import with_planes
 from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
 from trt_build.targets import Target
@@ -23,18 +23,7 @@ from vs_interp.spec import NetworkSpec, Output, Window
 from vs_interp.weights import catalogue
 
 from . import rtx
-from .colour import (
-    SITINGS,
-    SMALL,
-    YUV420P8,
-    as_model,
-    assert_near,
-    clip_of,
-    core,
-    noise,
-    picture_of,
-    video_format,
-)
+from .colour import SITINGS, SMALL, YUV420P8, as_model, assert_near, clip_of, core, noise, picture_of, video_format
 
 FORMATS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
 ADA = Target(8, 9)

@@ -10,8 +10,8 @@ import vapoursynth as vs
 from vs_interp.filters import super_slomo
 
 from trt_build.backends.openvino import OpenVINO
-from trt_build.colour import with_planes
-from trt_build.precision import to_half
+from trt_build.graphs.colour.planes import with_planes
+from trt_build.graphs.precision import to_half
 from trt_build.profile import RGBS, Profile
 from vs_interp.errors import ArgumentError, BackendError, ModelFileError
 from vs_interp.spec import Window

@@ -12,7 +12,7 @@ import pytest
 
 from trt_build.backends.plans import ContextExecutor
 from trt_build.build import BuildOptions, build_engine, engine_graphs, shape_ranges
-from trt_build.dynamic import input_shapes
+from trt_build.graphs.dynamic import input_shapes
 from trt_build.model_file import ModelFile
 from trt_build.profile import RGBS, PlaneFormat, Profile
 from trt_build.runtimes import missing

@@ -14,7 +14,7 @@ import pytest
 import vapoursynth as vs
 from vs_interp.filters import flavr, super_slomo
 
-from trt_build.memory import slots_that_fit, working_memory
+from trt_build.graphs.memory import slots_that_fit, working_memory
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import BackendError

@@ -7,9 +7,9 @@ import pytest
 from onnx import numpy_helper
 
 from trt_build.backends import OpenVINO
+from trt_build.graphs.receptive_field import reach
 from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, Profile
-from trt_build.reach import reach
 
 from .support import ROOT
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from trt_build.subpixel import with_subpixels
+from trt_build.graphs.subpixel import with_subpixels
 from trt_build.verify import run_graph
 
 

@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 import onnx
 
+from trt_build.graphs.colour.planes import with_planes
+from trt_build.graphs.dynamic import Shapes, Size, check_range, input_shapes, with_free_sizes
+from trt_build.graphs.precision import to_half
 from vs_interp.errors import ArgumentError
 
 from .build_log import BuildLog
-from .colour import with_planes
-from .dynamic import Shapes, Size, check_range, input_shapes, with_free_sizes
 from .engine import Engine
 from .model_file import ModelFile
-from .precision import to_half
 from .profile import Profile
 from .progress import Progress, held_interrupts, monitor, silent
 from .runtimes import Runtime, load

@@ -14,10 +14,10 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from trt_build.backends.openvino import OpenVINO
 from vs_interp.errors import ArgumentError, ExportError
 from vs_interp.networks.base import Network
 
-from .backends.openvino import OpenVINO
 from .model_file import ModelFile, with_spec, write
 from .profile import Profile
 

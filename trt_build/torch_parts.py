@@ -39,7 +39,7 @@ def engine_parts(network: Network, profile: Profile) -> dict[str, Part]:
     """Return ``"state"`` where the network has one, and ``"synthesis"``, both of one size.
 
     Planes are 1×1×height×width in float32, RGB or luma in [0, 1], and are called as those of
-    :func:`trt_build.colour.with_planes`; what the network's size rules ask for is padded inside.
+    :func:`trt_build.graphs.colour.planes.with_planes`; what the network's size rules ask for is padded inside.
     """
     spec = network.spec
     network = copy.deepcopy(network).eval()

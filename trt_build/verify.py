@@ -9,19 +9,19 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from trt_build.graphs.colour.planes import with_planes
+from trt_build.graphs.precision import to_half
 from vs_interp.errors import BackendError
 
 from .bisect import first_wrong
-from .colour import with_planes
 from .emulation import emulate_half
 from .model_file import ModelFile
-from .precision import to_half
 from .probe import Probe, probe, to_planes
 from .profile import Profile
 from .signal_stack import signal_stack_kept
 
 if TYPE_CHECKING:
-    from .backends.base import Session
+    from trt_build.backends.base import Session
 
 LIMIT = 50.0
 """Decibels at 8 bits that every content must reach."""

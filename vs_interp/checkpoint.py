@@ -14,9 +14,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from vs_interp.networks.base import Network
+
 from .errors import CheckpointError
 from .ncnn import read_ncnn
-from .networks.base import Network
 from .registry import NETWORKS, network_class
 
 
@@ -129,7 +130,7 @@ def _layouts() -> Iterator[type[Network]]:
     """The registered networks, then all those of spandrel, where it is installed."""
     yield from map(network_class, NETWORKS)
     if _has_spandrel():
-        from .networks.foreign import Foreign
+        from vs_interp.networks.foreign import Foreign
 
         yield Foreign
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .errors import ArgumentError
 
 if TYPE_CHECKING:
-    from .networks.base import Network
+    from vs_interp.networks.base import Network
 
 NETWORKS = {
     "super-slomo": "super_slomo:SuperSloMo",

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Protocol
 
 from numpy.typing import NDArray
 
-from ..model_file import ModelFile
-from ..profile import Profile
+from trt_build.model_file import ModelFile
+from trt_build.profile import Profile
 
 Picture = Sequence[NDArray[Any]]
 """The planes of one picture, each lines × columns; rows may be padded, chroma planes may be smaller."""

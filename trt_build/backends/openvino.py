@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from trt_build.graphs.colour.planes import with_planes
+from trt_build.graphs.memory import slots_that_fit
+from trt_build.graphs.subpixel import with_subpixels
+from trt_build.model_file import ModelFile
+from trt_build.profile import GRAYS, RGBS, Profile
+from trt_build.signal_stack import signal_stack_kept
 from vs_interp.errors import ArgumentError, BackendError
 
-from ..colour import with_planes
-from ..memory import slots_that_fit
-from ..model_file import ModelFile
-from ..profile import GRAYS, RGBS, Profile
-from ..signal_stack import signal_stack_kept
-from ..subpixel import with_subpixels
 from .base import Backend, Picture, Session
 from .frames import fill
 

@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
+from trt_build.profile import Profile
 from vs_interp.errors import BackendError
 from vs_interp.spec import NetworkSpec
 
-from ..profile import Profile
 from .base import Picture
 from .device import Device, DeviceMemoryError, Memory
 from .executor import Executor, prepare
@@ -50,7 +50,7 @@ class Layout:
 
 
 def layout(spec: NetworkSpec, profile: Profile) -> Layout:
-    """Return how pictures meet the tensors of the graphs that :func:`trt_build.colour.with_planes` writes."""
+    """Return how pictures meet the tensors of the graphs that :func:`trt_build.graphs.colour.planes.with_planes` writes."""
     planes, scale = range(profile.planes.planes), spec.output.scale
     made = tuple((height * scale, width * scale) for height, width in profile.plane_sizes)
     return Layout(

@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from trt_build.build import BuildOptions, FrontEnd
+from trt_build.cache import EngineCache
+from trt_build.engine import Engine
+from trt_build.graphs.dynamic import Size, input_shapes, served_size
+from trt_build.model_file import ModelFile
+from trt_build.obtain import engine_key, obtain_engine
+from trt_build.profile import Profile
+from trt_build.progress import bar
+from trt_build.runtimes import Runtime, load, missing
+from trt_build.targets import RTX_TARGETS, current_device
 from vs_interp.errors import ArgumentError, BackendError
 
-from ..build import BuildOptions, FrontEnd
-from ..cache import EngineCache
-from ..dynamic import Size, input_shapes, served_size
-from ..engine import Engine
-from ..model_file import ModelFile
-from ..obtain import engine_key, obtain_engine
-from ..profile import Profile
-from ..progress import bar
-from ..runtimes import Runtime, load, missing
-from ..targets import RTX_TARGETS, current_device
 from .base import Backend, Session
 from .cuda import CudaDevice, missing_cuda
 from .kernels import KernelCache

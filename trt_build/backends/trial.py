@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..build import BuildOptions
-from ..dynamic import input_shapes
-from ..engine import Engine
-from ..model_file import ModelFile
-from ..profile import Profile
-from ..runtimes import load
-from ..verify import verify_session
+from trt_build.build import BuildOptions
+from trt_build.engine import Engine
+from trt_build.graphs.dynamic import input_shapes
+from trt_build.model_file import ModelFile
+from trt_build.profile import Profile
+from trt_build.runtimes import load
+from trt_build.verify import verify_session
+
 from .device import Device
 from .plans import Plans
 from .slots import layout, open_slots

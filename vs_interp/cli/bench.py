@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ArgumentError
+from vs_interp.errors import ArgumentError
+
 from .formats import PictureSize
 from .options import parse_backend
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ..errors import ArgumentError, BackendError
+from vs_interp.errors import ArgumentError, BackendError
+
 from .formats import PictureSize, parse_format
 
 if TYPE_CHECKING:
     from trt_build.build import BuildOptions
     from trt_build.cache import Entry
-    from trt_build.dynamic import Size
     from trt_build.engine import Engine
+    from trt_build.graphs.dynamic import Size
     from trt_build.model_file import ModelFile
     from trt_build.profile import Matrix, Profile, Siting
     from trt_build.runtimes import Runtime
@@ -68,8 +69,7 @@ def command(
     from trt_build.build import BuildOptions
     from trt_build.model_file import ModelFile
     from trt_build.runtimes import missing
-
-    from ..weights import resolve
+    from vs_interp.weights import resolve
 
     wanted = name or ("RGBS" if checkpoint else "YUV420P8")
     profile = _profile(size, dynamic, wanted, matrix=matrix, full_range=full_range, siting=siting)
@@ -160,8 +160,7 @@ def _row(target: Target, options: BuildOptions, engine: Engine, entry: Entry | N
 def _construction(checkpoint: Path, file: ModelFile, profile: Profile, options: BuildOptions) -> Callable[[], Engine]:
     """Return how the engine is built of a checkpoint."""
     from trt_build.torch_front_end import build_engine_of, missing_front_end
-
-    from ..checkpoint import load_checkpoint
+    from vs_interp.checkpoint import load_checkpoint
 
     absent = missing_front_end()
     if absent:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ArgumentError, SourceError
+from vs_interp.errors import ArgumentError, SourceError
+
 from .options import Factor, FrameRate, Threshold, parse_backend
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ArgumentError, DatasetError
+from vs_interp.errors import ArgumentError, DatasetError
+
 from .progress import frames_done
 
 if TYPE_CHECKING:
-    from ..training.footage import Footage
-    from ..training.video import Video
+    from vs_interp.training.footage import Footage
+    from vs_interp.training.video import Video
 
 GAPS = (2, 4)
 """Frames from the first to the last of the windows that ``show`` counts."""
@@ -55,8 +56,8 @@ def make(videos: Sequence[Path], output: Path, height: int, quiet: bool, machine
       vs-interp dataset make *.mp4 -o clips-360 --height 360
     """
     _check_output(output)
-    from ..training.shards import make_shards
-    from ..training.video import Video
+    from vs_interp.training.shards import make_shards
+    from vs_interp.training.video import Video
 
     opened = [Video(path, height) for path in videos]
     _check_space(opened, output.absolute().parent)
@@ -148,7 +149,7 @@ def show(dataset: str, split: str, machine: bool) -> None:
 
 
 def _open(dataset: str, split: str) -> Footage:
-    from ..training.footage import open_footage
+    from vs_interp.training.footage import open_footage
 
     return open_footage(f"shards:{dataset}" if Path(dataset).is_dir() else dataset, split)
 
@@ -156,8 +157,8 @@ def _open(dataset: str, split: str) -> Footage:
 def _describe(footage: Footage) -> dict[str, Any]:
     from fractions import Fraction
 
-    from ..spec import NetworkSpec
-    from ..training.windows import cut_windows
+    from vs_interp.spec import NetworkSpec
+    from vs_interp.training.windows import cut_windows
 
     def windows(gap: int) -> int:
         try:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from ..errors import EncoderError
+from vs_interp.errors import EncoderError
 
 PACKAGES = (
     "vs-interp", "vapoursynth", "vapoursynth-bestsource", "numpy", "onnx", "openvino", "av",
@@ -108,7 +108,7 @@ def _plugins() -> list[Finding]:
 
 
 def _ffmpeg() -> Finding:
-    from ..ffmpeg import find_ffmpeg, version
+    from vs_interp.ffmpeg import find_ffmpeg, version
 
     try:
         path = find_ffmpeg()

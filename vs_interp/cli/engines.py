@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ArgumentError, BackendError
+from vs_interp.errors import ArgumentError, BackendError
 
 if TYPE_CHECKING:
     from trt_build.cache import EngineCache, Entry
@@ -189,8 +189,7 @@ def _measure(entry: Entry, model: str) -> Mapping[str, float]:
     from trt_build.model_file import ModelFile
     from trt_build.profile import PlaneFormat, Profile
     from trt_build.runtimes import check_runtime
-
-    from ..weights import resolve
+    from vs_interp.weights import resolve
 
     file, key = ModelFile.load(resolve(model, network=entry.key["network"])), entry.key
     if file.digest != key["model"]:

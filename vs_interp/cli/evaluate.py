@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ArgumentError, BackendError
+from vs_interp.errors import ArgumentError, BackendError
+
 from .options import parse_backend
 from .progress import frames_done
 
 if TYPE_CHECKING:
-    from ..spec import NetworkSpec
+    from vs_interp.spec import NetworkSpec
+
     from .evaluation import Method, Row, Stretch
     from .material import Picture
     from .sheet import Sheet
@@ -94,8 +96,8 @@ def evaluate(
     """
     from trt_build.backends import choose
     from trt_build.model_file import ModelFile
+    from vs_interp.weights import catalogue, resolve
 
-    from ..weights import catalogue, resolve
     from .results import circumstances, summary
     from .served import Served
 
@@ -124,8 +126,9 @@ def evaluate(
 
 def _film(address: str, spec: NetworkSpec, selection: Selection) -> list[Stretch]:
     """Open a data set and cut it for a network."""
-    from ..training.footage import open_footage
-    from ..training.windows import cut_windows
+    from vs_interp.training.footage import open_footage
+    from vs_interp.training.windows import cut_windows
+
     from .evaluation import chosen, stretches
     from .material import Material
 

@@ -10,10 +10,11 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ..errors import DatasetError
-from ..spec import NetworkSpec
-from ..training.metrics import interpolation_error, luma, psnr, ssim
-from ..training.windows import Window
+from vs_interp.errors import DatasetError
+from vs_interp.spec import NetworkSpec
+from vs_interp.training.metrics import interpolation_error, luma, psnr, ssim
+from vs_interp.training.windows import Window
+
 from .material import Material, Picture
 
 EQUAL = 100.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import ArgumentError, BackendError
+from vs_interp.errors import ArgumentError, BackendError
 
 
 @click.command("export")

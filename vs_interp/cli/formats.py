@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ArgumentError
+from vs_interp.errors import ArgumentError
 
 if TYPE_CHECKING:
     from trt_build.profile import Matrix, PlaneFormat, Siting

@@ -10,7 +10,7 @@ from types import FrameType
 
 import click
 
-from ..errors import VsInterpError
+from vs_interp.errors import VsInterpError
 
 COMMANDS = {
     "bench": "bench:command",

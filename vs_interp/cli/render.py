@@ -16,8 +16,9 @@ import av
 import numpy as np
 import vapoursynth as vs
 
-from ..errors import ArgumentError, EncoderError, SourceError
-from ..ffmpeg import last_words
+from vs_interp.errors import ArgumentError, EncoderError, SourceError
+from vs_interp.ffmpeg import last_words
+
 from .encoding import Encoding, pixel_format
 
 

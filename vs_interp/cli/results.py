@@ -17,9 +17,9 @@ from rich.table import Table
 
 from trt_build.atomic import write_whole
 from trt_build.backends import Backend
+from vs_interp.errors import ArgumentError, EncoderError
+from vs_interp.ffmpeg import find_ffmpeg, version
 
-from ..errors import ArgumentError, EncoderError
-from ..ffmpeg import find_ffmpeg, version
 from .bench import machine
 from .evaluation import Row, by, means
 from .sheet import Sheet

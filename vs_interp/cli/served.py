@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from trt_build.backends import Backend, Session
 from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, RGBS, Profile
+from vs_interp.errors import BackendError
 
-from ..errors import BackendError
 from .evaluation import Stretch
 from .material import Picture
 

@@ -17,7 +17,7 @@ import vapoursynth as vs
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from ..errors import SourceError
+from vs_interp.errors import SourceError
 
 NO_TIME_STAMP = -(1 << 63)
 """libav's mark for a frame without one, as all frames of a bare elementary stream are."""

@@ -17,11 +17,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..errors import ArgumentError, BackendError
+from vs_interp.errors import ArgumentError, BackendError
 
 if TYPE_CHECKING:
-    from ..training.loop import Listener, Report
-    from ..training.stages import Stage
+    from vs_interp.training.loop import Listener, Report
+    from vs_interp.training.stages import Stage
 
 LINE_EVERY = 20.0
 """Seconds between two lines in a log."""
@@ -110,7 +110,7 @@ def _boarded(folder: Path | None) -> Iterator[Listener]:
     if folder is None:
         yield lambda report: None
         return
-    from ..training.board import Board
+    from vs_interp.training.board import Board
 
     board = Board(folder)
     try:

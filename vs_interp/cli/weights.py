@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..download import Progress
-from ..errors import ArgumentError, BackendError, CheckpointError, DownloadError
-from ..folders import cache_folder
-from ..weights import Weights, catalogue, checkpoint, find, verify, write_record
+from vs_interp.download import Progress
+from vs_interp.errors import ArgumentError, BackendError, CheckpointError, DownloadError
+from vs_interp.folders import cache_folder
+from vs_interp.weights import Weights, catalogue, checkpoint, find, verify, write_record
 
 if TYPE_CHECKING:
-    from ..networks.base import Network
+    from vs_interp.networks.base import Network
 
 as_json = click.option("--json", "machine", is_flag=True, help="Print JSON.")
 
@@ -88,7 +88,7 @@ def verify_weights(names: tuple[str, ...], machine: bool) -> None:
 @click.argument("name")
 def path_of_weights(name: str) -> None:
     """Print where the model file of weights lies that are here."""
-    from ..weights import resolve
+    from vs_interp.weights import resolve
 
     entry = find(name)
     click.echo(resolve(entry.name, network=entry.network))
@@ -134,7 +134,7 @@ def _make(entry: Weights, given: Path | None) -> None:
 
 def _read(entry: Weights, file: Path) -> Network:
     """Read a checkpoint, and check that it is of the entry's network."""
-    from ..checkpoint import load_checkpoint
+    from vs_interp.checkpoint import load_checkpoint
 
     network = load_checkpoint(file)
     found = network.spec.name

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
-from ..spec import NetworkSpec
+from vs_interp.spec import NetworkSpec
 
 
 class Network(nn.Module, ABC):

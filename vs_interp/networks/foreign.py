@@ -19,8 +19,9 @@ from spandrel import (
 )
 from torch import Tensor
 
-from ..errors import CheckpointError
-from ..spec import NetworkSpec, Output, Window
+from vs_interp.errors import CheckpointError
+from vs_interp.spec import NetworkSpec, Output, Window
+
 from .base import Network
 
 WRAPPERS = ("", "params_ema.", "params-ema.", "params.", "state_dict.", "model_state_dict.", "model.", "net.")

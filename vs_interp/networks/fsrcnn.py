@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..spec import NetworkSpec, Output, Window
+from vs_interp.spec import NetworkSpec, Output, Window
+
 from .base import Network
 
 

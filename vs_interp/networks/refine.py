@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..spec import NetworkSpec, Output, Window
+from vs_interp.spec import NetworkSpec, Output, Window
+
 from .base import Network
 from .fsrcnn import Fsrcnn, FsrcnnConfig
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import ArgumentError
-from ..spec import NetworkSpec, Output, Window
+from vs_interp.errors import ArgumentError
+from vs_interp.spec import NetworkSpec, Output, Window
+
 from .base import Network
 from .in_place import InPlace
 from .unet import UNet

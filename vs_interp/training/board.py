@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import BackendError
+from vs_interp.errors import BackendError
+
 from .loop import Report
 
 EVERY = 50

@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..errors import CheckpointError
+from vs_interp.errors import CheckpointError
 
 WEIGHTS, STATE, BEST = ".safetensors", ".state", "best.safetensors"
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from ..errors import DatasetError
-from ..spec import NetworkSpec
+from vs_interp.errors import DatasetError
+from vs_interp.spec import NetworkSpec
+
 from .footage import Footage, open_footage
 from .recipe import Data, Source
 from .samples import Change, Draft

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DatasetError
+from vs_interp.errors import DatasetError
 
 Frames = NDArray[np.uint8]
 """N×H×W×3 RGB frames."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ..errors import ArgumentError
+from vs_interp.errors import ArgumentError
 
 Picture = NDArray[Any]
 Plane = NDArray[np.float64]

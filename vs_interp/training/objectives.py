@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from ..errors import ArgumentError
-from ..networks.base import Network
-from ..networks.super_slomo import SuperSloMo
+from vs_interp.errors import ArgumentError
+from vs_interp.networks.base import Network
+from vs_interp.networks.super_slomo import SuperSloMo
+
 from .losses import PICTURE_LOSSES, charbonnier, flow_distance, smoothness
 from .recipe import Recipe
 from .samples import Batch

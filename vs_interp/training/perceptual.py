@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import CheckpointError
+from vs_interp.errors import CheckpointError
 
 FILE = "vgg16-397923af.pth"
 """What torchvision calls its VGG16 checkpoint."""

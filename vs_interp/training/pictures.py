@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import DatasetError
+from vs_interp.errors import DatasetError
+
 from .footage import Box, Footage, Frames
 
 if TYPE_CHECKING:

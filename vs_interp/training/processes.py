@@ -12,7 +12,7 @@ import torch
 import torch.distributed.nn  # before there is a group: its functions' defaults would hold one that is there, for ever
 from torch import distributed
 
-from ..errors import BackendError
+from vs_interp.errors import BackendError
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from ..errors import DatasetError
+from vs_interp.errors import DatasetError
+
 from .footage import Footage
 from .pictures import Clip, Pictures, list_pictures, natural
 

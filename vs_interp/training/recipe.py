@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..errors import ArgumentError
-from ..registry import network_class
+from vs_interp.errors import ArgumentError
+from vs_interp.registry import network_class
 
 Share = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]

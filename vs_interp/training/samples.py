@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ..networks.rife import Rife
-from ..spec import NetworkSpec
+from vs_interp.networks.rife import Rife
+from vs_interp.spec import NetworkSpec
+
 from .recipe import Variation
 from .synthetic import Layer, Scenes
 

@@ -20,7 +20,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..errors import DatasetError
+from vs_interp.errors import DatasetError
+
 from .planar import FrameFormat, PlanarFootage, Planes, Sequence420
 from .video import FEWEST, Frame, Video, run_name
 

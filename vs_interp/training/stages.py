@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import ArgumentError
+from vs_interp.errors import ArgumentError
+
 from .checkpoints import Checkpoints
 from .recipe import Recipe, Start
 

@@ -18,7 +18,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from ..errors import DatasetError
+from vs_interp.errors import DatasetError
+
 from .patterns import draw_pattern
 
 BORDER = 2

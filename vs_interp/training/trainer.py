@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..checkpoint import load_mean
-from ..errors import ArgumentError, CheckpointError
-from ..networks.base import Network
-from ..registry import network_class
+from vs_interp.checkpoint import load_mean
+from vs_interp.errors import ArgumentError, CheckpointError
+from vs_interp.networks.base import Network
+from vs_interp.registry import network_class
+
 from .checkpoints import State, below, load_optimiser, optimiser_state, prefixed
 from .objectives import Objective, Outcome
 from .processes import Processes

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..networks.base import Network
+from vs_interp.networks.base import Network
+
 from .drafts import spread
 from .footage import Footage, open_footage
 from .recipe import Recipe

@@ -17,7 +17,8 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from ..errors import DatasetError
+from vs_interp.errors import DatasetError
+
 from .planar import FrameFormat, PlanarFootage, Planes, Sequence420, thumbnail
 from .windows import CUT, STILL
 

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DatasetError
-from ..spec import NetworkSpec
+from vs_interp.errors import DatasetError
+from vs_interp.spec import NetworkSpec
+
 from .footage import Footage
 
 CUT = 24.0

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import onnx
 from onnx import ModelProto, helper
 
-from .model_file import ModelFile
+from trt_build.model_file import ModelFile
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Name of a tensor → its shape."""

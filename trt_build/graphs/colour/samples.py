@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from onnx import TensorProto
 
-from .nodes import Nodes
-from .profile import PlaneFormat
+from trt_build.graphs.nodes import Nodes
+from trt_build.profile import PlaneFormat
 
 STORED = {
     "uint8": TensorProto.UINT8,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trt_build.graphs.nodes import Nodes
+from trt_build.profile import Profile
+
 from .chroma import enlarge
 from .matrices import from_rgb, to_rgb
-from .nodes import Nodes
 from .padding import cut, pad
-from .profile import Profile
 from .samples import decode, encode
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, helper, numpy_helper
 
-from .model_file import ModelFile
+from trt_build.model_file import ModelFile
+
 from .shapes import Shapes, static_shapes
 
 PROBED = 64, 96

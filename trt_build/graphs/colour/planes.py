@@ -12,12 +12,12 @@ from dataclasses import replace
 import onnx
 from onnx import GraphProto, ModelProto, ValueInfoProto, helper
 
+from trt_build.graphs.nodes import Nodes
+from trt_build.model_file import ModelFile
+from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError, ModelFileError
 
 from .luma import read_luma, write_luma
-from .model_file import ModelFile
-from .nodes import Nodes
-from .profile import Profile
 from .rgb import read_rgb, write_rgb
 from .samples import STORED, elements
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .nodes import Nodes
-from .profile import Profile
+from trt_build.graphs.nodes import Nodes
+from trt_build.profile import Profile
 
 
 def pad(nodes: Nodes, values: Sequence[str], frame: str, profile: Profile, padded: tuple[int, int]) -> None:

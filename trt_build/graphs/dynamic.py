@@ -7,11 +7,10 @@ from dataclasses import replace
 import onnx
 from onnx import ModelProto
 
+from trt_build.graphs.colour.planes import with_planes
+from trt_build.model_file import ModelFile
+from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError
-
-from .colour import with_planes
-from .model_file import ModelFile
-from .profile import Profile
 
 Size = tuple[int, int]
 """Width and height in pixels."""

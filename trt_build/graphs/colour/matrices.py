@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .nodes import Nodes
-from .profile import Matrix
+from trt_build.graphs.nodes import Nodes
+from trt_build.profile import Matrix
 
 LUMA: dict[Matrix, tuple[float, float]] = {"601": (0.299, 0.114), "709": (0.2126, 0.0722), "2020": (0.2627, 0.0593)}
 """Weights of red and blue in luma, by matrix (Rec. ITU-R BT.601, BT.709, BT.2020 with non-constant luminance)."""

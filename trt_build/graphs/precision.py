@@ -14,9 +14,8 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from trt_build.model_file import ModelFile
 from vs_interp.errors import ModelFileError
-
-from .model_file import ModelFile
 
 HALF, FLOAT = int(TensorProto.FLOAT16), int(TensorProto.FLOAT)
 _SUFFIXES = {HALF: "_half", FLOAT: "_float"}

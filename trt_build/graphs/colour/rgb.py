@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from trt_build.graphs.nodes import Nodes
+from trt_build.profile import PlaneFormat, Profile
+
 from .chroma import subsample, upsample
 from .matrices import from_rgb, to_rgb
-from .nodes import Nodes
 from .padding import cut, pad
-from .profile import PlaneFormat, Profile
 from .samples import decode, encode
 
 

@@ -6,11 +6,11 @@ import sys
 from math import prod
 from pathlib import Path
 
+from trt_build.model_file import ModelFile
+from trt_build.profile import Profile
 from vs_interp.errors import BackendError
 
-from .model_file import ModelFile
-from .profile import Profile
-from .reach import POINTWISE, reach
+from .receptive_field import POINTWISE, reach
 from .shapes import static_shapes
 
 GIB = 2**30

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .nodes import Nodes
-from .profile import PlaneFormat
+from trt_build.graphs.nodes import Nodes
+from trt_build.profile import PlaneFormat
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""A clip's own planes in and out of a graph."""
