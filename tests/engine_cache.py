@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trt_build.cache import Built, EngineCache, EngineKey
-from trt_build.engine import Engine
+from trt_build.engines.cache import Built, EngineCache, EngineKey
+from trt_build.engines.engine import Engine
 from trt_build.profile import PlaneFormat, Profile
 
 KEY = EngineKey(

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from trt_build import backends
 from trt_build.backends import Backend, OpenVINO, TensorRT, TensorRTRTX, choose, known
 from trt_build.backends.cuda import missing_cuda
-from trt_build.backends.kernels import KernelCache
 from trt_build.backends.plans import PlanError, Plans
 from trt_build.backends.slots import layout, open_slots
-from trt_build.build import BuildOptions, engine_graphs
+from trt_build.engines.build import BuildOptions, engine_graphs
+from trt_build.engines.kept_kernels import KernelCache
 from trt_build.graphs.colour.planes import with_planes
 from trt_build.graphs.precision import to_half
 from trt_build.model_file import ModelFile

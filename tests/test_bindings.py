@@ -29,7 +29,7 @@ RECEIVERS: dict[str, dict[str, str]] = {
         "cache": "IRuntimeCache",
         "context": "IExecutionContext",
     },
-    "trt_build/build.py": {
+    "trt_build/engines/build.py": {
         "runtime": MODULE,
         "builder": "Builder",
         "network": "INetworkDefinition",
@@ -38,9 +38,9 @@ RECEIVERS: dict[str, dict[str, str]] = {
         "shapes": "IOptimizationProfile",
         "tensor": "ITensor",
     },
-    "trt_build/timing_cache.py": {"config": "IBuilderConfig", "measured": "ITimingCache"},
-    "trt_build/progress.py": {"runtime": MODULE},
-    "trt_build/build_log.py": {"runtime": MODULE, "first": "ParserError"},
+    "trt_build/engines/timing_cache.py": {"config": "IBuilderConfig", "measured": "ITimingCache"},
+    "trt_build/engines/progress.py": {"runtime": MODULE},
+    "trt_build/engines/build_log.py": {"runtime": MODULE, "first": "ParserError"},
 }
 """File → variable or attribute (without underscores before it) → class of TensorRT."""
 

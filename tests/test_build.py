@@ -9,16 +9,16 @@ import onnx
 import pytest
 from onnx import helper
 
-from trt_build.build import BuildOptions, build_engine, build_plans, engine_graphs
-from trt_build.build_log import BuildLog
-from trt_build.cache import EngineCache
-from trt_build.engine import Engine
+from trt_build.engines.build import BuildOptions, build_engine, build_plans, engine_graphs
+from trt_build.engines.build_log import BuildLog
+from trt_build.engines.cache import EngineCache
+from trt_build.engines.engine import Engine
+from trt_build.engines.obtain import obtain_engine
+from trt_build.engines.progress import Phases
+from trt_build.engines.runtimes import check_runtime, missing
+from trt_build.engines.targets import Target, parse_targets
 from trt_build.model_file import ModelFile
-from trt_build.obtain import obtain_engine
 from trt_build.profile import RGBS, PlaneFormat, Profile
-from trt_build.progress import Phases
-from trt_build.runtimes import check_runtime, missing
-from trt_build.targets import Target, parse_targets
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.registry import NETWORKS
 

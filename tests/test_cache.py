@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from trt_build.cache import Built, EngineKey
-from trt_build.engine import FORMAT_VERSION, MAGIC, Engine, EngineError
+from trt_build.engines.cache import Built, EngineKey
+from trt_build.engines.engine import FORMAT_VERSION, MAGIC, Engine, EngineError
+from trt_build.engines.timing_cache import TimingCache
 from trt_build.profile import PlaneFormat, Profile
-from trt_build.timing_cache import TimingCache
 
 from .engine_cache import KEY, PLANS, Recorder, engine_path
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from trt_build.cache import EngineCache
+from trt_build.engines.cache import EngineCache
 
 from .engine_cache import KEY, PLANS, Recorder, engine_path
 from .support import ROOT

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from trt_build.engines.runtimes import missing
 from trt_build.profile import PlaneFormat
-from trt_build.runtimes import missing
 from vs_interp.cli.formats import parse_format
 from vs_interp.cli.main import group
 from vs_interp.errors import ArgumentError, BackendError

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from trt_build.backends.openvino import OpenVINO
-from trt_build.build import BuildOptions, build_engine, engine_graphs
+from trt_build.engines.build import BuildOptions, build_engine, engine_graphs
+from trt_build.engines.targets import Target
 from trt_build.graphs.colour.planes import with_planes
 from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
-from trt_build.targets import Target
 from vs_interp.errors import ModelFileError
 from vs_interp.spec import NetworkSpec, Output, Window
 from vs_interp.weights import catalogue

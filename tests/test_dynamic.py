@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from trt_build.backends.plans import ContextExecutor
-from trt_build.build import BuildOptions, build_engine, engine_graphs, shape_ranges
+from trt_build.engines.build import BuildOptions, build_engine, engine_graphs, shape_ranges
+from trt_build.engines.runtimes import missing
+from trt_build.engines.targets import Target
 from trt_build.graphs.dynamic import input_shapes
 from trt_build.model_file import ModelFile
 from trt_build.profile import RGBS, PlaneFormat, Profile
-from trt_build.runtimes import missing
-from trt_build.targets import Target
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.weights import catalogue
 

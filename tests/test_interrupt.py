@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from trt_build.runtimes import missing
+from trt_build.engines.runtimes import missing
 
 from .support import ROOT
 

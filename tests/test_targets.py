@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from trt_build.runtimes import load, missing
-from trt_build.targets import RTX_TARGETS, Target, check_supported, parse_target, parse_targets, present_devices
+from trt_build.engines.runtimes import load, missing
+from trt_build.engines.targets import RTX_TARGETS, Target, check_supported, parse_target, parse_targets, present_devices
 from vs_interp.errors import ArgumentError, BackendError
 
 

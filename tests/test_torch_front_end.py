@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from torch import nn
 
 from trt_build.backends import TensorRT
-from trt_build.build import BuildOptions
+from trt_build.engines.build import BuildOptions
 from trt_build.profile import GRAYS, RGBS, PlaneFormat, Profile
 from trt_build.torch_front_end import build_engine_of, missing_front_end
 from trt_build.torch_parts import HalfConvolutions, engine_parts

@@ -10,14 +10,14 @@ import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
+from trt_build.engines.build import MIB, BuildOptions
+from trt_build.engines.engine import Engine
+from trt_build.engines.progress import Progress, silent
+from trt_build.engines.runtimes import Runtime
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.networks.base import Network
 
-from .build import MIB, BuildOptions
-from .engine import Engine
 from .profile import GRAYS, RGBS, Profile
-from .progress import Progress, silent
-from .runtimes import Runtime
 from .torch_parts import Part, engine_parts
 
 

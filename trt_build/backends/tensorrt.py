@@ -8,21 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from trt_build.build import BuildOptions, FrontEnd
-from trt_build.cache import EngineCache
-from trt_build.engine import Engine
+from trt_build.engines.build import BuildOptions, FrontEnd
+from trt_build.engines.cache import EngineCache
+from trt_build.engines.engine import Engine
+from trt_build.engines.kept_kernels import KernelCache
+from trt_build.engines.obtain import engine_key, obtain_engine
+from trt_build.engines.progress import bar
+from trt_build.engines.runtimes import Runtime, load, missing
+from trt_build.engines.targets import RTX_TARGETS, current_device
 from trt_build.graphs.dynamic import Size, input_shapes, served_size
 from trt_build.model_file import ModelFile
-from trt_build.obtain import engine_key, obtain_engine
 from trt_build.profile import Profile
-from trt_build.progress import bar
-from trt_build.runtimes import Runtime, load, missing
-from trt_build.targets import RTX_TARGETS, current_device
 from vs_interp.errors import ArgumentError, BackendError
 
 from .base import Backend, Session
 from .cuda import CudaDevice, missing_cuda
-from .kernels import KernelCache
 from .plans import PlanError, Plans
 from .slots import MOST_STREAMS, Slot, Streams, layout, open_slots
 

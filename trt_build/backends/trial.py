@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trt_build.build import BuildOptions
-from trt_build.engine import Engine
+from trt_build.engines.build import BuildOptions
+from trt_build.engines.engine import Engine
+from trt_build.engines.runtimes import load
 from trt_build.graphs.dynamic import input_shapes
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
-from trt_build.runtimes import load
 from trt_build.verify import verify_session
 
 from .device import Device

@@ -173,7 +173,7 @@ def _free_memory(runtime: Backend) -> int | None:
 def machine(runtime: Backend) -> str:
     """Return the GPU's name, or the processor's architecture and how many cores may be used."""
     from trt_build.backends.tensorrt import EngineBackend
-    from trt_build.targets import current_device
+    from trt_build.engines.targets import current_device
 
     if isinstance(runtime, EngineBackend):
         return current_device(runtime.numbers[0]).name

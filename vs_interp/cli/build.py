@@ -16,14 +16,14 @@ from vs_interp.errors import ArgumentError, BackendError
 from .formats import PictureSize, parse_format
 
 if TYPE_CHECKING:
-    from trt_build.build import BuildOptions
-    from trt_build.cache import Entry
-    from trt_build.engine import Engine
+    from trt_build.engines.build import BuildOptions
+    from trt_build.engines.cache import Entry
+    from trt_build.engines.engine import Engine
+    from trt_build.engines.runtimes import Runtime
+    from trt_build.engines.targets import Target
     from trt_build.graphs.dynamic import Size
     from trt_build.model_file import ModelFile
     from trt_build.profile import Matrix, Profile, Siting
-    from trt_build.runtimes import Runtime
-    from trt_build.targets import Target
 
 SIZE = PictureSize()
 
@@ -66,9 +66,9 @@ def command(
       vs-interp build net.onnx --dynamic 256x256 1280x768 1920x1152 --gpu ada --runtime rtx
     """
     from trt_build.backends.slots import MOST_STREAMS
-    from trt_build.build import BuildOptions
+    from trt_build.engines.build import BuildOptions
+    from trt_build.engines.runtimes import missing
     from trt_build.model_file import ModelFile
-    from trt_build.runtimes import missing
     from vs_interp.weights import resolve
 
     wanted = name or ("RGBS" if checkpoint else "YUV420P8")
@@ -119,10 +119,10 @@ def _build(
     folder: Path | None,
 ) -> list[dict[str, Any]]:
     """Build for every GPU named, and say what came of it."""
-    from trt_build.cache import EngineCache
-    from trt_build.obtain import engine_key, obtain_engine
-    from trt_build.progress import bar
-    from trt_build.targets import check_supported, parse_targets
+    from trt_build.engines.cache import EngineCache
+    from trt_build.engines.obtain import engine_key, obtain_engine
+    from trt_build.engines.progress import bar
+    from trt_build.engines.targets import check_supported, parse_targets
 
     if checkpoint is not None and gpu != "current":
         raise ArgumentError(f"--gpu {gpu}: torch-tensorrt builds for this machine's GPU only, leave it out")
@@ -175,7 +175,7 @@ def _verification(
     file: ModelFile, profile: Profile, options: BuildOptions
 ) -> Callable[[Target], Callable[[Engine], Mapping[str, float]]]:
     """Return how engines are verified: on the GPU where it is here, else as a graph on the CPU, once for all."""
-    from trt_build.targets import present_devices
+    from trt_build.engines.targets import present_devices
     from trt_build.verify import verify_graph
 
     here = {device.target: device.index for device in reversed(list(present_devices()))}

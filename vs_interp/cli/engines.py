@@ -12,7 +12,7 @@ import click
 from vs_interp.errors import ArgumentError, BackendError
 
 if TYPE_CHECKING:
-    from trt_build.cache import EngineCache, Entry
+    from trt_build.engines.cache import EngineCache, Entry
 
 as_json = click.option("--json", "machine", is_flag=True, help="Print JSON.")
 in_folder = click.option(
@@ -102,7 +102,7 @@ def clear(stale: bool, folder: Path | None, machine: bool) -> None:
 
 
 def _cache(folder: Path | None) -> EngineCache:
-    from trt_build.cache import EngineCache
+    from trt_build.engines.cache import EngineCache
 
     return EngineCache(folder)
 
@@ -155,7 +155,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def _fault(entry: Entry) -> str | None:
     """Return what is wrong with an engine file."""
-    from trt_build.engine import Engine, EngineError
+    from trt_build.engines.engine import Engine, EngineError
 
     try:
         engine = Engine.from_bytes(entry.path.read_bytes())
@@ -166,9 +166,9 @@ def _fault(entry: Entry) -> str | None:
 
 def _stale(entry: Entry) -> bool:
     """Whether no program on this machine can use the engine any more."""
-    from trt_build.cache import GRAPH_VERSION
-    from trt_build.runtimes import check_runtime, missing, version
-    from trt_build.targets import present_devices
+    from trt_build.engines.cache import GRAPH_VERSION
+    from trt_build.engines.runtimes import check_runtime, missing, version
+    from trt_build.engines.targets import present_devices
 
     key = entry.key
     if _fault(entry) or key["graph"] != GRAPH_VERSION:
@@ -184,11 +184,11 @@ def _measure(entry: Entry, model: str) -> Mapping[str, float]:
     """Run an engine on this machine's first GPU against the model it was made of."""
     from trt_build.backends.cuda import CudaDevice
     from trt_build.backends.trial import verify_engine
-    from trt_build.build import BuildOptions
-    from trt_build.engine import Engine
+    from trt_build.engines.build import BuildOptions
+    from trt_build.engines.engine import Engine
+    from trt_build.engines.runtimes import check_runtime
     from trt_build.model_file import ModelFile
     from trt_build.profile import PlaneFormat, Profile
-    from trt_build.runtimes import check_runtime
     from vs_interp.weights import resolve
 
     file, key = ModelFile.load(resolve(model, network=entry.key["network"])), entry.key

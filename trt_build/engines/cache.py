@@ -21,11 +21,11 @@ from typing import Any
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
+from trt_build.atomic import PARTIAL, write_whole
+from trt_build.profile import Profile
 from vs_interp.folders import cache_folder
 
-from .atomic import PARTIAL, write_whole
 from .engine import Engine, EngineError
-from .profile import Profile
 
 GRAPH_VERSION = 3
 """To be raised with every change to the FP16 pass, the colour graph or the split that changes what they write."""

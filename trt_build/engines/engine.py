@@ -31,7 +31,7 @@ class Engine:
 
     plans
         ``"synthesis"`` (from frames, time and state to the output), and ``"state"`` (from frames to the state) where
-        the network has one; tensor names are those of the graphs of :func:`trt_build.build.engine_graphs`.
+        the network has one; tensor names are those of the graphs of :func:`trt_build.engines.build.engine_graphs`.
     about
         What the engine is for, as JSON values: the whole key of the cache.
     """

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from trt_build.model_file import ModelFile
+from trt_build.profile import Profile
 from vs_interp.errors import BackendError
 
 from .build import BuildOptions, build_engine
 from .build_log import BuildLog
 from .cache import ANY, Built, EngineCache, EngineKey
 from .engine import Engine
-from .model_file import ModelFile
-from .profile import Profile
 from .progress import Progress, silent
 from .runtimes import version
 from .targets import Device, Target, check_supported, current_device

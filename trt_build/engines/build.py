@@ -17,12 +17,12 @@ import onnx
 from trt_build.graphs.colour.planes import with_planes
 from trt_build.graphs.dynamic import Shapes, Size, check_range, input_shapes, with_free_sizes
 from trt_build.graphs.precision import to_half
+from trt_build.model_file import ModelFile
+from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError
 
 from .build_log import BuildLog
 from .engine import Engine
-from .model_file import ModelFile
-from .profile import Profile
 from .progress import Progress, held_interrupts, monitor, silent
 from .runtimes import Runtime, load
 from .targets import Target, check_supported

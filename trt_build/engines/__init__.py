@@ -1,0 +1,1 @@
+"""Engines: built for a GPU, kept in a cache, found again."""
