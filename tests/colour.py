@@ -15,10 +15,10 @@ from onnx import ModelProto, TensorProto, helper
 
 from trt_build.backends.base import Picture
 from trt_build.backends.openvino import OpenVINO
+from trt_build.backends.signal_stack import signal_stack_kept
 from trt_build.graphs.colour.planes import with_planes
 from trt_build.model_file import ModelFile, with_spec
 from trt_build.profile import PlaneFormat, Profile
-from trt_build.signal_stack import signal_stack_kept
 from vs_interp.spec import NetworkSpec, Window
 
 from .support import ROOT, SHARED

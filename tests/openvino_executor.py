@@ -12,8 +12,8 @@ import onnx
 import openvino
 from numpy.typing import NDArray
 
+from trt_build.backends.signal_stack import signal_stack_kept
 from trt_build.backends.slots import Executors
-from trt_build.signal_stack import signal_stack_kept
 
 from .simulated_device import STREAMS
 

@@ -14,6 +14,7 @@ from trt_build import backends
 from trt_build.backends import Backend, OpenVINO, TensorRT, TensorRTRTX, choose, known
 from trt_build.backends.cuda import missing_cuda
 from trt_build.backends.plans import PlanError, Plans
+from trt_build.backends.signal_stack import signal_stack_kept
 from trt_build.backends.slots import layout, open_slots
 from trt_build.engines.build import BuildOptions, engine_graphs
 from trt_build.engines.kept_kernels import KernelCache
@@ -21,7 +22,6 @@ from trt_build.graphs.colour.planes import with_planes
 from trt_build.graphs.precision import to_half
 from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
-from trt_build.signal_stack import signal_stack_kept
 from vs_interp.errors import ArgumentError, BackendError
 
 from .openvino_executor import openvino_executors

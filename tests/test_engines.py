@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from trt_build.backends import TensorRTRTX, tensorrt, trial
+from trt_build.backends import TensorRTRTX, tensorrt
 from trt_build.backends.plans import PlanError
 from trt_build.backends.slots import Executors
 from trt_build.engines.build import BuildOptions, engine_graphs
@@ -20,6 +20,7 @@ from trt_build.engines.cache import EngineCache
 from trt_build.engines.targets import Device, Target
 from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
+from trt_build.verify import on_gpu as trial
 from vs_interp.errors import ArgumentError, BackendError
 
 from .openvino_executor import openvino_executors

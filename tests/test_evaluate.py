@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from trt_build.model_file import ModelFile
-from trt_build.verify import run_graph
+from trt_build.verify.verify import run_graph
 from vs_interp.cli.comparators import _clip
 from vs_interp.weights import resolve
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from trt_build.backends.openvino import OpenVINO
-from trt_build.emulation import emulate_half
 from trt_build.graphs.precision import to_half
 from trt_build.model_file import ModelFile, with_spec
 from trt_build.profile import Profile
+from trt_build.verify.emulation import emulate_half
 from vs_interp.errors import ModelFileError
 from vs_interp.spec import NetworkSpec, Output, Window
 

@@ -7,7 +7,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from trt_build.graphs.subpixel import with_subpixels
-from trt_build.verify import run_graph
+from trt_build.verify.verify import run_graph
 
 
 def transposed(kernel: int, stride: int, pad: int, channels: int = 1, extra: int = 0) -> ModelProto:

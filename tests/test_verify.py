@@ -13,14 +13,14 @@ from onnx import helper, numpy_helper
 
 from trt_build.backends.base import Picture
 from trt_build.backends.openvino import OpenVINO
-from trt_build.bisect import first_wrong
-from trt_build.emulation import emulate_half
 from trt_build.graphs.colour.planes import with_planes
 from trt_build.graphs.precision import to_half
 from trt_build.model_file import ModelFile
-from trt_build.probe import CONTENTS, probe
 from trt_build.profile import PlaneFormat, Profile
-from trt_build.verify import run_graph, verify_graph, verify_session
+from trt_build.verify.emulation import emulate_half
+from trt_build.verify.first_wrong import first_wrong
+from trt_build.verify.probe import CONTENTS, probe
+from trt_build.verify.verify import run_graph, verify_graph, verify_session
 from vs_interp.errors import BackendError
 from vs_interp.spec import NetworkSpec, Output, Window
 

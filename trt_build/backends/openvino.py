@@ -16,11 +16,11 @@ from trt_build.graphs.memory import slots_that_fit
 from trt_build.graphs.subpixel import with_subpixels
 from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, RGBS, Profile
-from trt_build.signal_stack import signal_stack_kept
 from vs_interp.errors import ArgumentError, BackendError
 
 from .base import Backend, Picture, Session
 from .frames import fill
+from .signal_stack import signal_stack_kept
 
 if TYPE_CHECKING:
     import onnx

@@ -120,7 +120,7 @@ class EngineBackend(Backend):
 
     def _serve(self, device: CudaDevice, model: ModelFile, built: Profile, served: Profile) -> list[Slot]:
         """Return slots that work at one size, of the engine that is built (and tuned) for another or the same."""
-        from .trial import verify_engine  # it runs sessions, and so imports this package
+        from trt_build.verify.on_gpu import verify_engine  # it runs sessions, and so imports this package
 
         here = current_device(device.index)
         options, cache = self.build_options(), EngineCache()

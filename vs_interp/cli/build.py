@@ -176,7 +176,7 @@ def _verification(
 ) -> Callable[[Target], Callable[[Engine], Mapping[str, float]]]:
     """Return how engines are verified: on the GPU where it is here, else as a graph on the CPU, once for all."""
     from trt_build.engines.targets import present_devices
-    from trt_build.verify import verify_graph
+    from trt_build.verify.verify import verify_graph
 
     here = {device.target: device.index for device in reversed(list(present_devices()))}
 
@@ -189,7 +189,7 @@ def _verification(
         if target not in here:
             return lambda engine: on_cpu()
         from trt_build.backends.cuda import CudaDevice
-        from trt_build.backends.trial import verify_engine
+        from trt_build.verify.on_gpu import verify_engine
 
         return lambda engine: verify_engine(engine, options, file, profile, CudaDevice(here[target]))
 

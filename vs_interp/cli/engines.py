@@ -183,12 +183,12 @@ def _stale(entry: Entry) -> bool:
 def _measure(entry: Entry, model: str) -> Mapping[str, float]:
     """Run an engine on this machine's first GPU against the model it was made of."""
     from trt_build.backends.cuda import CudaDevice
-    from trt_build.backends.trial import verify_engine
     from trt_build.engines.build import BuildOptions
     from trt_build.engines.engine import Engine
     from trt_build.engines.runtimes import check_runtime
     from trt_build.model_file import ModelFile
     from trt_build.profile import PlaneFormat, Profile
+    from trt_build.verify.on_gpu import verify_engine
     from vs_interp.weights import resolve
 
     file, key = ModelFile.load(resolve(model, network=entry.key["network"])), entry.key

@@ -7,8 +7,7 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from trt_build.graphs.precision import FLOAT, HALF, LARGEST_HALF, element_types, replace
-
-from .model_file import ModelFile
+from trt_build.model_file import ModelFile
 
 _MOVES = {"Concat", "Expand", "Flatten", "Gather", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"}
 """Operators that hand on values as they are."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trt_build.backends.device import Device
+from trt_build.backends.plans import Plans
+from trt_build.backends.slots import layout, open_slots
 from trt_build.engines.build import BuildOptions
 from trt_build.engines.engine import Engine
 from trt_build.engines.runtimes import load
 from trt_build.graphs.dynamic import input_shapes
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
-from trt_build.verify import verify_session
 
-from .device import Device
-from .plans import Plans
-from .slots import layout, open_slots
+from .verify import verify_session
 
 
 def verify_engine(

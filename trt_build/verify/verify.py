@@ -9,16 +9,16 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from trt_build.backends.signal_stack import signal_stack_kept
 from trt_build.graphs.colour.planes import with_planes
 from trt_build.graphs.precision import to_half
+from trt_build.model_file import ModelFile
+from trt_build.profile import Profile
 from vs_interp.errors import BackendError
 
-from .bisect import first_wrong
 from .emulation import emulate_half
-from .model_file import ModelFile
+from .first_wrong import first_wrong
 from .probe import Probe, probe, to_planes
-from .profile import Profile
-from .signal_stack import signal_stack_kept
 
 if TYPE_CHECKING:
     from trt_build.backends.base import Session

@@ -13,9 +13,8 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from trt_build.profile import PlaneFormat, Profile
 from vs_interp.spec import NetworkSpec
-
-from .profile import PlaneFormat, Profile
 
 Pixels = NDArray[np.float32]
 """Channels × height × width, in [0, 1]."""
