@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from trt_build.engines.build import BuildOptions, build_engine
 from trt_build.engines.runtimes import version
 from trt_build.engines.targets import Target, parse_targets
-from trt_build.export import to_graph
 from trt_build.model_file import ModelFile, with_spec
 from trt_build.profile import PlaneFormat, Profile
+from trt_build.pytorch.export import to_graph
 from vs_interp.errors import VsInterpError
 from vs_interp.registry import NETWORKS, network_class
 

@@ -48,7 +48,7 @@ def small_flavr(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """FLAVR for 4×, a thirty-second of the published width."""
     import torch
 
-    from trt_build.export import export
+    from trt_build.pytorch.export import export
     from vs_interp.networks.flavr import Flavr, FlavrConfig
 
     torch.manual_seed(2)

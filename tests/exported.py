@@ -6,8 +6,8 @@ from functools import cache
 
 import torch
 
-from trt_build.export import to_graph
 from trt_build.model_file import ModelFile, with_spec
+from trt_build.pytorch.export import to_graph
 from vs_interp.networks.base import Network
 from vs_interp.registry import network_class
 

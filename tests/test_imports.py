@@ -56,7 +56,7 @@ def test_heavy_packages_are_imported_where_the_contributors_guide_says(package: 
     """The command line may import both, inside functions: ``--help`` is quick, as test_cli.py sees to."""
     allowed = {
         "torch": ["vs_interp/networks/", "vs_interp/training/", "vs_interp/checkpoint.py", "vs_interp/ncnn.py",
-                  "trt_build/export.py", "trt_build/torch_front_end.py", "trt_build/torch_parts.py"],
+                  "trt_build/pytorch/export.py", "trt_build/pytorch/front_end.py", "trt_build/pytorch/parts.py"],
         "vapoursynth": ["filters/"],
     }[package]  # fmt: skip
     guide = (ROOT / "CONTRIBUTING.md").read_text()

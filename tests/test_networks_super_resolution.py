@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from trt_build.export import export, validate
+from trt_build.pytorch.export import export, validate
 from vs_interp.networks.base import Network
 from vs_interp.networks.compact import Compact, CompactConfig
 from vs_interp.networks.fsrcnn import Fsrcnn, FsrcnnConfig

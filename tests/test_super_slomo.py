@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from trt_build.export import export
+from trt_build.pytorch.export import export
 from vs_interp.errors import ArgumentError
 from vs_interp.networks.in_place import InPlace
 from vs_interp.networks.super_slomo import SuperSloMo, SuperSloMoConfig

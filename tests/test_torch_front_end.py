@@ -18,8 +18,8 @@ from torch import nn
 from trt_build.backends import TensorRT
 from trt_build.engines.build import BuildOptions
 from trt_build.profile import GRAYS, RGBS, PlaneFormat, Profile
-from trt_build.torch_front_end import build_engine_of, missing_front_end
-from trt_build.torch_parts import HalfConvolutions, engine_parts
+from trt_build.pytorch.front_end import build_engine_of, missing_front_end
+from trt_build.pytorch.parts import HalfConvolutions, engine_parts
 from vs_interp.cli.main import group
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.networks.base import Network

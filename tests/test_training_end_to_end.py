@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
-from trt_build.export import export
+from trt_build.pytorch.export import export
 from vs_interp import super_slomo
 from vs_interp.checkpoint import load_checkpoint
 from vs_interp.cli.train import command

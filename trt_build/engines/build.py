@@ -52,7 +52,7 @@ class BuildOptions:
         three are sizes that the network takes unpadded.  ``None`` for an engine of one size, which is faster.
     front_end
         ``"onnx"``: from the model file's graph.  ``"torch"``: from the network itself, by torch-tensorrt (see
-        :mod:`trt_build.torch_front_end`).
+        :mod:`trt_build.pytorch.front_end`).
     """
 
     runtime: Runtime = "tensorrt"

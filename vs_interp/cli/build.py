@@ -159,7 +159,7 @@ def _row(target: Target, options: BuildOptions, engine: Engine, entry: Entry | N
 
 def _construction(checkpoint: Path, file: ModelFile, profile: Profile, options: BuildOptions) -> Callable[[], Engine]:
     """Return how the engine is built of a checkpoint."""
-    from trt_build.torch_front_end import build_engine_of, missing_front_end
+    from trt_build.pytorch.front_end import build_engine_of, missing_front_end
     from vs_interp.checkpoint import load_checkpoint
 
     absent = missing_front_end()

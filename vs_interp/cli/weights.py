@@ -119,7 +119,7 @@ def _make(entry: Weights, given: Path | None) -> None:
         raise BackendError('making a model file needs PyTorch, which is not installed: pip install "vs-interp[train]"')
     from filelock import FileLock
 
-    from trt_build.export import export
+    from trt_build.pytorch.export import export
 
     entry.model_file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(cache_folder("weights") / f"{entry.name}.lock"):

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from trt_build.profile import Profile
 from vs_interp.networks.base import Network
-
-from .profile import Profile
 
 _CONVOLUTIONS = {
     functional.conv2d,

@@ -15,11 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from trt_build.backends.openvino import OpenVINO
+from trt_build.model_file import ModelFile, with_spec, write
+from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError, ExportError
 from vs_interp.networks.base import Network
-
-from .model_file import ModelFile, with_spec, write
-from .profile import Profile
 
 OPSET = 18
 """TensorRT 10.13 has a wrong GridSample from opset 20 on and a right one from opset 18."""

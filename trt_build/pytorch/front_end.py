@@ -14,11 +14,11 @@ from trt_build.engines.build import MIB, BuildOptions
 from trt_build.engines.engine import Engine
 from trt_build.engines.progress import Progress, silent
 from trt_build.engines.runtimes import Runtime
+from trt_build.profile import GRAYS, RGBS, Profile
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.networks.base import Network
 
-from .profile import GRAYS, RGBS, Profile
-from .torch_parts import Part, engine_parts
+from .parts import Part, engine_parts
 
 
 def missing_front_end() -> str | None:

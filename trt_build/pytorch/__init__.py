@@ -1,0 +1,1 @@
+"""All of the builder that imports PyTorch: export, and torch-tensorrt's front end."""
