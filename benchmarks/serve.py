@@ -33,7 +33,7 @@ from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp import super_slomo
 from vs_interp.cli.loops import SOURCES, endless_clip, noise
-from vs_interp.weights import resolve
+from vs_interp.weights.catalogue import resolve
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import vapoursynth as vs
 
 from trt_build.model_file import ModelFile
 from vs_interp.errors import ArgumentError, VsInterpError
-from vs_interp.weights import resolve
+from vs_interp.weights.catalogue import resolve
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def speaking_as(name: str) -> Iterator[None]:
 
 
 def load_model(clip: vs.VideoNode, model: Any, network: str, **config: int | None) -> ModelFile:
-    """Return the model that a filter serves: see :func:`vs_interp.weights.resolve`.
+    """Return the model that a filter serves: see :func:`vs_interp.weights.catalogue.resolve`.
 
     Raises :class:`ArgumentError` where it makes no pictures, or looks at more frames than the clip has.
     """

@@ -13,12 +13,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from vs_interp.checkpoint import load_checkpoint, load_mean
 from vs_interp.errors import CheckpointError
 from vs_interp.networks.flavr import Flavr, FlavrConfig
 from vs_interp.networks.fsrcnn import Fsrcnn, FsrcnnConfig
 from vs_interp.networks.span import Span, SpanConfig
 from vs_interp.networks.super_slomo import SuperSloMo, SuperSloMoConfig
+from vs_interp.weights.checkpoint import load_checkpoint, load_mean
 
 
 def published_super_slomo(network: SuperSloMo) -> dict[str, Any]:

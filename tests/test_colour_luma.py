@@ -20,7 +20,7 @@ from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
 from vs_interp.errors import ModelFileError
 from vs_interp.spec import NetworkSpec, Output, Window
-from vs_interp.weights import catalogue
+from vs_interp.weights.catalogue import catalogue
 
 from . import rtx
 from .colour import SITINGS, SMALL, YUV420P8, as_model, assert_near, clip_of, core, noise, picture_of, video_format

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vs_interp.download import RemoteFile, download, extract, file_digest
 from vs_interp.errors import DownloadError
+from vs_interp.weights.download import RemoteFile, download, extract, file_digest
 
 CONTENT = np.random.default_rng(1).bytes(1_500_000)
 WHOLE = RemoteFile(path="weights.bin", size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())

@@ -18,7 +18,7 @@ from trt_build.graphs.dynamic import input_shapes
 from trt_build.model_file import ModelFile
 from trt_build.profile import RGBS, PlaneFormat, Profile
 from vs_interp.errors import ArgumentError, BackendError
-from vs_interp.weights import catalogue
+from vs_interp.weights.catalogue import catalogue
 
 from .openvino_executor import openvino_executors
 from .simulated_device import SimulatedDevice

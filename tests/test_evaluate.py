@@ -13,7 +13,7 @@ from PIL import Image
 from trt_build.model_file import ModelFile
 from trt_build.verify.verify import run_graph
 from vs_interp.cli.comparators import _clip
-from vs_interp.weights import resolve
+from vs_interp.weights.catalogue import resolve
 
 from . import command_line
 from .command_line import refused

@@ -19,7 +19,7 @@ from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import BackendError
 from vs_interp.spec import NetworkSpec, Output, Window
-from vs_interp.weights import find
+from vs_interp.weights.catalogue import find
 
 from .clips import CPU, Noting, clip_of, durations_of, lasting, moving, pictures, same, with_props
 from .conftest import Exported

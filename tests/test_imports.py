@@ -35,7 +35,7 @@ def test_serving_never_loads_torch(module: str) -> None:
     assert "torch" not in loaded(f"import {module}")
 
 
-@pytest.mark.parametrize("module", ["trt_build.model_file", "trt_build.backends", "vs_interp.checkpoint"])
+@pytest.mark.parametrize("module", ["trt_build.model_file", "trt_build.backends", "vs_interp.weights.checkpoint"])
 def test_only_the_filters_load_vapoursynth(module: str) -> None:
     assert "vapoursynth" not in loaded(f"import {module}")
 
@@ -55,7 +55,7 @@ def test_the_rooms_import_in_one_direction(folder: str) -> None:
 def test_heavy_packages_are_imported_where_the_contributors_guide_says(package: str) -> None:
     """The command line may import both, inside functions: ``--help`` is quick, as test_cli.py sees to."""
     allowed = {
-        "torch": ["vs_interp/networks/", "vs_interp/training/", "vs_interp/checkpoint.py", "vs_interp/ncnn.py",
+        "torch": ["vs_interp/networks/", "vs_interp/training/", "vs_interp/weights/checkpoint.py", "vs_interp/weights/ncnn.py",
                   "trt_build/pytorch/export.py", "trt_build/pytorch/front_end.py", "trt_build/pytorch/parts.py"],
         "vapoursynth": ["filters/"],
     }[package]  # fmt: skip

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from vs_interp.checkpoint import load_checkpoint
 from vs_interp.errors import CheckpointError
-from vs_interp.ncnn import read_ncnn
 from vs_interp.networks.compact import Compact, CompactConfig
+from vs_interp.weights.checkpoint import load_checkpoint
+from vs_interp.weights.ncnn import read_ncnn
 
 HEADER = "7767517\n{count} {count}\n"
 

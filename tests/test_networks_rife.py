@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vs_interp.checkpoint import load_checkpoint
 from vs_interp.networks.rife import Rife
+from vs_interp.weights.checkpoint import load_checkpoint
 
 from .support import ROOT
 

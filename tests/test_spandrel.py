@@ -16,9 +16,9 @@ from trt_build.backends.openvino import OpenVINO
 from trt_build.model_file import ModelFile, with_spec
 from trt_build.profile import Profile
 from trt_build.pytorch.export import to_graph
-from vs_interp.checkpoint import load_checkpoint
 from vs_interp.cli.export import command
 from vs_interp.errors import CheckpointError, ExportError
+from vs_interp.weights.checkpoint import load_checkpoint
 
 from .test_checkpoint import Bomb
 

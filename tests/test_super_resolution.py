@@ -12,7 +12,7 @@ from PIL import Image
 from vs_interp.errors import DatasetError
 from vs_interp.networks.fsrcnn import Fsrcnn, FsrcnnConfig
 from vs_interp.training.super_resolution import evaluate, pair, psnr, read_luma
-from vs_interp.weights import catalogue
+from vs_interp.weights.catalogue import catalogue
 
 from .support import SHARED, needs_shared
 

@@ -26,7 +26,7 @@ from vs_interp.networks.base import Network
 from vs_interp.networks.fsrcnn import Fsrcnn, FsrcnnConfig
 from vs_interp.networks.span import Span, SpanConfig
 from vs_interp.networks.super_slomo import SuperSloMo, SuperSloMoConfig
-from vs_interp.weights import catalogue
+from vs_interp.weights.catalogue import catalogue
 
 no_front_end = pytest.mark.skipif(missing_front_end() is None, reason="torch-tensorrt works here")
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from vs_interp.checkpoint import load_checkpoint
 from vs_interp.errors import CheckpointError
 from vs_interp.training.checkpoints import Checkpoints, State
 from vs_interp.training.loop import train
 from vs_interp.training.trainer import first_network
+from vs_interp.weights.checkpoint import load_checkpoint
 
 from .training import fsrcnn_recipe, recipe, super_slomo_recipe
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 from trt_build.pytorch.export import export
 from vs_interp import super_slomo
-from vs_interp.checkpoint import load_checkpoint
 from vs_interp.cli.train import command
 from vs_interp.training.loop import Report, train
 from vs_interp.training.recipe import Recipe
+from vs_interp.weights.checkpoint import load_checkpoint
 
 from .training import fsrcnn_recipe, super_slomo_recipe, texture, write_pictures
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from vs_interp.checkpoint import load_checkpoint
 from vs_interp.errors import ArgumentError
 from vs_interp.training.stages import stages
+from vs_interp.weights.checkpoint import load_checkpoint
 
 from .command_line import refused, run
 from .training import fsrcnn_recipe, write_pictures

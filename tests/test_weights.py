@@ -12,13 +12,13 @@ import torch
 from click.testing import CliRunner, Result
 from safetensors.torch import save_file
 
-import vs_interp.weights
+import vs_interp.weights.catalogue
 from vs_interp.cli.weights import command
 from vs_interp.errors import ArgumentError, CheckpointError, DownloadError
 from vs_interp.networks.flavr import Flavr, FlavrConfig
 from vs_interp.networks.fsrcnn import Fsrcnn
 from vs_interp.registry import NETWORKS
-from vs_interp.weights import catalogue, find, resolve, verify
+from vs_interp.weights.catalogue import catalogue, find, resolve, verify
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_file_that_the_user_has_becomes_a_model_file_once(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = replace(find("flavr-2x"), config={"factor": 2, "width": 2})
-    monkeypatch.setitem(vs_interp.weights.catalogue(), "flavr-2x", small)  # type: ignore[arg-type]
+    monkeypatch.setitem(vs_interp.weights.catalogue.catalogue(), "flavr-2x", small)  # type: ignore[arg-type]
     network = Flavr(FlavrConfig(width=2))
     published = tmp_path / "FLAVR_2x.pth"
     torch.save({"state_dict": {f"module.{name}": value for name, value in network.state_dict().items()}}, published)

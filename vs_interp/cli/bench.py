@@ -100,7 +100,7 @@ def measure(model: str | None, size: tuple[int, int], factor: int, backend: str 
     from trt_build.backends import choose
     from trt_build.model_file import ModelFile
     from vs_interp import filters
-    from vs_interp.weights import resolve
+    from vs_interp.weights.catalogue import resolve
 
     from .loops import endless_clip, play
 

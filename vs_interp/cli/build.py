@@ -69,7 +69,7 @@ def command(
     from trt_build.engines.build import BuildOptions
     from trt_build.engines.runtimes import missing
     from trt_build.model_file import ModelFile
-    from vs_interp.weights import resolve
+    from vs_interp.weights.catalogue import resolve
 
     wanted = name or ("RGBS" if checkpoint else "YUV420P8")
     profile = _profile(size, dynamic, wanted, matrix=matrix, full_range=full_range, siting=siting)
@@ -160,7 +160,7 @@ def _row(target: Target, options: BuildOptions, engine: Engine, entry: Entry | N
 def _construction(checkpoint: Path, file: ModelFile, profile: Profile, options: BuildOptions) -> Callable[[], Engine]:
     """Return how the engine is built of a checkpoint."""
     from trt_build.pytorch.front_end import build_engine_of, missing_front_end
-    from vs_interp.checkpoint import load_checkpoint
+    from vs_interp.weights.checkpoint import load_checkpoint
 
     absent = missing_front_end()
     if absent:

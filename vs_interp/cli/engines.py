@@ -189,7 +189,7 @@ def _measure(entry: Entry, model: str) -> Mapping[str, float]:
     from trt_build.model_file import ModelFile
     from trt_build.profile import PlaneFormat, Profile
     from trt_build.verify.on_gpu import verify_engine
-    from vs_interp.weights import resolve
+    from vs_interp.weights.catalogue import resolve
 
     file, key = ModelFile.load(resolve(model, network=entry.key["network"])), entry.key
     if file.digest != key["model"]:

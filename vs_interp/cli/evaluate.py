@@ -96,7 +96,7 @@ def evaluate(
     """
     from trt_build.backends import choose
     from trt_build.model_file import ModelFile
-    from vs_interp.weights import catalogue, resolve
+    from vs_interp.weights.catalogue import catalogue, resolve
 
     from .results import circumstances, summary
     from .served import Served

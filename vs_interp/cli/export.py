@@ -41,7 +41,7 @@ def command(*, checkpoints: tuple[Path, ...], output: Path | None, overwrite: bo
     except ImportError as error:
         raise BackendError('exporting needs PyTorch: pip install "vs-interp[train]"') from error
     from trt_build.pytorch.export import export
-    from vs_interp.checkpoint import load_mean
+    from vs_interp.weights.checkpoint import load_mean
 
     from .progress import working_on
 

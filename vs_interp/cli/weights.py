@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vs_interp.download import Progress
 from vs_interp.errors import ArgumentError, BackendError, CheckpointError, DownloadError
 from vs_interp.folders import cache_folder
-from vs_interp.weights import Weights, catalogue, checkpoint, find, verify, write_record
+from vs_interp.weights.catalogue import Weights, catalogue, checkpoint, find, verify, write_record
+from vs_interp.weights.download import Progress
 
 if TYPE_CHECKING:
     from vs_interp.networks.base import Network
@@ -88,7 +88,7 @@ def verify_weights(names: tuple[str, ...], machine: bool) -> None:
 @click.argument("name")
 def path_of_weights(name: str) -> None:
     """Print where the model file of weights lies that are here."""
-    from vs_interp.weights import resolve
+    from vs_interp.weights.catalogue import resolve
 
     entry = find(name)
     click.echo(resolve(entry.name, network=entry.network))
@@ -134,7 +134,7 @@ def _make(entry: Weights, given: Path | None) -> None:
 
 def _read(entry: Weights, file: Path) -> Network:
     """Read a checkpoint, and check that it is of the entry's network."""
-    from vs_interp.checkpoint import load_checkpoint
+    from vs_interp.weights.checkpoint import load_checkpoint
 
     network = load_checkpoint(file)
     found = network.spec.name

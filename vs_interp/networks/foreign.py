@@ -1,7 +1,7 @@
 """Networks of others, as spandrel recognises them: its descriptor says what our spec must say.
 
 spandrel (https://github.com/chaiNNer-org/spandrel, MIT) tells some forty architectures apart by their tensors.  It is
-given tensors alone, which :mod:`vs_interp.checkpoint` has read: its own reader of files is not used.
+given tensors alone, which :mod:`vs_interp.weights.checkpoint` has read: its own reader of files is not used.
 """
 
 from __future__ import annotations

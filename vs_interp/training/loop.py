@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
-from vs_interp.checkpoint import load_checkpoint
 from vs_interp.errors import CheckpointError, DatasetError
 from vs_interp.networks.rife import Rife
+from vs_interp.weights.checkpoint import load_checkpoint
 
 from .checkpoints import Checkpoints
 from .drafts import Drafts

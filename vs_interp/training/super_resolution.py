@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from vs_interp.checkpoint import load_checkpoint
 from vs_interp.errors import DatasetError
 from vs_interp.networks.fsrcnn import Fsrcnn
+from vs_interp.weights.checkpoint import load_checkpoint
 
 Luma = NDArray[np.float32]
 """Lines × columns, in [0, 1]."""

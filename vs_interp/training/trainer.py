@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from vs_interp.checkpoint import load_mean
 from vs_interp.errors import ArgumentError, CheckpointError
 from vs_interp.networks.base import Network
 from vs_interp.registry import network_class
+from vs_interp.weights.checkpoint import load_mean
 
 from .checkpoints import State, below, load_optimiser, optimiser_state, prefixed
 from .objectives import Objective, Outcome

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 from urllib.parse import urlsplit
 
-from .errors import DownloadError
+from vs_interp.errors import DownloadError
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that are here and the bytes that there will be."""

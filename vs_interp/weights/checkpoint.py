@@ -14,11 +14,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from vs_interp.errors import CheckpointError
 from vs_interp.networks.base import Network
+from vs_interp.registry import NETWORKS, network_class
 
-from .errors import CheckpointError
 from .ncnn import read_ncnn
-from .registry import NETWORKS, network_class
 
 
 def load_checkpoint(path: Path) -> Network:

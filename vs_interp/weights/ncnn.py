@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .errors import CheckpointError
+from vs_interp.errors import CheckpointError
 
 MAGIC = "7767517"
 HALF = 0x01306B47

@@ -1,0 +1,1 @@
+"""Weights: the catalogue, their download, and the readers of checkpoints."""
