@@ -12,9 +12,9 @@ import vapoursynth as vs
 from trt_build.backends import Backend, Session, choose
 from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError
+from vs_interp.films.durations import variable_durations
 from vs_interp.spec import NetworkSpec
 
-from .durations import variable_durations
 from .layout import lay_out
 from .models import load_model, speaking_as
 from .planes import check_clip

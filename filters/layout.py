@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import vapoursynth as vs
 
-from .durations import lasts
+from vs_interp.films.durations import lasts
+
 from .scenes import following
 from .serve import REPEAT
 from .timeline import Timeline, span

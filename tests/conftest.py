@@ -73,7 +73,7 @@ def each_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """Run with the ffmpeg of this machine, and with the one that pip installs."""
     import imageio_ffmpeg
 
-    from vs_interp.ffmpeg import find_ffmpeg
+    from vs_interp.films.ffmpeg import find_ffmpeg
 
     binary = find_ffmpeg() if request.param == "found" else str(imageio_ffmpeg.get_ffmpeg_exe())
     monkeypatch.setenv("VS_INTERP_FFMPEG", binary)

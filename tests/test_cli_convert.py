@@ -14,7 +14,7 @@ from pathlib import Path
 import av
 import pytest
 
-from vs_interp.ffmpeg import find_ffmpeg, keep_time_stamps
+from vs_interp.films.ffmpeg import find_ffmpeg, keep_time_stamps
 
 from .command_line import COMMAND, run
 from .video import ffmpeg, make_variable, make_video, time_stamps

@@ -10,9 +10,9 @@ import pytest
 import vapoursynth as vs
 
 from vs_interp.cli.convert import Step, convert
-from vs_interp.cli.source import Stream, open_source
 from vs_interp.errors import ArgumentError, EncoderError
-from vs_interp.ffmpeg import last_words, version
+from vs_interp.films.ffmpeg import last_words, version
+from vs_interp.films.source import Stream, open_source
 
 from .clips import pictures, same
 from .support import names

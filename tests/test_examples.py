@@ -15,7 +15,7 @@ import pytest
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vs_interp.ffmpeg import find_ffmpeg
+from vs_interp.films.ffmpeg import find_ffmpeg
 
 from .support import ROOT
 from .video import ffmpeg, make_video, time_stamps

@@ -13,9 +13,9 @@ import pytest
 import vapoursynth as vs
 
 from vs_interp.cli.convert import convert
-from vs_interp.cli.source import Stream, is_constant, open_source
 from vs_interp.errors import EncoderError, SourceError
-from vs_interp.ffmpeg import find_ffmpeg
+from vs_interp.films.ffmpeg import find_ffmpeg
+from vs_interp.films.source import Stream, is_constant, open_source
 
 from .support import names
 from .video import duration, ffmpeg, make_film, make_variable, make_video, time_stamps

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 
-from vs_interp.ffmpeg import find_ffmpeg, keep_time_stamps
+from vs_interp.films.ffmpeg import find_ffmpeg, keep_time_stamps
 
 CHAPTERS = """;FFMETADATA1
 title=A title

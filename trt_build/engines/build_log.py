@@ -9,8 +9,8 @@ from typing import Any
 
 import onnx
 
-from trt_build.atomic import write_whole
 from vs_interp.errors import BackendError
+from vs_interp.files import write_whole
 
 NO_DRIVER = ("CUDA driver version is insufficient", "no CUDA-capable device")
 """What TensorRT-RTX calls an error on a machine without GPU, and then goes on building."""

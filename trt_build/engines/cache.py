@@ -21,8 +21,8 @@ from typing import Any
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
-from trt_build.atomic import PARTIAL, write_whole
 from trt_build.profile import Profile
+from vs_interp.files import PARTIAL, write_whole
 from vs_interp.folders import cache_folder
 
 from .engine import Engine, EngineError

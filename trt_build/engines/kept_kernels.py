@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from trt_build.atomic import write_whole
+from vs_interp.files import write_whole
 
 _CHECKSUM = 32
 

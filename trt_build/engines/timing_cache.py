@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from trt_build.atomic import write_whole
+from vs_interp.files import write_whole
 
 _CHECKSUM = 32
 

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from vs_interp.errors import DatasetError, EncoderError, VsInterpError
-from vs_interp.ffmpeg import find_ffmpeg, has_filter, last_words
+from vs_interp.films.ffmpeg import find_ffmpeg, has_filter, last_words
 
 from .evaluation import Method, Stretch
 from .material import Picture, resized

@@ -18,7 +18,7 @@ from vs_interp.errors import ArgumentError, SourceError
 from .options import Factor, FrameRate, Threshold, parse_backend
 
 if TYPE_CHECKING:
-    from .source import Stream
+    from vs_interp.films.source import Stream
 
 type Step = Callable[[Stream], Stream]
 """What an option such as ``--interpolate`` does to the clip."""
@@ -119,10 +119,11 @@ def convert(
     check_output(output, source, overwrite)
     import vapoursynth as vs
 
-    from .encoding import Encoding, container_format
+    from vs_interp.films.encoding import Encoding, container_format
+    from vs_interp.films.render import render
+    from vs_interp.films.source import open_source
+
     from .progress import frames_done, working_on
-    from .render import render
-    from .source import open_source
 
     container_format(output)
     with working_on(f"reading {source}", quiet=quiet):
@@ -147,8 +148,7 @@ def interpolation(network: str, *, factor: Fraction | None = None, fps: Fraction
 
     def step(stream: Stream) -> Stream:
         from vs_interp import filters
-
-        from .source import Stream, without_rate
+        from vs_interp.films.source import Stream, without_rate
 
         rate = {"factor": factor} if fps is None else {"fps": fps}
         clip = stream.clip if fps is None or stream.tick is None else without_rate(stream.clip)
@@ -165,8 +165,7 @@ def upscaling(scale: int, **options: Any) -> Step:
 
     def step(stream: Stream) -> Stream:
         from vs_interp import filters
-
-        from .source import Stream
+        from vs_interp.films.source import Stream
 
         return Stream(filters.upscale(stream.clip, scale=scale, **options), stream.tick)
 

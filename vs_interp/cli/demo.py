@@ -54,7 +54,7 @@ def compare(clip: Path, doubled: Path, picture: Path) -> None:
     """Write a PNG: for each of :data:`PAIRS` two source frames, the frame made between them, and their blend."""
     import vapoursynth as vs
 
-    from .source import open_source
+    from vs_interp.films.source import open_source
 
     core = vs.core
     source, made = (open_source(path).stream.clip for path in (clip, doubled))

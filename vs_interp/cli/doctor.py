@@ -108,7 +108,7 @@ def _plugins() -> list[Finding]:
 
 
 def _ffmpeg() -> Finding:
-    from vs_interp.ffmpeg import find_ffmpeg, version
+    from vs_interp.films.ffmpeg import find_ffmpeg, version
 
     try:
         path = find_ffmpeg()

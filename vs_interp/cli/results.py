@@ -15,10 +15,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from trt_build.atomic import write_whole
 from trt_build.backends import Backend
 from vs_interp.errors import ArgumentError, EncoderError
-from vs_interp.ffmpeg import find_ffmpeg, version
+from vs_interp.files import write_whole
+from vs_interp.films.ffmpeg import find_ffmpeg, version
 
 from .bench import machine
 from .evaluation import Row, by, means

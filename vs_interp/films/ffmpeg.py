@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .errors import EncoderError
+from vs_interp.errors import EncoderError
 
 REPEATS_OTHERS = (
     "Conversion failed", "Could not open encoder", "Could not write header", "Error applying encoder",

@@ -17,9 +17,9 @@ import numpy as np
 import vapoursynth as vs
 
 from vs_interp.errors import ArgumentError, EncoderError, SourceError
-from vs_interp.ffmpeg import last_words
 
 from .encoding import Encoding, pixel_format
+from .ffmpeg import last_words
 
 
 def render(encoding: Encoding, output: Path, *, overwrite: bool, ahead: int, advance: Callable[[], None]) -> int:

@@ -11,8 +11,8 @@ import av
 import vapoursynth as vs
 
 from vs_interp.errors import ArgumentError, EncoderError
-from vs_interp.ffmpeg import find_ffmpeg, keep_time_stamps, pixel_formats, version
 
+from .ffmpeg import find_ffmpeg, keep_time_stamps, pixel_formats, version
 from .hdr import is_high_dynamic_range, x265_parameters
 from .source import Source, Stream
 

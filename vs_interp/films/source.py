@@ -86,7 +86,7 @@ def without_rate(clip: vs.VideoNode) -> vs.VideoNode:
 
     The rate's own duration goes to frames that have none, as BestSource's last may not.
     """
-    from vs_interp.filters.durations import lasts
+    from .durations import lasts
 
     def timed(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         frame, seconds = f.copy(), lasts(f, clip.fps)

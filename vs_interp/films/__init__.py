@@ -1,0 +1,1 @@
+"""A video file as a clip on its time line, and back."""
