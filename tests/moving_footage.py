@@ -11,9 +11,9 @@ from PIL import Image
 
 from vs_interp.cli.evaluation import Stretch, chosen, stretches
 from vs_interp.cli.material import Material
+from vs_interp.datasets.footage import Box, Footage, Frames
+from vs_interp.datasets.windows import cut_windows
 from vs_interp.spec import NetworkSpec, Output, Window
-from vs_interp.training.footage import Box, Footage, Frames
-from vs_interp.training.windows import cut_windows
 
 WIDTH, HEIGHT = 96, 64
 ANY_TIME = NetworkSpec(name="any-time")

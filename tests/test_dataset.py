@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from vs_interp.cli.main import TERMINATED
-from vs_interp.training.footage import open_footage
+from vs_interp.datasets.footage import open_footage
 
 from .command_line import COMMAND, refused, run
 from .video import make_video

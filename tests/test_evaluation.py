@@ -16,8 +16,8 @@ from trt_build.model_file import ModelFile, with_spec, write
 from vs_interp.cli.evaluation import chosen, compare, scores
 from vs_interp.cli.material import Material
 from vs_interp.cli.served import Served
+from vs_interp.datasets.windows import cut_windows
 from vs_interp.errors import ArgumentError, DatasetError
-from vs_interp.training.windows import cut_windows
 
 from .moving_footage import ANY_TIME, FLAVR, HEIGHT, TWICE, WIDTH, Halved, Moving, decibels, film, moved
 from .test_imports import loaded

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vs_interp.datasets.footage import Box, Footage, Frames
+from vs_interp.datasets.windows import CUT, STILL, cut_windows
 from vs_interp.errors import DatasetError
 from vs_interp.spec import NetworkSpec, Output, Window
-from vs_interp.training.footage import Box, Footage, Frames
-from vs_interp.training.windows import CUT, STILL, cut_windows
 
 from .test_imports import loaded
 
@@ -134,5 +134,5 @@ def test_checking_reads_every_frame_and_says_which_is_broken() -> None:
 
 
 def test_workers_that_read_frames_need_no_torch() -> None:
-    modules = loaded("import vs_interp.training.windows, vs_interp.training.readers, vs_interp.training.shards")
+    modules = loaded("import vs_interp.datasets.windows, vs_interp.datasets.readers, vs_interp.datasets.shards")
     assert not modules & {"torch", "vapoursynth", "onnx"}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vs_interp.datasets.footage import Footage, open_footage
 from vs_interp.errors import DatasetError
-from vs_interp.training.footage import Footage, open_footage
 
 Names = dict[str, list[str]]
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vs_interp.datasets import shards
+from vs_interp.datasets.footage import open_footage
+from vs_interp.datasets.shards import Shards, make_shards
+from vs_interp.datasets.video import Video
+from vs_interp.datasets.windows import cut_windows
 from vs_interp.errors import DatasetError
 from vs_interp.spec import NetworkSpec
-from vs_interp.training import shards
-from vs_interp.training.footage import open_footage
-from vs_interp.training.shards import Shards, make_shards
-from vs_interp.training.video import Video
-from vs_interp.training.windows import cut_windows
 
 from .short_film import HEIGHT, RUNS, WIDTH, film_frames, picture, write_video
 
@@ -162,7 +162,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, film: Path) -> None:
 def _make_and(what: str, film: Path, output: Path) -> subprocess.CompletedProcess[str]:
     code = (
         "import os, resource, signal, sys\nfrom pathlib import Path\n"
-        "from vs_interp.training.shards import make_shards\nfrom vs_interp.training.video import Video\n"
+        "from vs_interp.datasets.shards import make_shards\nfrom vs_interp.datasets.video import Video\n"
         f"make_shards([Video(Path(sys.argv[1]))], Path(sys.argv[2]), lambda count: {what})"
     )
     return subprocess.run(

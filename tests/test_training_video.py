@@ -12,11 +12,11 @@ import pytest
 import vapoursynth as vs
 from PIL import Image
 
+from vs_interp.datasets.footage import open_footage
+from vs_interp.datasets.planar import FrameFormat, to_rgb
+from vs_interp.datasets.shards import make_shards
+from vs_interp.datasets.video import Video, VideoFootage
 from vs_interp.errors import DatasetError
-from vs_interp.training.footage import open_footage
-from vs_interp.training.planar import FrameFormat, to_rgb
-from vs_interp.training.shards import make_shards
-from vs_interp.training.video import Video, VideoFootage
 
 from .short_film import HEIGHT, RUNS, WIDTH, film_frames, picture, write_video
 from .video import ffmpeg, make_variable, time_stamps
@@ -80,7 +80,7 @@ def test_videos_without_motion_leave_nothing(tmp_path: Path) -> None:
 
 
 def test_a_video_too_long_for_memory_is_refused(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vs_interp.training.video.MEMORY", 10 * HEIGHT * WIDTH * 3 // 2)
+    monkeypatch.setattr("vs_interp.datasets.video.MEMORY", 10 * HEIGHT * WIDTH * 3 // 2)
     with pytest.raises(DatasetError, match=r"more than 10 frames, .*vs-interp dataset make .*film.mkv -o DIR"):
         VideoFootage(film)
 

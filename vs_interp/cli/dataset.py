@@ -16,8 +16,8 @@ from vs_interp.errors import ArgumentError, DatasetError
 from .progress import frames_done
 
 if TYPE_CHECKING:
-    from vs_interp.training.footage import Footage
-    from vs_interp.training.video import Video
+    from vs_interp.datasets.footage import Footage
+    from vs_interp.datasets.video import Video
 
 GAPS = (2, 4)
 """Frames from the first to the last of the windows that ``show`` counts."""
@@ -56,8 +56,8 @@ def make(videos: Sequence[Path], output: Path, height: int, quiet: bool, machine
       vs-interp dataset make *.mp4 -o clips-360 --height 360
     """
     _check_output(output)
-    from vs_interp.training.shards import make_shards
-    from vs_interp.training.video import Video
+    from vs_interp.datasets.shards import make_shards
+    from vs_interp.datasets.video import Video
 
     opened = [Video(path, height) for path in videos]
     _check_space(opened, output.absolute().parent)
@@ -149,7 +149,7 @@ def show(dataset: str, split: str, machine: bool) -> None:
 
 
 def _open(dataset: str, split: str) -> Footage:
-    from vs_interp.training.footage import open_footage
+    from vs_interp.datasets.footage import open_footage
 
     return open_footage(f"shards:{dataset}" if Path(dataset).is_dir() else dataset, split)
 
@@ -157,8 +157,8 @@ def _open(dataset: str, split: str) -> Footage:
 def _describe(footage: Footage) -> dict[str, Any]:
     from fractions import Fraction
 
+    from vs_interp.datasets.windows import cut_windows
     from vs_interp.spec import NetworkSpec
-    from vs_interp.training.windows import cut_windows
 
     def windows(gap: int) -> int:
         try:

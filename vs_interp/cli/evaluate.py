@@ -126,8 +126,8 @@ def evaluate(
 
 def _film(address: str, spec: NetworkSpec, selection: Selection) -> list[Stretch]:
     """Open a data set and cut it for a network."""
-    from vs_interp.training.footage import open_footage
-    from vs_interp.training.windows import cut_windows
+    from vs_interp.datasets.footage import open_footage
+    from vs_interp.datasets.windows import cut_windows
 
     from .evaluation import chosen, stretches
     from .material import Material

@@ -10,10 +10,10 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 
+from vs_interp.datasets.windows import Window
 from vs_interp.errors import DatasetError
 from vs_interp.spec import NetworkSpec
 from vs_interp.training.metrics import interpolation_error, luma, psnr, ssim
-from vs_interp.training.windows import Window
 
 from .material import Material, Picture
 

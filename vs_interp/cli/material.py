@@ -9,9 +9,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from vs_interp.datasets.footage import Footage
 from vs_interp.errors import ArgumentError
 from vs_interp.spec import NetworkSpec
-from vs_interp.training.footage import Footage
 
 Picture = NDArray[np.uint8]
 """Height × width × 3 (RGB), or height × width (luma in the full range) for networks of luma."""

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from vs_interp.datasets.footage import Footage, open_footage
+from vs_interp.datasets.windows import Window, Windows, cut_windows
 from vs_interp.errors import DatasetError
 from vs_interp.spec import NetworkSpec
 
-from .footage import Footage, open_footage
 from .recipe import Data, Source
 from .samples import Change, Draft
 from .synthetic import Scenes
-from .windows import Window, Windows, cut_windows
 
 TRIES = 20
 """Windows that are tried for one sample before a data set counts as unreadable."""

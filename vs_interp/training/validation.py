@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vs_interp.datasets.footage import Footage, open_footage
+from vs_interp.datasets.windows import Window, cut_windows
 from vs_interp.networks.base import Network
 
 from .drafts import spread
-from .footage import Footage, open_footage
 from .recipe import Recipe
 from .samples import UNCHANGED, Draft, Workshop
-from .windows import Window, cut_windows
 
 
 @dataclass(frozen=True)

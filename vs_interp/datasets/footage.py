@@ -84,7 +84,7 @@ class Footage(ABC):
 def open_footage(address: str, split: str = "train") -> Footage:
     """Open the data set at an address such as ``vimeo-triplet:/data/vimeo_triplet``, ``video:clip.mp4``.
 
-    The layout before the colon is one of :data:`~vs_interp.training.readers.LAYOUTS`.  ``split`` is ``train``,
+    The layout before the colon is one of :data:`~vs_interp.datasets.readers.LAYOUTS`.  ``split`` is ``train``,
     ``validation`` or ``test``; layouts that know two parts use the second for both of the latter, and those that
     know none (ucf101, middlebury, shards, pictures, video) give all they have.
 

@@ -38,7 +38,7 @@ MATRICES = {int(value): name for name, value in COLORSPACES.items()}
 class Frame(NamedTuple):
     """A frame of a video.
 
-    ``number``: counted from 0 in the file; ``planes``: see :class:`~vs_interp.training.planar.FrameFormat`;
+    ``number``: counted from 0 in the file; ``planes``: see :class:`~vs_interp.datasets.planar.FrameFormat`;
     ``difference``: mean absolute difference (0–255) to the frame before, ``None`` where a run begins.
     """
 

@@ -1,7 +1,7 @@
 """Shards: the frames of any number of videos in a few large files, mapped into memory and read in any order.
 
 A folder holds ``index.json`` and ``00000.yuv``, ``00001.yuv``, …; a shard is nothing but the planes of frames, one
-after the other (see :mod:`~vs_interp.training.planar`), of one video.  The index says what the videos and sequences
+after the other (see :mod:`~vs_interp.datasets.planar`), of one video.  The index says what the videos and sequences
 are, how neighbouring frames differ, and has a CRC-32 of every frame and a SHA-256 of itself.
 """
 

@@ -1,0 +1,1 @@
+"""Frames to train and evaluate on, without PyTorch."""
