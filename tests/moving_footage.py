@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vs_interp.cli.evaluation import Stretch, chosen, stretches
-from vs_interp.cli.material import Material
 from vs_interp.datasets.footage import Box, Footage, Frames
 from vs_interp.datasets.windows import cut_windows
+from vs_interp.evaluation.compare import Stretch, chosen, stretches
+from vs_interp.evaluation.material import Material
 from vs_interp.spec import NetworkSpec, Output, Window
 
 WIDTH, HEIGHT = 96, 64

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vs_interp.cli.comparators import INTERPOLATORS, _clip, _picture
-from vs_interp.cli.evaluation import compare
+from vs_interp.evaluation.comparators import INTERPOLATORS, _clip, _picture
+from vs_interp.evaluation.compare import compare
 from vs_interp.spec import NetworkSpec
 
 from .moving_footage import ANY_TIME, FLAVR, HEIGHT, WIDTH, Moving, film, moved

@@ -12,7 +12,7 @@ from PIL import Image
 
 from trt_build.model_file import ModelFile
 from trt_build.verify.verify import run_graph
-from vs_interp.cli.comparators import _clip
+from vs_interp.evaluation.comparators import _clip
 from vs_interp.weights.catalogue import resolve
 
 from . import command_line

@@ -13,11 +13,11 @@ from PIL import Image
 
 from trt_build.backends import OpenVINO
 from trt_build.model_file import ModelFile, with_spec, write
-from vs_interp.cli.evaluation import chosen, compare, scores
-from vs_interp.cli.material import Material
-from vs_interp.cli.served import Served
 from vs_interp.datasets.windows import cut_windows
 from vs_interp.errors import ArgumentError, DatasetError
+from vs_interp.evaluation.compare import chosen, compare, scores
+from vs_interp.evaluation.material import Material
+from vs_interp.evaluation.served import Served
 
 from .moving_footage import ANY_TIME, FLAVR, HEIGHT, TWICE, WIDTH, Halved, Moving, decibels, film, moved
 from .test_imports import loaded
@@ -60,7 +60,9 @@ def test_small_frames_that_do_not_fit_the_model_are_refused() -> None:
 
 
 def test_evaluating_needs_no_torch() -> None:
-    assert "torch" not in loaded("import vs_interp.cli.evaluation, vs_interp.cli.served, vs_interp.cli.comparators")
+    assert "torch" not in loaded(
+        "import vs_interp.evaluation.compare, vs_interp.evaluation.served, vs_interp.evaluation.comparators"
+    )
 
 
 def test_equal_pictures_count_a_hundred_decibels() -> None:

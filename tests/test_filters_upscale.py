@@ -18,10 +18,10 @@ from vs_interp.filters.tiles import tiling
 from trt_build.backends import OpenVINO
 from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, PlaneFormat, Profile
-from vs_interp.cli.material import resized
 from vs_interp.datasets.footage import open_footage
+from vs_interp.evaluation.material import resized
+from vs_interp.evaluation.metrics import psnr
 from vs_interp.spec import NetworkSpec, Output, Window
-from vs_interp.training.metrics import psnr
 
 from .clips import CPU, Noting, clip_of, durations_of, lasting, moving, pictures, same, with_props
 from .graphs import convolving, weighing

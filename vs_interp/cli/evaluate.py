@@ -16,11 +16,10 @@ from .options import parse_backend
 from .progress import frames_done
 
 if TYPE_CHECKING:
+    from vs_interp.evaluation.compare import Method, Row, Stretch
+    from vs_interp.evaluation.material import Picture
+    from vs_interp.evaluation.sheet import Sheet
     from vs_interp.spec import NetworkSpec
-
-    from .evaluation import Method, Row, Stretch
-    from .material import Picture
-    from .sheet import Sheet
 
 
 @click.command("evaluate")
@@ -58,10 +57,10 @@ def command(
     """
     _check_writable([path for path in (picture, None if report in (None, "-") else Path(report or "")) if path])
     try:
-        from .sheet import Sheet
+        from vs_interp.evaluation.sheet import Sheet
     except ImportError as error:
         raise BackendError('data sets need Pillow: pip install "vs-interp[train]"') from error
-    from .results import hand_out
+    from vs_interp.evaluation.results import hand_out
 
     sheet = Sheet() if picture else None
     selection = Selection(split=split, limit=limit, height=height, gap=gap)
@@ -96,10 +95,9 @@ def evaluate(
     """
     from trt_build.backends import choose
     from trt_build.model_file import ModelFile
+    from vs_interp.evaluation.results import circumstances, summary
+    from vs_interp.evaluation.served import Served
     from vs_interp.weights.catalogue import catalogue, resolve
-
-    from .results import circumstances, summary
-    from .served import Served
 
     began = time.monotonic()
     file = ModelFile.load(resolve(model, network="super-slomo"))
@@ -128,9 +126,8 @@ def _film(address: str, spec: NetworkSpec, selection: Selection) -> list[Stretch
     """Open a data set and cut it for a network."""
     from vs_interp.datasets.footage import open_footage
     from vs_interp.datasets.windows import cut_windows
-
-    from .evaluation import chosen, stretches
-    from .material import Material
+    from vs_interp.evaluation.compare import chosen, stretches
+    from vs_interp.evaluation.material import Material
 
     footage = open_footage(address, selection.split)
     windows = chosen(cut_windows(footage, spec, (selection.gap,)), spec, selection.limit)
@@ -160,7 +157,7 @@ def _check_spec(spec: NetworkSpec, model: str) -> None:
 
 def _comparators(spec: NetworkSpec, against: str | None) -> tuple[dict[str, Method], dict[str, str]]:
     """Return the methods named, and for those that do not work here why; says so on standard error."""
-    from .comparators import ENLARGERS, INTERPOLATORS
+    from vs_interp.evaluation.comparators import ENLARGERS, INTERPOLATORS
 
     known = INTERPOLATORS if spec.between else ENLARGERS
     names = [next(iter(known))] if against is None else [name.strip() for name in against.split(",") if name.strip()]
@@ -177,7 +174,7 @@ def _measure(
     film: Sequence[Stretch], methods: dict[str, Method], spec: NetworkSpec, sheet: Sheet | None, *, quiet: bool
 ) -> list[Row]:
     """Score all methods, show how far that is, and let the sheet see what the model makes, the first of the methods."""
-    from .evaluation import compare
+    from vs_interp.evaluation.compare import compare
 
     model = next(iter(methods))
     shown = sorted({spec.window.offsets.index(offset) for offset in (0, 1) if offset in spec.window.offsets})

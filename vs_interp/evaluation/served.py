@@ -15,14 +15,14 @@ from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, RGBS, Profile
 from vs_interp.errors import BackendError
 
-from .evaluation import Stretch
+from .compare import Stretch
 from .material import Picture
 
 Planes = list[NDArray[np.float32]]
 
 
 class Served:
-    """A method: see :data:`~vs_interp.cli.evaluation.Method`.  Sessions stay open as long as the size is the same."""
+    """A method: see :data:`~vs_interp.evaluation.compare.Method`.  Sessions stay open as long as the size is the same."""
 
     def __init__(self, model: ModelFile, backend: Backend) -> None:
         self._model, self._backend = model, backend

@@ -14,7 +14,7 @@ import numpy as np
 from vs_interp.errors import DatasetError, EncoderError, VsInterpError
 from vs_interp.films.ffmpeg import find_ffmpeg, has_filter, last_words
 
-from .evaluation import Method, Stretch
+from .compare import Method, Stretch
 from .material import Picture, resized
 
 if TYPE_CHECKING:

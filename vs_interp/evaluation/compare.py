@@ -13,9 +13,9 @@ from fractions import Fraction
 from vs_interp.datasets.windows import Window
 from vs_interp.errors import DatasetError
 from vs_interp.spec import NetworkSpec
-from vs_interp.training.metrics import interpolation_error, luma, psnr, ssim
 
 from .material import Material, Picture
+from .metrics import interpolation_error, luma, psnr, ssim
 
 EQUAL = 100.0
 """Decibels that stand for pictures that are equal, so that there is a mean."""

@@ -1,0 +1,1 @@
+"""How good a network is: scores against withheld frames, beside other methods."""
