@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from vs_interp.training.drafts import Drafts
 from vs_interp.training.processes import Processes
 from vs_interp.training.recipe import Recipe
-from vs_interp.training.samples import Workshop
+from vs_interp.training.scenes.drafts import Drafts
+from vs_interp.training.scenes.samples import Workshop
 from vs_interp.training.trainer import Trainer
 
 

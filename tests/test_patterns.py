@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vs_interp.training.patterns import draw_pattern
-from vs_interp.training.synthetic import Scenes
+from vs_interp.training.scenes.patterns import draw_pattern
+from vs_interp.training.scenes.synthetic import Scenes
 
 from .training import write_pictures
 

@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 from vs_interp.errors import ArgumentError
 from vs_interp.registry import NETWORKS
 from vs_interp.training.checkpoints import Checkpoints
-from vs_interp.training.drafts import Drafts
 from vs_interp.training.loop import Report, train
 from vs_interp.training.pause import PAUSE_FILE
 from vs_interp.training.processes import Processes
-from vs_interp.training.samples import Workshop
+from vs_interp.training.scenes.drafts import Drafts
+from vs_interp.training.scenes.samples import Workshop
 from vs_interp.training.trainer import Trainer
 
 from .training import fsrcnn_recipe, recipe, super_slomo_recipe

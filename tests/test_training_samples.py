@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from vs_interp.networks.super_slomo import SuperSloMo
 from vs_interp.spec import NetworkSpec, Output, Window
-from vs_interp.training.drafts import Drafts
 from vs_interp.training.recipe import Data
-from vs_interp.training.samples import UNCHANGED, Batch, Workshop, luma, shrunk, varied
-from vs_interp.training.synthetic import Scenes
+from vs_interp.training.scenes.drafts import Drafts
+from vs_interp.training.scenes.samples import UNCHANGED, Batch, Workshop, luma, shrunk, varied
+from vs_interp.training.scenes.synthetic import Scenes
 
 from .training import super_slomo_recipe, write_pictures
 

@@ -13,15 +13,15 @@ from torch.utils.data import DataLoader
 
 from vs_interp.errors import CheckpointError, DatasetError
 from vs_interp.networks.rife import Rife
+from vs_interp.training.scenes.drafts import Drafts
+from vs_interp.training.scenes.samples import Batch, Workshop
 from vs_interp.weights.checkpoint import load_checkpoint
 
 from .checkpoints import Checkpoints
-from .drafts import Drafts
 from .objectives import Outcome
 from .pause import Pause, leave_signals_to_the_trainer
 from .processes import Processes
 from .recipe import Recipe
-from .samples import Batch, Workshop
 from .trainer import Trainer
 from .validation import Judge
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from vs_interp.errors import ArgumentError
 from vs_interp.networks.base import Network
 from vs_interp.networks.super_slomo import SuperSloMo
+from vs_interp.training.scenes.samples import Batch
 
 from .losses import PICTURE_LOSSES, charbonnier, flow_distance, smoothness
 from .recipe import Recipe
-from .samples import Batch
 
 FLOW_LOSSES = ("warp", "smoothness", "teacher")
 """Losses on the way to the picture, which Super-SloMo shows: arXiv:1712.00080, section 3.3, and distillation."""

@@ -16,13 +16,13 @@ from torch.nn.parallel import DistributedDataParallel
 from vs_interp.errors import ArgumentError, CheckpointError
 from vs_interp.networks.base import Network
 from vs_interp.registry import network_class
+from vs_interp.training.scenes.samples import Batch
 from vs_interp.weights.checkpoint import load_mean
 
 from .checkpoints import State, below, load_optimiser, optimiser_state, prefixed
 from .objectives import Objective, Outcome
 from .processes import Processes
 from .recipe import Recipe
-from .samples import Batch
 from .schedules import schedule
 
 MOST_SKIPPED = 100

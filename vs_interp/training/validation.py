@@ -13,10 +13,10 @@ from torch import Tensor
 from vs_interp.datasets.footage import Footage, open_footage
 from vs_interp.datasets.windows import Window, cut_windows
 from vs_interp.networks.base import Network
+from vs_interp.training.scenes.drafts import spread
+from vs_interp.training.scenes.samples import UNCHANGED, Draft, Workshop
 
-from .drafts import spread
 from .recipe import Recipe
-from .samples import UNCHANGED, Draft, Workshop
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from vs_interp.datasets.footage import Footage, open_footage
 from vs_interp.datasets.windows import Window, Windows, cut_windows
 from vs_interp.errors import DatasetError
 from vs_interp.spec import NetworkSpec
+from vs_interp.training.recipe import Data, Source
 
-from .recipe import Data, Source
 from .samples import Change, Draft
 from .synthetic import Scenes
 

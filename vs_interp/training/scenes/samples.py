@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from vs_interp.networks.rife import Rife
 from vs_interp.spec import NetworkSpec
+from vs_interp.training.recipe import Variation
 
-from .recipe import Variation
 from .synthetic import Layer, Scenes
 
 LUMA = (0.299, 0.587, 0.114)
