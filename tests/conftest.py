@@ -61,7 +61,7 @@ def small_flavr(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of photographs and a sprite to train on, which no test changes."""
-    from .training import write_pictures
+    from .training_data import write_pictures
 
     folder = tmp_path_factory.mktemp("pictures")
     write_pictures(folder)

@@ -1,0 +1,105 @@
+"""The command line as a person meets it: its help, what the doctor finds, what an export refuses, the demo."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import click
+import pytest
+
+from tests.command_line import refused, run
+from tests.video import time_stamps
+from vs_interp.cli.demo import write_png
+from vs_interp.cli.main import COMMANDS, group
+from vs_interp.cli.options import parse_backend
+from vs_interp.errors import ArgumentError
+
+
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom vs_interp.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+        "print({'torch', 'vapoursynth', 'onnx', 'openvino', 'av', 'numpy'} & set(sys.modules))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "set()"
+    assert all(f"\n  {name} " in shown for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_examples(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    if isinstance(group.get_command(click.Context(group), name), click.Group):
+        pytest.skip("a group of commands")
+    assert run(name, "--help") == 0
+    assert f"vs-interp {name} " in capsys.readouterr().out.partition("Example")[2]
+
+
+def test_backends_are_read_from_words() -> None:
+    backend = parse_backend("openvino:threads=3,slots=2,precision=bf16")
+    assert (backend.threads, backend.slots, backend.precision) == (3, 2, "bf16")  # type: ignore[attr-defined]
+    for wrong in ("openvino:threads", "openvino:threads=many", "openvino:threads=0", "openvino:precision=fp64"):
+        with pytest.raises(ArgumentError):
+            parse_backend(wrong)
+
+
+def test_doctor_tells_versions_and_what_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("doctor", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    found = {(finding["topic"], finding["name"]): finding["found"] for finding in report["findings"]}
+    assert found["package", "python"] == sys.version.split()[0]
+    assert found["backend", "openvino"] == "works"
+    assert report["able"]
+    monkeypatch.setenv("VS_INTERP_FFMPEG", "false")
+    assert run("doctor") == 1
+    assert "VS_INTERP_FFMPEG" in capsys.readouterr().out
+
+
+def test_doctor_does_not_import_torch() -> None:
+    code = "import sys\nfrom vs_interp.cli.doctor import examine\nexamine()\nprint('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_export_without_torch_says_what_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    told = refused(capsys, run("export", tmp_path / "weights.ckpt", "-o", tmp_path / "model.onnx"))
+    assert 'pip install "vs-interp[train]"' in told
+
+
+def test_export_never_replaces_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_text("mine")
+    assert "--overwrite" in refused(capsys, run("export", tmp_path / "weights.ckpt", "-o", model))
+    assert model.read_text() == "mine"
+
+
+def test_export_of_something_else_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = tmp_path / "weights.ckpt"
+    words.write_text("words")
+    assert "no PyTorch checkpoint" in refused(capsys, run("export", words, "-o", tmp_path / "model.onnx"))
+
+
+def test_pictures_are_written_bit_exact(tmp_path: Path) -> None:
+    import numpy as np
+    import vapoursynth as vs
+
+    frame = vs.core.std.BlankClip(format=vs.RGB24, width=33, height=7, color=[255, 128, 3]).get_frame(0)
+    write_png(frame, tmp_path / "a.png")
+    with av.open(str(tmp_path / "a.png")) as container:
+        read = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert np.array_equal(read, np.broadcast_to([255, 128, 3], (7, 33, 3)))
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_a_video_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("demo", "--output", tmp_path / "demo") == 0
+    assert "Blender Foundation" in capsys.readouterr().out
+    assert time_stamps(tmp_path / "demo" / "bbb_2x.mp4") == [Fraction(n, 48) for n in range(192)]
+    assert (tmp_path / "demo" / "frames.png").read_bytes().startswith(b"\x89PNG")

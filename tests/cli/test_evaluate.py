@@ -1,0 +1,149 @@
+"""``vs-interp evaluate``: scores against figures worked out otherwise, and what it says of bad input."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import command_line
+from tests.command_line import refused
+from tests.moving_footage import HEIGHT, WIDTH, decibels, moved
+from trt_build.model_file import ModelFile
+from trt_build.verify.verify import run_graph
+from vs_interp.evaluation.comparators import _clip
+from vs_interp.weights.catalogue import resolve
+
+
+@pytest.fixture(scope="module")
+def middlebury(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two scenes in Middlebury's layout, which move by 6 pixels from frame to frame."""
+    root = tmp_path_factory.mktemp("middlebury")
+    for seed, scene in enumerate(("Beanbags", "Walking")):
+        for name, by in (
+            ("other-data/{}/frame10", 0),
+            ("other-gt-interp/{}/frame10i11", 3),
+            ("other-data/{}/frame11", 6),
+        ):
+            path = root / f"{name.format(scene)}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(moved(by, seed)).save(path)
+    return root
+
+
+def run(*arguments: str | Path) -> int:
+    """Evaluate with one session, and show no progress."""
+    return command_line.run("evaluate", *arguments, "--backend", "openvino:slots=1", "--quiet")
+
+
+def test_a_model_is_scored_as_it_is_served_beside_other_methods(
+    middlebury: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The filter's own frame gives the model's score; arithmetic on the files gives blending's."""
+    import vapoursynth as vs
+    from vs_interp.filters import super_slomo
+
+    report, sheet = tmp_path / "scores.json", tmp_path / "worst.png"
+    rivals = ["--against", "blend,mvtools,minterpolate"]
+    assert run("super-slomo-small", f"middlebury:{middlebury}", *rivals, "--json", report, "--sheet", sheet) == 0
+    figures = json.loads(report.read_text())
+    methods = figures["methods"]
+    assert list(methods) == ["super-slomo-small", "blend", "mvtools", "minterpolate"]
+    assert methods["blend"]["pictures"] == 2
+    by_scene = {name: values["datasets"][f"middlebury:{middlebury}"]["sequences"] for name, values in methods.items()}
+    for seed, scene in enumerate(("Beanbags", "Walking")):
+        first, truth, second = (moved(by, seed) for by in (0, 3, 6))
+        blended = np.round(first / 2.0 + second / 2.0)
+        assert by_scene["blend"][scene]["mean"]["psnr"] == pytest.approx(decibels(blended, truth), abs=1e-6)
+        rgb = _clip([first, second]).resize.Point(format=vs.RGBS, matrix_in=vs.MATRIX_BT709, range_in=vs.RANGE_FULL)
+        doubled = super_slomo(rgb, backend="openvino", scene_threshold=None).resize.Point(format=vs.RGB24)
+        with doubled.get_frame(1) as frame:
+            served = np.stack([np.asarray(frame[channel]) for channel in range(3)], 2)
+        assert by_scene["super-slomo-small"][scene]["mean"]["psnr"] == pytest.approx(decibels(served, truth), abs=0.02)
+    for name in ("super-slomo-small", "mvtools", "minterpolate"):
+        assert methods[name]["mean"]["psnr"] > methods["blend"]["mean"]["psnr"] + 3
+    mean = np.mean([by_scene["blend"][scene]["mean"]["psnr"] for scene in ("Beanbags", "Walking")])
+    assert methods["blend"]["mean"]["psnr"] == pytest.approx(mean)
+    assert {"vs-interp", "numpy", "openvino", "ffmpeg", "python"} <= set(figures["versions"])
+    with Image.open(sheet) as picture:
+        assert (picture.format, picture.size) == ("PNG", (4 + 5 * (WIDTH + 4), 4 + 2 * (20 + HEIGHT + 4)))
+    assert f"{methods['mvtools']['mean']['psnr']:.2f} dB" in capsys.readouterr().out
+
+
+def test_an_enlarging_model_is_scored_in_luma_beside_bicubic(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Shrunk with Pillow, the graph run without a session; BT.601 codes from 16 to 235, without a border of 2."""
+    Image.fromarray(moved(0)).save(tmp_path / "still.png")
+    assert run("fsrcnn-x2", f"pictures:{tmp_path}", "--against", "bicubic,lanczos", "--json", "-") == 0
+    figures = json.loads(capsys.readouterr().out)
+    kernel = Image.Resampling.BICUBIC
+    large = np.round(moved(0) @ (0.299, 0.587, 0.114))
+    small = np.round(np.asarray(Image.fromarray(large.astype(np.float32)).resize((WIDTH // 2, HEIGHT // 2), kernel)))
+    bicubic = np.asarray(Image.fromarray(small.astype(np.float32)).resize((WIDTH, HEIGHT), kernel))
+    graph = ModelFile.load(resolve("fsrcnn-x2", network="fsrcnn")).graph
+    made = 255 * run_graph(graph, {"frame0": small[None, None].astype(np.float32) / 255}, ["output"])["output"][0, 0]
+    for name, picture in (("bicubic", bicubic), ("fsrcnn-x2", made)):
+        difference = (np.round(picture.clip(0, 255)) - large)[2:-2, 2:-2] * 219 / 255
+        mean = figures["methods"][name]["mean"]
+        assert set(mean) == {"psnr_luma", "ssim_luma"}
+        assert mean["psnr_luma"] == pytest.approx(10 * math.log10(255**2 / np.mean(difference**2)), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["super-slomo-small", "nowhere"], "'nowhere' is no data set: give LAYOUT:PATH"),
+        (["super-slomo-small", "middlebury:nowhere"], "nowhere"),
+        (["super-slow-motion", "middlebury:{}"], "there is no model file super-slow-motion"),
+        (["super-slomo-small", "pictures:{}/other-data/Walking"], "no window of super-slomo fits"),
+        (
+            ["super-slomo-small", "middlebury:{}", "--against", "bicubic"],
+            "not measured against bicubic: known are blend",
+        ),
+        (
+            ["fsrcnn-x2", "middlebury:{}", "--against", "blend"],
+            "not measured against blend: known are bicubic, lanczos",
+        ),
+        (["super-slomo-small", "middlebury:{}", "--sheet", "{}"], "exists: remove it"),
+        (["super-slomo-small", "middlebury:{}", "--json", "{}/none/scores.json"], "does not exist: make it first"),
+        (["super-slomo-small", "middlebury:{}", "--limit", "0"], "--limit"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(
+    arguments: list[str], message: str, middlebury: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in refused(capsys, run(*(argument.format(middlebury) for argument in arguments)))
+
+
+def test_a_damaged_frame_ends_the_evaluation_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "set" / "0001"
+    folder.mkdir(parents=True)
+    for name, by in (("frame_00", 0), ("frame_01_gt", 3), ("frame_02", 6)):
+        Image.fromarray(moved(by)).save(folder / f"{name}.png")
+    damaged = folder / "frame_02.png"
+    damaged.write_bytes(damaged.read_bytes()[:2000])
+    report = tmp_path / "scores.json"
+    rivals = ["--against", "minterpolate,blend"]
+    assert run("super-slomo-small", f"ucf101:{folder.parent}", *rivals, "--json", report) == 2
+    assert "frame_02.png" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [folder.parent]
+
+
+def test_a_method_that_is_not_here_is_left_out_and_said(
+    middlebury: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VS_INTERP_FFMPEG", "no-such-ffmpeg")
+    rivals = ["--against", "minterpolate,blend", "--limit", "1", "--json", "-"]
+    assert run("super-slomo-small", f"middlebury:{middlebury}", *rivals) == 0
+    out, err = capsys.readouterr()
+    figures = json.loads(out)
+    assert list(figures["methods"]) == ["super-slomo-small", "blend"]
+    assert "no-such-ffmpeg" in figures["left_out"]["minterpolate"]
+    assert "minterpolate is left out: VS_INTERP_FFMPEG names 'no-such-ffmpeg'" in err

@@ -1,0 +1,161 @@
+"""The renderer: a file holds the times and streams that went in, and one that fails is not left."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import stat
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+import vapoursynth as vs
+
+from tests.support import names
+from tests.video import duration, ffmpeg, make_film, make_variable, make_video, time_stamps
+from vs_interp.cli.convert import convert
+from vs_interp.errors import EncoderError, SourceError
+from vs_interp.films.ffmpeg import find_ffmpeg
+from vs_interp.films.source import Stream, is_constant, open_source
+
+core = vs.core
+
+
+def doubled(stream: Stream) -> Stream:
+    """Show every frame twice, each time half as long."""
+    clip = core.std.Interleave([stream.clip, stream.clip])
+    return Stream(clip, None if stream.tick is None else stream.tick / 2)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+def test_constant_rate_keeps_exact_time_stamps(tmp_path: Path, each_ffmpeg: str, suffix: str) -> None:
+    source, output = make_video(tmp_path / "in.mp4"), tmp_path / f"out.{suffix}"
+    summary = convert(source, output, [doubled], quiet=True)
+    assert summary.frames == 48
+    assert time_stamps(output) == [n * Fraction(1001, 48000) for n in range(48)]
+    assert duration(output) == 48 * Fraction(1001, 48000)
+    with av.open(str(output)) as container:
+        assert container.streams.video[0].average_rate == Fraction(48000, 1001)
+
+
+def test_matroska_states_the_constant_rate(tmp_path: Path, each_ffmpeg: str) -> None:
+    source, output = make_video(tmp_path / "in.mkv"), tmp_path / "out.mkv"
+    convert(source, output, [doubled], quiet=True)
+    assert all(abs(t - n * Fraction(1001, 48000)) <= Fraction(1, 2000) for n, t in enumerate(time_stamps(output)))
+    with av.open(str(output)) as container:
+        rate = container.streams.video[0].average_rate
+        assert rate is not None and abs(float(rate) - 48000 / 1001) < 0.001
+
+
+def test_variable_rate_keeps_exact_time_stamps(tmp_path: Path, each_ffmpeg: str) -> None:
+    source, output = make_variable(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    before = time_stamps(source)
+    assert len({b - a for a, b in itertools.pairwise(before)}) == 3
+    convert(source, output, [doubled], quiet=True)
+    after = time_stamps(output)
+    assert after[::2] == before
+    assert after[1::2][:-1] == [(a + b) / 2 for a, b in itertools.pairwise(before)]
+
+
+def test_matroska_states_the_mean_of_a_variable_rate(tmp_path: Path, each_ffmpeg: str) -> None:
+    """And not what libav takes for granted, 24 frames a second, by which televisions set their own rate."""
+    source, output = make_variable(tmp_path / "in.mp4"), tmp_path / "out.mkv"
+    convert(source, output, [doubled], quiet=True)
+    stamps = time_stamps(output)
+    mean = (len(stamps) - 1) / (stamps[-1] - stamps[0])
+    with av.open(str(output)) as container:
+        rate = container.streams.video[0].average_rate
+        assert rate is not None and abs(rate - mean) < 0.05 * mean
+
+
+def test_milliseconds_of_matroska_are_seen_as_the_constant_rate_they_round(tmp_path: Path) -> None:
+    source, output = make_video(tmp_path / "in.mkv"), tmp_path / "out.mp4"
+    convert(source, output, [], quiet=True)
+    assert time_stamps(output) == [n * Fraction(1001, 24000) for n in range(24)]
+
+
+def test_a_single_frame_is_a_video(tmp_path: Path) -> None:
+    source, output = make_video(tmp_path / "in.mp4", frames=1), tmp_path / "out.mp4"
+    convert(source, output, [], quiet=True)
+    assert time_stamps(output) == [0]
+
+
+def test_constant_is_what_strays_by_rounding_only() -> None:
+    tick, rate = Fraction(1, 1000), Fraction(24000, 1001)
+    rounded = [round(n * 1001 / 24) for n in range(1000)]
+    assert is_constant(rounded, tick, rate)
+    assert is_constant([stamp + 80 for stamp in rounded], tick, rate)
+    assert not is_constant([*rounded[:500], *(stamp + 42 for stamp in rounded[500:])], tick, rate)
+    assert is_constant([-(1 << 63)] * 5, tick, rate), "a bare stream without time stamps"
+
+
+def test_sound_subtitles_chapters_and_metadata_are_kept(tmp_path: Path, each_ffmpeg: str) -> None:
+    source = make_film(tmp_path / "in.mkv")
+    sounds = _sound_packets(source)
+    assert len(sounds) == 2 and all(sounds)
+    for suffix, codec in (("mkv", "subrip"), ("mp4", "mov_text")):
+        output = tmp_path / f"out.{suffix}"
+        convert(source, output, [doubled], quiet=True)
+        with av.open(str(output)) as container:
+            assert len(container.streams.video) == 1
+            assert [stream.codec.canonical_name for stream in container.streams.subtitles] == [codec]
+            assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["first", "second"]
+            assert container.metadata["title"] == "A title"
+            assert container.streams.video[0].metadata["language"] == "swe"
+            assert container.streams.audio[1].metadata["language"] == "fin"
+        assert _sound_packets(output) == sounds
+
+
+def _sound_packets(path: Path) -> list[list[str]]:
+    """Return the digests of every sound packet, a list for each stream."""
+    with av.open(str(path)) as container:
+        found: dict[int, list[str]] = {stream.index: [] for stream in container.streams.audio}
+        for packet in container.demux(container.streams.audio):
+            if packet.size:
+                found[packet.stream.index].append(hashlib.sha256(bytes(packet)).hexdigest())
+        return list(found.values())
+
+
+def test_a_picture_that_begins_after_the_sound_still_does(tmp_path: Path, each_ffmpeg: str) -> None:
+    source = tmp_path / "in.mkv"
+    ffmpeg("-itsoffset", "0.5", "-f", "lavfi", "-i", "testsrc2=s=96x64:r=24:d=1", "-f", "lavfi", "-i", "sine=d=1.5",
+           "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le", source)  # fmt: skip
+    assert open_source(source).start == Fraction(1, 2)
+    for suffix in ("mkv", "mov"):
+        output = tmp_path / f"out.{suffix}"
+        convert(source, output, [doubled], quiet=True)
+        assert time_stamps(output)[0] == Fraction(1, 2)
+        assert len(time_stamps(output)) == 48
+
+
+def test_the_scripts_own_error_is_told_and_nothing_is_left(tmp_path: Path) -> None:
+    source, output = make_video(tmp_path / "in.mp4"), tmp_path / "out.mkv"
+
+    def fails_at_ten(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        if n == 10:
+            raise RuntimeError("the network has caught a cold")
+        return f
+
+    def step(stream: Stream) -> Stream:
+        return Stream(stream.clip.std.ModifyFrame(stream.clip, fails_at_ten), None)
+
+    with pytest.raises(SourceError, match=r"the network has caught a cold.*\(at frame 10 of 24\)"):
+        convert(source, output, [step], quiet=True)
+    assert names(tmp_path) == ["in.mp4"]
+
+
+def test_a_killed_encoder_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, output = make_video(tmp_path / "in.mp4", frames=100), tmp_path / "out.mkv"
+    output.write_text("what was there before")
+    killed = tmp_path / "ffmpeg"
+    killed.write_text(
+        '#!/bin/sh\ncase "$*" in *pipe:0*) head -c 100000 >/dev/null; kill -9 $$;; '
+        f'*) exec {find_ffmpeg()} "$@";; esac\n'
+    )
+    killed.chmod(killed.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("VS_INTERP_FFMPEG", str(killed))
+    with pytest.raises(EncoderError, match="SIGKILL"):
+        convert(source, output, [], overwrite=True, quiet=True)
+    assert output.read_text() == "what was there before"
+    assert names(tmp_path) == ["ffmpeg", "in.mp4", "out.mkv"]
