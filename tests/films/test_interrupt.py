@@ -13,8 +13,8 @@ from trt_build.engines.runtimes import missing
 SCRIPT = """
 import os, signal, sys
 sys.path.insert(0, {root!r})
-from tests.test_build import ADA, BUNDLED, RTX, SMALL
-from trt_build.build import build_engine
+from tests.trt_build.engines.test_build import ADA, BUNDLED, RTX, SMALL
+from trt_build.engines.build import build_engine
 
 caught, handler = [], signal.getsignal(signal.SIGINT)
 for wanted in (1, 3, 20, 100):

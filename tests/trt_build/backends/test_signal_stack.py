@@ -14,7 +14,7 @@ import gc, os, signal, sys
 from trt_build.backends.openvino import OpenVINO
 from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, Profile
-from trt_build.signal_stack import signal_stack
+from trt_build.backends.signal_stack import signal_stack
 from pathlib import Path
 
 handled = []

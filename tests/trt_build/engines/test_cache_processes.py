@@ -23,8 +23,8 @@ import os, sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from tests.engine_cache import KEY, PLANS
-from trt_build.cache import Built, EngineCache
-from trt_build.engine import Engine
+from trt_build.engines.cache import Built, EngineCache
+from trt_build.engines.engine import Engine
 folder = Path(sys.argv[1])
 def build():
     with (folder / "builds").open("a") as file:

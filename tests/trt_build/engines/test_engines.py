@@ -23,7 +23,7 @@ from trt_build.engines.cache import EngineCache
 from trt_build.engines.targets import Device, Target
 from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
-from trt_build.verify import on_gpu as trial
+from trt_build.verify.verify import on_gpu as trial
 from vs_interp.errors import ArgumentError, BackendError
 
 P8 = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1), full_range=False)
