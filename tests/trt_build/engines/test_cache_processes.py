@@ -67,8 +67,8 @@ def test_two_processes_that_start_together_build_once(tmp_path: Path) -> None:
     "body",
     [
         "(folder / 'begun').touch(); time.sleep(60)",
-        "import os; from trt_build import atomic; stop = lambda *_: ((folder / 'begun').touch(), time.sleep(60));"
-        " atomic.os.fsync = stop",
+        "import os; from vs_interp import files; stop = lambda *_: ((folder / 'begun').touch(), time.sleep(60));"
+        " files.os.fsync = stop",
     ],
     ids=["while building", "while writing"],
 )
