@@ -11,6 +11,7 @@ import vapoursynth as vs
 
 from trt_build.backends import Backend, Session, choose
 from trt_build.profile import Profile
+from trt_build.verify.verify import verify_session
 from vs_interp.errors import ArgumentError
 from vs_interp.films.durations import variable_durations
 from vs_interp.spec import NetworkSpec
@@ -142,7 +143,7 @@ def interpolate(
         runtime = choose(backend)
         route = find_route(small, colour, runtime, file.spec)
         profile = Profile(width=small.width, height=small.height, planes=route.planes)
-        sessions = runtime.open(file, profile)
+        sessions = runtime.open(file, profile, verify_session)
     made = [
         enlarged(picture, clip, colour)
         for picture in _made(route, file.spec, sessions, timeline=timeline, threshold=scene_threshold)

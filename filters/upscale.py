@@ -10,6 +10,7 @@ import vapoursynth as vs
 from trt_build.backends import Backend, Session, choose
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
+from trt_build.verify.verify import verify_session
 from vs_interp.errors import ArgumentError
 from vs_interp.spec import NetworkSpec
 
@@ -89,7 +90,8 @@ def _sessions(
     if tile is None:
         if overlap is not None:
             raise ArgumentError(f"overlap is {overlap}, and there are no tiles: give tile= too")
-        return runtime.open(file, whole)
+        return runtime.open(file, whole, verify_session)
     tiles = tiling(file, whole, tile, overlap)
-    sessions = runtime.open(file, Profile(width=tiles.width, height=tiles.height, planes=route.planes))
+    tiled = Profile(width=tiles.width, height=tiles.height, planes=route.planes)
+    sessions = runtime.open(file, tiled, verify_session)
     return [TiledSession(session, tiles, route.planes, file.spec) for session in sessions]

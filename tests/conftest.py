@@ -23,7 +23,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def the_signal_stack_stays() -> Iterator[None]:
-    """No test leaves another signal stack than it found (:mod:`trt_build.backends.signal_stack`): later ones send signals."""
+    """No test leaves another signal stack behind (:mod:`trt_build.backends.signal_stack`): later ones send signals."""
     if sys.platform != "linux":
         yield
         return

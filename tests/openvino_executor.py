@@ -67,7 +67,7 @@ class _Port:
 def openvino_executors(
     graphs: Mapping[str, onnx.ModelProto], shapes: Mapping[str, tuple[int, ...]] | None = None
 ) -> Executors:
-    """Return the executors for what :func:`trt_build.engines.build.engine_graphs` gives, free sizes as ``shapes`` say."""
+    """Return executors for what :func:`trt_build.engines.build.engine_graphs` gives, free sizes as ``shapes`` say."""
     state, synthesis = (
         OpenVINOExecutor(graphs[name], shapes or {}) if name in graphs else None for name in ("state", "synthesis")
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -40,32 +42,98 @@ def test_only_the_filters_load_vapoursynth(module: str) -> None:
     assert "vapoursynth" not in loaded(f"import {module}")
 
 
-@pytest.mark.parametrize("folder", ["vs_interp", "trt_build"])
-def test_the_rooms_import_in_one_direction(folder: str) -> None:
-    """vs_interp <- trt_build <- filters; only the command line, which is a face, may look at all of them."""
-    forbidden = {"vs_interp": r"(trt_build|vs_interp\.filters)", "trt_build": r"vs_interp\.filters"}[folder]
-    for file in (ROOT / folder).rglob("*.py"):
-        if "cli" in file.relative_to(ROOT).parts:
-            continue
-        hits = re.findall(rf"^\s*(?:from|import) {forbidden}\b.*$", file.read_text(), re.MULTILINE)
-        assert not hits, f"{file}: {hits}"
+HOUSE = [
+    {"errors", "spec", "files", "folders"},
+    {"films", "datasets"},
+    {"networks", "registry"},
+    {"trt_build"},
+    {"weights", "evaluation"},
+    {"filters", "training", "jobs"},
+    {"cli", "__main__"},
+]
+"""The floors of the house, the lowest first: a room imports from its own floor and from those below it."""
+
+BUILDER = [{"model_file", "profile"}, {"graphs"}, {"engines"}, {"backends"}, {"verify", "pytorch"}]
+"""The floors of ``trt_build``."""
 
 
-@pytest.mark.parametrize("package", ["torch", "vapoursynth"])
-def test_heavy_packages_are_imported_where_the_contributors_guide_says(package: str) -> None:
-    """The command line may import both, inside functions: ``--help`` is quick, as test_cli.py sees to."""
-    allowed = {
-        "torch": ["vs_interp/networks/", "vs_interp/training/", "vs_interp/weights/checkpoint.py", "vs_interp/weights/ncnn.py",
-                  "trt_build/pytorch/export.py", "trt_build/pytorch/front_end.py", "trt_build/pytorch/parts.py"],
-        "vapoursynth": ["filters/"],
-    }[package]  # fmt: skip
-    guide = (ROOT / "CONTRIBUTING.md").read_text()
-    assert all(place.removeprefix("vs_interp/").removeprefix("trt_build/") in guide for place in allowed)
-    for folder in ("vs_interp", "trt_build", "filters"):
-        for file in (ROOT / folder).rglob("*.py"):
-            place = file.relative_to(ROOT).as_posix()
-            if place.startswith(("vs_interp/cli/", *allowed)):
-                continue
+def modules() -> dict[str, Path]:
+    """Return every module's file by its name as it is imported."""
+    files = [file for folder in ("vs_interp", "trt_build", "filters") for file in (ROOT / folder).rglob("*.py")]
+    return {_name(file): file for file in files}
+
+
+def _name(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    name = ".".join(part for part in parts if part != "__init__")
+    return f"vs_interp.{name}" if parts[0] == "filters" else name
+
+
+def imported(name: str, file: Path) -> set[str]:
+    """Return the project's modules that a module imports, at its top or inside of functions."""
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+    for statement in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(statement, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - statement.level + 1] if statement.level else []
+            source = ".".join([*above, *filter(None, [statement.module])])
+            below = {f"{source}.{alias.name}" for alias in statement.names}
+            found |= below & set(MODULES) or {source}
+        elif isinstance(statement, ast.Import):
+            found |= {alias.name for alias in statement.names}
+    return {other for other in found if other.partition(".")[0] in ("vs_interp", "trt_build")}
+
+
+MODULES = modules()
+
+
+def floor(name: str) -> tuple[int, int]:
+    """Return the floor of the house that a module lies on, and that of ``trt_build``; a package's face lies above."""
+    top, room, *_ = (*name.split("."), "")
+    house = "trt_build" if top == "trt_build" else room
+    return _number(HOUSE, house), _number(BUILDER, room) if top == "trt_build" else 0
+
+
+def _number(floors: list[set[str]], room: str) -> int:
+    return next((number for number, rooms in enumerate(floors) if room in rooms), len(floors))
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_no_room_imports_from_a_floor_above(name: str) -> None:
+    here = floor(name)
+    for other in imported(name, MODULES[name]):
+        there = floor(other)
+        assert there[0] <= here[0], f"{name} imports {other}, which lies above it"
+        assert there[0] < here[0] or there[1] <= here[1], f"{name} imports {other}, which lies above it"
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {name.split(".")[1] for name in MODULES if "." in name}
+    known = set.union(*HOUSE, *BUILDER)
+    assert rooms <= known, f"give {', '.join(sorted(rooms - known))} a floor"
+
+
+def test_imports_run_in_no_circle() -> None:
+    """Neither while modules load nor later, inside functions: each can be read without the ones that use it."""
+    graph = {name: imported(name, file) & set(MODULES) - {name} for name, file in MODULES.items()}
+    for name in graph:
+        graph[name] -= {package for package in graph if name.startswith(f"{package}.")}
+    order = graphlib.TopologicalSorter(graph)
+    order.prepare()
+
+
+@pytest.mark.parametrize(
+    ("package", "rooms"),
+    [
+        ("torch", ["vs_interp/networks/", "vs_interp/training/", "vs_interp/weights/", "trt_build/pytorch/"]),
+        ("vapoursynth", ["filters/", "vs_interp/films/", "vs_interp/evaluation/"]),
+    ],
+)
+def test_heavy_packages_are_imported_in_their_rooms_alone(package: str, rooms: list[str]) -> None:
+    """The command line may import both, inside functions: ``--help`` is quick, as tests/cli sees to."""
+    for file in MODULES.values():
+        place = file.relative_to(ROOT).as_posix()
+        if not place.startswith(("vs_interp/cli/", *rooms)):
             assert not re.search(rf"^\s*(?:from|import) {package}\b", file.read_text(), re.MULTILINE), place
 
 

@@ -3,7 +3,8 @@
     python tools/record_bindings.py tests/data/bindings.json tensorrt-cu12-bindings==10.13.3.9 ...
 
 The wheels hold the bindings alone; their libraries, gigabytes that PyPI does not have, are stood in for by empty ones
-(made by ``cc``), which is enough to import them.  ``tests/trt_build/engines/test_bindings.py`` compares our code with what is written.
+(made by ``cc``), which is enough to import them.  ``tests/trt_build/engines/test_bindings.py``
+compares our code with what is written.
 """
 
 from __future__ import annotations

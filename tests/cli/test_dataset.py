@@ -12,7 +12,7 @@ from PIL import Image
 from tests.command_line import COMMAND, refused, run
 from tests.video import make_video
 from vs_interp.cli.main import TERMINATED
-from vs_interp.datasets.footage import open_footage
+from vs_interp.datasets.readers import open_footage
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vs_interp.datasets.footage import Footage, open_footage
+from vs_interp.datasets.footage import Footage
+from vs_interp.datasets.readers import open_footage
 from vs_interp.errors import DatasetError
 
 Names = dict[str, list[str]]

@@ -17,7 +17,7 @@ import pytest
 
 from tests.short_film import HEIGHT, RUNS, WIDTH, film_frames, picture, write_video
 from vs_interp.datasets import shards
-from vs_interp.datasets.footage import open_footage
+from vs_interp.datasets.readers import open_footage
 from vs_interp.datasets.shards import Shards, make_shards
 from vs_interp.datasets.video import Video
 from vs_interp.datasets.windows import cut_windows

@@ -14,8 +14,8 @@ from PIL import Image
 
 from tests.short_film import HEIGHT, RUNS, WIDTH, film_frames, picture, write_video
 from tests.video import ffmpeg, make_variable, time_stamps
-from vs_interp.datasets.footage import open_footage
 from vs_interp.datasets.planar import FrameFormat, to_rgb
+from vs_interp.datasets.readers import open_footage
 from vs_interp.datasets.shards import make_shards
 from vs_interp.datasets.video import Video, VideoFootage
 from vs_interp.errors import DatasetError

@@ -21,7 +21,7 @@ from tests.support import ROOT, SHARED, needs_shared
 from trt_build.backends import OpenVINO
 from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, PlaneFormat, Profile
-from vs_interp.datasets.footage import open_footage
+from vs_interp.datasets.readers import open_footage
 from vs_interp.evaluation.material import resized
 from vs_interp.evaluation.metrics import psnr
 from vs_interp.spec import NetworkSpec, Output, Window

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -31,6 +31,13 @@ class Session(Protocol):
         """
 
 
+Check = Callable[[Session, ModelFile, Profile], Mapping[str, float]]
+"""Judges a session that nothing has been seen of: content → PSNR in dB against the FP32 graph.
+
+Raises :class:`~vs_interp.errors.BackendError` where it is too low.
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Backend(ABC):
     """A runtime and its options.  Options that change what is compiled are its identity in the engine cache."""
@@ -48,8 +55,11 @@ class Backend(ABC):
         """Return what is missing for this runtime to work here and how to get it; ``None`` where it works."""
 
     @abstractmethod
-    def open(self, model: ModelFile, profile: Profile) -> Sequence[Session]:
+    def open(self, model: ModelFile, profile: Profile, check: Check | None = None) -> Sequence[Session]:
         """Compile the model, or take it from the cache; one session a concurrent slot.
+
+        ``check`` (:func:`trt_build.verify.verify.verify_session`, where clips are served) judges an engine that was
+        built for this call, before it is kept; without one it is trusted.
 
         Raises :class:`~vs_interp.errors.BackendError` with what to do where that fails.
         """

@@ -18,7 +18,7 @@ from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, RGBS, Profile
 from vs_interp.errors import ArgumentError, BackendError
 
-from .base import Backend, Picture, Session
+from .base import Backend, Check, Picture, Session
 from .frames import fill
 from .signal_stack import signal_stack_kept
 
@@ -74,7 +74,7 @@ class OpenVINO(Backend):
             return "the package openvino is not installed: pip install openvino"
         return None
 
-    def open(self, model: ModelFile, profile: Profile) -> Sequence[Session]:
+    def open(self, model: ModelFile, profile: Profile, check: Check | None = None) -> Sequence[Session]:
         absent = self.missing()
         if absent:
             raise BackendError(absent)

@@ -50,7 +50,7 @@ class Layout:
 
 
 def layout(spec: NetworkSpec, profile: Profile) -> Layout:
-    """Return how pictures meet the tensors of the graphs that :func:`trt_build.graphs.colour.planes.with_planes` writes."""
+    """Return how pictures meet the tensors of the graphs of :func:`trt_build.graphs.colour.planes.with_planes`."""
     planes, scale = range(profile.planes.planes), spec.output.scale
     made = tuple((height * scale, width * scale) for height, width in profile.plane_sizes)
     return Layout(

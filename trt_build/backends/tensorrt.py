@@ -21,8 +21,9 @@ from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError, BackendError
 
-from .base import Backend, Session
+from .base import Backend, Check, Session
 from .cuda import CudaDevice, missing_cuda
+from .device import Device
 from .plans import PlanError, Plans
 from .slots import MOST_STREAMS, Slot, Streams, layout, open_slots
 
@@ -94,14 +95,14 @@ class EngineBackend(Backend):
     def missing(cls) -> str | None:
         return missing(cls.runtime) or missing_cuda() or _unsupported(cls.runtime)
 
-    def open(self, model: ModelFile, profile: Profile) -> Sequence[Session]:
+    def open(self, model: ModelFile, profile: Profile, check: Check | None = None) -> Sequence[Session]:
         absent = self.missing()
         if absent:
             raise BackendError(absent)
-        turns = itertools.zip_longest(*(self._open_on(number, model, profile) for number in self.numbers))
+        turns = itertools.zip_longest(*(self._open_on(number, model, profile, check) for number in self.numbers))
         return [slot for turn in turns for slot in turn if slot is not None]
 
-    def _open_on(self, number: int, model: ModelFile, profile: Profile) -> list[Slot]:
+    def _open_on(self, number: int, model: ModelFile, profile: Profile, check: Check | None) -> list[Slot]:
         """Return the slots of one GPU; an engine that it refuses is built once more."""
         device, options = CudaDevice(number), self.build_options()
         built = profile
@@ -109,24 +110,24 @@ class EngineBackend(Backend):
             built = replace(profile, width=self.dynamic[1][0], height=self.dynamic[1][1])
             profile = served_size(model, profile, options.dynamic)
         try:
-            return self._serve(device, model, built, profile)
+            return self._serve(device, model, built, profile, check)
         except PlanError as error:
             print(f"vs-interp: the engine is built again: {error}", file=sys.stderr)
         here, cache = current_device(number), EngineCache()
         entry = cache.find(engine_key(model, built, options, here.target, here))
         if entry is not None:
             cache.remove(entry)
-        return self._serve(device, model, built, profile)
+        return self._serve(device, model, built, profile, check)
 
-    def _serve(self, device: CudaDevice, model: ModelFile, built: Profile, served: Profile) -> list[Slot]:
+    def _serve(
+        self, device: CudaDevice, model: ModelFile, built: Profile, served: Profile, check: Check | None
+    ) -> list[Slot]:
         """Return slots that work at one size, of the engine that is built (and tuned) for another or the same."""
-        from trt_build.verify.on_gpu import verify_engine  # it runs sessions, and so imports this package
-
         here = current_device(device.index)
         options, cache = self.build_options(), EngineCache()
 
         def verify(engine: Engine) -> Mapping[str, float]:
-            return verify_engine(engine, options, model, built, device)
+            return check(open_engine(engine, options, model, built, device), model, built) if check else {}
 
         def refuse() -> Engine:
             raise BackendError(
@@ -163,6 +164,14 @@ class TensorRTRTX(EngineBackend):
 
     name: ClassVar[str] = "rtx"
     runtime: ClassVar[Runtime] = "rtx"
+
+
+def open_engine(engine: Engine, options: BuildOptions, model: ModelFile, profile: Profile, device: Device) -> Slot:
+    """Return one slot of an engine that may not be kept, nor its kernels: to try it."""
+    shapes = input_shapes(model, profile) if options.dynamic else {}
+    plans = Plans(load(options.runtime), engine.plans, shapes)
+    (slot,) = open_slots(device, plans.executors, layout(model.spec, profile), 1)
+    return slot
 
 
 def _unsupported(runtime: Runtime) -> str | None:

@@ -1,1 +1,1 @@
-"""Graphs rewritten: half precision, colour, dynamic sizes, and what can be read off them before anything is compiled."""
+"""Graphs, rewritten (half precision, colour, dynamic sizes), and what can be read off them before compiling."""

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trt_build.backends.device import Device
-from trt_build.backends.plans import Plans
-from trt_build.backends.slots import layout, open_slots
+from trt_build.backends.tensorrt import open_engine
 from trt_build.engines.build import BuildOptions
 from trt_build.engines.engine import Engine
-from trt_build.engines.runtimes import load
-from trt_build.graphs.dynamic import input_shapes
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 
@@ -21,7 +18,4 @@ def verify_engine(
     engine: Engine, options: BuildOptions, model: ModelFile, profile: Profile, device: Device
 ) -> Mapping[str, float]:
     """Return the PSNR of each content in dB, at the profile's size; raises what :func:`verify_session` does."""
-    shapes = input_shapes(model, profile) if options.dynamic else {}
-    plans = Plans(load(options.runtime), engine.plans, shapes)
-    (slot,) = open_slots(device, plans.executors, layout(model.spec, profile), 1)
-    return verify_session(slot, model, profile)
+    return verify_session(open_engine(engine, options, model, profile, device), model, profile)

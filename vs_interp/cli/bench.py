@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
-import platform
 import resource
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -98,6 +96,7 @@ def measure(model: str | None, size: tuple[int, int], factor: int, backend: str 
     Raises :class:`ArgumentError` for a model that no interpolation filter serves, and what the backend raises.
     """
     from trt_build.backends import choose
+    from trt_build.backends.machine import machine
     from trt_build.model_file import ModelFile
     from vs_interp import filters
     from vs_interp.weights.catalogue import resolve
@@ -138,10 +137,12 @@ def _feed_bare(
     runtime: Backend, file: ModelFile, profile: Profile, factor: int, seconds: float
 ) -> tuple[Loop, int, int | None]:
     """Return what bare sessions do, how many there are, and the bytes that they hold on the GPU, if there is one."""
+    from trt_build.verify.verify import verify_session
+
     from .loops import feed
 
     free = _free_memory(runtime)
-    sessions = runtime.open(file, profile)
+    sessions = runtime.open(file, profile, verify_session)
     held = None if free is None else free - (_free_memory(runtime) or 0)
     return feed(sessions, file.spec.window.offsets, profile, factor, seconds), len(sessions), held
 
@@ -168,26 +169,6 @@ def _free_memory(runtime: Backend) -> int | None:
     from trt_build.backends.cuda import CudaDevice
 
     return CudaDevice(runtime.numbers[0]).free_memory()
-
-
-def machine(runtime: Backend) -> str:
-    """Return the GPU's name, or the processor's architecture and how many cores may be used."""
-    from trt_build.backends.tensorrt import EngineBackend
-    from trt_build.engines.targets import current_device
-
-    if isinstance(runtime, EngineBackend):
-        return current_device(runtime.numbers[0]).name
-    return f"{_processor()}, {len(os.sched_getaffinity(0))} cores"
-
-
-def _processor() -> str:
-    """Return the processor's name as Linux gives it, else its architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _show(report: Report) -> None:

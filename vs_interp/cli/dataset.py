@@ -149,7 +149,7 @@ def show(dataset: str, split: str, machine: bool) -> None:
 
 
 def _open(dataset: str, split: str) -> Footage:
-    from vs_interp.datasets.footage import open_footage
+    from vs_interp.datasets.readers import open_footage
 
     return open_footage(f"shards:{dataset}" if Path(dataset).is_dir() else dataset, split)
 

@@ -124,7 +124,7 @@ def evaluate(
 
 def _film(address: str, spec: NetworkSpec, selection: Selection) -> list[Stretch]:
     """Open a data set and cut it for a network."""
-    from vs_interp.datasets.footage import open_footage
+    from vs_interp.datasets.readers import open_footage
     from vs_interp.datasets.windows import cut_windows
     from vs_interp.evaluation.compare import chosen, stretches
     from vs_interp.evaluation.material import Material

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,22 +78,3 @@ class Footage(ABC):
                     yield str(error)
                 else:
                     yield None
-
-
-def open_footage(address: str, split: str = "train") -> Footage:
-    """Open the data set at an address such as ``vimeo-triplet:/data/vimeo_triplet``, ``video:clip.mp4``.
-
-    The layout before the colon is one of :data:`~vs_interp.datasets.readers.LAYOUTS`.  ``split`` is ``train``,
-    ``validation`` or ``test``; layouts that know two parts use the second for both of the latter, and those that
-    know none (ucf101, middlebury, shards, pictures, video) give all they have.
-
-    Raises :class:`DatasetError` naming the path that is missing or broken, and what was expected there.
-    """
-    from .readers import LAYOUTS, SPLITS
-
-    layout, colon, path = address.partition(":")
-    if layout not in LAYOUTS or not colon or not path:
-        raise DatasetError(f"{address!r} is no data set: give LAYOUT:PATH, the layout one of {', '.join(LAYOUTS)}")
-    if split not in SPLITS:
-        raise DatasetError(f"no data set has the split {split!r}: give one of {', '.join(SPLITS)}")
-    return LAYOUTS[layout](Path(path), split)

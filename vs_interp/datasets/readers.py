@@ -131,6 +131,23 @@ LAYOUTS: dict[str, Callable[[Path, str], Footage]] = {
 """What may stand before the colon of an address."""
 
 
+def open_footage(address: str, split: str = "train") -> Footage:
+    """Open the data set at an address such as ``vimeo-triplet:/data/vimeo_triplet``, ``video:clip.mp4``.
+
+    The layout before the colon is one of :data:`LAYOUTS`.  ``split`` is ``train``,
+    ``validation`` or ``test``; layouts that know two parts use the second for both of the latter, and those that
+    know none (ucf101, middlebury, shards, pictures, video) give all they have.
+
+    Raises :class:`DatasetError` naming the path that is missing or broken, and what was expected there.
+    """
+    layout, colon, path = address.partition(":")
+    if layout not in LAYOUTS or not colon or not path:
+        raise DatasetError(f"{address!r} is no data set: give LAYOUT:PATH, the layout one of {', '.join(LAYOUTS)}")
+    if split not in SPLITS:
+        raise DatasetError(f"no data set has the split {split!r}: give one of {', '.join(SPLITS)}")
+    return LAYOUTS[layout](Path(path), split)
+
+
 def _vimeo(root: Path, kind: str, split: str, frames: int) -> Footage:
     names = _listed(root / f"{kind}_{'train' if split == 'train' else 'test'}list.txt", 2)
     sequences = root / "sequences"

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trt_build.backends import Backend
-from vs_interp.cli.bench import machine
+from trt_build.backends.machine import machine
 from vs_interp.errors import ArgumentError, EncoderError
 from vs_interp.files import write_whole
 from vs_interp.films.ffmpeg import find_ffmpeg, version

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trt_build.backends import Backend, Session
 from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, RGBS, Profile
+from trt_build.verify.verify import verify_session
 from vs_interp.errors import BackendError
 
 from .compare import Stretch
@@ -22,7 +23,7 @@ Planes = list[NDArray[np.float32]]
 
 
 class Served:
-    """A method: see :data:`~vs_interp.evaluation.compare.Method`.  Sessions stay open as long as the size is the same."""
+    """A :data:`~vs_interp.evaluation.compare.Method`.  Sessions stay open as long as the size is the same."""
 
     def __init__(self, model: ModelFile, backend: Backend) -> None:
         self._model, self._backend = model, backend
@@ -50,7 +51,8 @@ class Served:
         if size != self._size:
             self._sessions = ()
             planes = GRAYS if self._model.spec.window.channels == 1 else RGBS
-            self._sessions = self._backend.open(self._model, Profile(width=size[1], height=size[0], planes=planes))
+            profile = Profile(width=size[1], height=size[0], planes=planes)
+            self._sessions = self._backend.open(self._model, profile, verify_session)
             self._size = size
 
     def _run(

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vs_interp.datasets.footage import Footage, open_footage
+from vs_interp.datasets.footage import Footage
+from vs_interp.datasets.readers import open_footage
 from vs_interp.datasets.windows import Window, cut_windows
 from vs_interp.networks.base import Network
 from vs_interp.training.scenes.drafts import spread

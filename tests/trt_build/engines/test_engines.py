@@ -23,7 +23,7 @@ from trt_build.engines.cache import EngineCache
 from trt_build.engines.targets import Device, Target
 from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
-from trt_build.verify.verify import on_gpu as trial
+from trt_build.verify.verify import verify_session
 from vs_interp.errors import ArgumentError, BackendError
 
 P8 = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1), full_range=False)
@@ -62,8 +62,7 @@ def rtx(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Profile]:
     monkeypatch.setenv("VS_INTERP_CACHE", str(tmp_path))
     monkeypatch.setattr(StandIn, "graphs", engine_graphs(BUNDLED, profile, BuildOptions(runtime="rtx")))
     monkeypatch.setattr(StandIn, "opened", [])
-    for module in (tensorrt, trial):
-        monkeypatch.setattr(module, "Plans", StandIn)
+    monkeypatch.setattr(tensorrt, "Plans", StandIn)
     monkeypatch.setattr(tensorrt, "CudaDevice", lambda number: SimulatedDevice(index=number))
     monkeypatch.setattr(tensorrt, "missing_cuda", lambda: None)
     here = Device(0, "Simulated GPU", Target(8, 6), "13.0")
@@ -74,7 +73,7 @@ def rtx(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Profile]:
 def test_an_engine_is_built_verified_kept_and_served(rtx: Profile, tmp_path: Path) -> None:
     """First a build, verified on a slot; then straight from the cache, with the kernels compiled before."""
     for _ in range(2):
-        slots = TensorRTRTX(streams=2).open(BUNDLED, rtx)
+        slots = TensorRTRTX(streams=2).open(BUNDLED, rtx, verify_session)
         assert len(slots) == 2
         frames = [[np.full(size, value, np.uint8) for size in rtx.plane_sizes] for value in (100, 110)]
         out = [[np.zeros(size, np.uint8) for size in rtx.plane_sizes]]

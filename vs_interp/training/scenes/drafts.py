@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from vs_interp.datasets.footage import Footage, open_footage
+from vs_interp.datasets.footage import Footage
+from vs_interp.datasets.readers import open_footage
 from vs_interp.datasets.windows import Window, Windows, cut_windows
 from vs_interp.errors import DatasetError
 from vs_interp.spec import NetworkSpec
