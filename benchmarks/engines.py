@@ -37,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     targets = parse_targets(arguments.targets)
     models = {name: random_model(name) for name in arguments.networks.split(",")}
-    print(f"TensorRT-RTX {version('rtx')}, {platform.processor() or platform.machine()}, FP16, MiB / seconds")
+    print(f"TensorRT-RTX {version('tensorrt-rtx')}, {platform.processor() or platform.machine()}, FP16, MiB / seconds")
     for size in arguments.sizes.split(","):
         width, height = map(int, size.split("x"))
         print(f"\n### {size}\n\n| network | planes | {' | '.join(map(str, targets))} |")
@@ -63,7 +63,7 @@ def row(model: ModelFile, width: int, height: int, bits: int, targets: tuple[Tar
         start = time.monotonic()
         try:
             engine = build_engine(
-                model, Profile(width=width, height=height, planes=planes), BuildOptions(runtime="rtx"), target
+                model, Profile(width=width, height=height, planes=planes), BuildOptions(runtime="tensorrt-rtx"), target
             )
         except VsInterpError as error:
             yield str(error)

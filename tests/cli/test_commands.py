@@ -16,8 +16,6 @@ from tests.command_line import refused, run
 from tests.video import time_stamps
 from vs_interp.cli.demo import write_png
 from vs_interp.cli.main import COMMANDS, group
-from vs_interp.cli.options import parse_backend
-from vs_interp.errors import ArgumentError
 
 
 def test_help_is_quick_and_loads_nothing_heavy() -> None:
@@ -36,14 +34,6 @@ def test_every_command_has_help_with_examples(capsys: pytest.CaptureFixture[str]
         pytest.skip("a group of commands")
     assert run(name, "--help") == 0
     assert f"vs-interp {name} " in capsys.readouterr().out.partition("Example")[2]
-
-
-def test_backends_are_read_from_words() -> None:
-    backend = parse_backend("openvino:threads=3,slots=2,precision=bf16")
-    assert (backend.threads, backend.slots, backend.precision) == (3, 2, "bf16")  # type: ignore[attr-defined]
-    for wrong in ("openvino:threads", "openvino:threads=many", "openvino:threads=0", "openvino:precision=fp64"):
-        with pytest.raises(ArgumentError):
-            parse_backend(wrong)
 
 
 def test_doctor_tells_versions_and_what_is_missing(

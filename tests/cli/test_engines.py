@@ -14,7 +14,7 @@ from vs_interp.cli.formats import parse_format
 from vs_interp.cli.main import group
 from vs_interp.errors import ArgumentError, BackendError
 
-BUILD = ["build", "super-slomo-small", "--runtime", "rtx", "--size", "128x128", "--gpu"]
+BUILD = ["build", "super-slomo-small", "--runtime", "tensorrt-rtx", "--size", "128x128", "--gpu"]
 
 
 def run(*arguments: str) -> str:
@@ -23,7 +23,7 @@ def run(*arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.skipif(missing("rtx") is not None, reason="tensorrt-rtx is not installed")
+@pytest.mark.skipif(missing("tensorrt-rtx") is not None, reason="tensorrt-rtx is not installed")
 def test_engines_are_built_listed_shown_verified_and_cleared(tmp_path: Path) -> None:
     """Two GPUs, two engines; a damaged one is found, and only it is stale."""
     here = ("-o", str(tmp_path))
@@ -33,7 +33,7 @@ def test_engines_are_built_listed_shown_verified_and_cleared(tmp_path: Path) -> 
     files = [Path(row["file"]) for row in built]
     listed = run("engines", "list", *here)
     assert all(f"{file.stem[:12]} " in listed for file in files)
-    assert "128x128 YUV420P8   sm_89   rtx" in listed and "2 engines" in listed
+    assert "128x128 YUV420P8   sm_89   tensorrt-rtx" in listed and "2 engines" in listed
     assert "key.profile.planes.matrix" in run("engines", "show", files[0].stem[:10], *here)
     assert run("engines", "verify", *here).count("whole") == 2
     assert json.loads(run("engines", "clear", "--stale", "--json", *here))["removed"] == []
@@ -86,5 +86,5 @@ def test_other_formats_are_refused_with_examples(name: str) -> None:
 )
 def test_bad_input_to_build_is_one_clear_line(arguments: list[str], message: str, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=message) as raised:
-        run("build", "super-slomo-small", "--runtime", "rtx", "-o", str(tmp_path), *arguments)
+        run("build", "super-slomo-small", "--runtime", "tensorrt-rtx", "-o", str(tmp_path), *arguments)
     assert "\n" not in str(raised.value)

@@ -94,7 +94,7 @@ def test_a_clip_that_cannot_be_worked_on(make: Callable[[], Any], words: str) ->
         ({"fps": float("inf")}, "fps is inf: it must be a number"),
         ({"scene_threshold": 2}, r"scene_threshold is 2: it must lie in \(0, 1\], or be None"),
         ({"scene_threshold": 0}, r"scene_threshold is 0: it must lie in \(0, 1\], or be None"),
-        ({"backend": "gpu"}, "no backend is called 'gpu': known are tensorrt, rtx, openvino"),
+        ({"backend": "gpu"}, "no backend is called 'gpu': known are tensorrt, tensorrt-rtx, openvino"),
         ({"model": "absent.onnx"}, "there is no model file absent.onnx: give a file, or a name"),
     ],
 )

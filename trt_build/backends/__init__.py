@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import sys
 
+from trt_build.engines.runtimes import plain_name
 from vs_interp.errors import ArgumentError, BackendError
 
 from .base import Backend, Picture, Session
 from .openvino import OpenVINO
 from .tensorrt import TensorRT, TensorRTRTX
+from .typed import with_options
 
 __all__ = ["Backend", "OpenVINO", "Picture", "Session", "TensorRT", "TensorRTRTX", "choose", "known"]
 
@@ -20,18 +22,24 @@ def known() -> tuple[type[Backend], ...]:
 
 
 def choose(backend: Backend | str | None) -> Backend:
-    """Return the backend itself, the one of that name with its default options, or for ``None`` the best that works.
+    """Return the backend itself, the one that a text names, or for ``None`` the best that works.
 
-    Raises :class:`ArgumentError` for an unknown name, :class:`BackendError` where ``None`` finds none that works.
+    A text is a name, which may be followed by options: ``"openvino"``, ``"tensorrt:devices=0+1,streams=2"``.  Raises
+    :class:`ArgumentError` for unknown names and options, :class:`BackendError` where ``None`` finds none that works.
     """
     if isinstance(backend, Backend):
         return backend
     if backend is None:
         return _best()
+    if isinstance(backend, type) and issubclass(backend, Backend):
+        raise ArgumentError(f"backend is the class {backend.__name__}: give {backend.__name__}(), with its brackets")
+    if not isinstance(backend, str):
+        raise ArgumentError(f"backend is {backend!r}: give OpenVINO(), a backend's name such as 'openvino', or None")
+    name, _, options = backend.partition(":")
     names = {kind.name: kind for kind in known()}
-    if backend not in names:
-        raise ArgumentError(f"no backend is called {backend!r}: known are {', '.join(names)}")
-    return names[backend]()
+    if plain_name(name) not in names:
+        raise ArgumentError(f"no backend is called {name!r}: known are {', '.join(names)}")
+    return with_options(names[plain_name(name)], options)
 
 
 @functools.cache

@@ -162,8 +162,8 @@ class TensorRT(EngineBackend):
 class TensorRTRTX(EngineBackend):
     """Run on RTX GPUs with TensorRT-RTX, whose engines are built in seconds; see :class:`EngineBackend`."""
 
-    name: ClassVar[str] = "rtx"
-    runtime: ClassVar[Runtime] = "rtx"
+    name: ClassVar[str] = "tensorrt-rtx"
+    runtime: ClassVar[Runtime] = "tensorrt-rtx"
 
 
 def open_engine(engine: Engine, options: BuildOptions, model: ModelFile, profile: Profile, device: Device) -> Slot:

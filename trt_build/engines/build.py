@@ -209,7 +209,7 @@ class _Build:
         if options.workspace is not None:
             limit = options.workspace * MIB // options.streams
             config.set_memory_pool_limit(runtime.MemoryPoolType.WORKSPACE, limit)
-        if options.runtime == "rtx":
+        if options.runtime == "tensorrt-rtx":
             config.num_compute_capabilities = len(targets)
             for index, target in enumerate(targets):
                 capability = getattr(runtime.ComputeCapability, f"SM{target.major}{target.minor}")

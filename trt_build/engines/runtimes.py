@@ -9,16 +9,21 @@ from typing import Literal, get_args
 
 from vs_interp.errors import ArgumentError, BackendError
 
-Runtime = Literal["tensorrt", "rtx"]
+Runtime = Literal["tensorrt", "tensorrt-rtx"]
 
-_MODULES = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
-_EXTRAS = {"tensorrt": "tensorrt", "rtx": "rtx"}
+_MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a backend or runtime as it is listed: ``RTX`` and ``TensorRT_RTX`` are ``tensorrt-rtx``."""
+    plain = name.strip().lower().replace("_", "-")
+    return "tensorrt-rtx" if plain == "rtx" else plain
 
 
 def check_runtime(name: str) -> Runtime:
     """Return the runtime of that name.  Raises :class:`ArgumentError` where there is none."""
     for known in get_args(Runtime):
-        if name == known:
+        if plain_name(name) == known:
             return known  # type: ignore[no-any-return]
     raise ArgumentError(f"no engine runtime is called {name!r}: known are {', '.join(get_args(Runtime))}")
 
@@ -27,7 +32,7 @@ def missing(runtime: Runtime) -> str | None:
     """Return what is missing for the runtime's bindings to be imported and how to get it, else ``None``."""
     if importlib.util.find_spec(_MODULES[runtime]) is not None:
         return None
-    return f"the package {_MODULES[runtime]} is not installed: pip install 'vs-interp[{_EXTRAS[runtime]}]'"
+    return f'the package {_MODULES[runtime]} is not installed: pip install "vs-interp[{runtime}]"'
 
 
 def load(runtime: Runtime) -> ModuleType:

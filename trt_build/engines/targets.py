@@ -108,7 +108,7 @@ def check_supported(target: Target, runtime: Runtime) -> None:
 
     TensorRT-RTX builds for every GPU it knows; TensorRT measures kernels, and so builds only for this machine's.
     """
-    if runtime == "rtx":
+    if runtime == "tensorrt-rtx":
         if target not in RTX_TARGETS:
             known = ", ".join(map(str, RTX_TARGETS))
             raise ArgumentError(
@@ -120,7 +120,7 @@ def check_supported(target: Target, runtime: Runtime) -> None:
         has = ", ".join(map(str, sorted(here))) or "none"
         raise ArgumentError(
             f"TensorRT builds only for the GPUs of this machine ({has}), not for {target}: build there,"
-            " or use --runtime rtx"
+            " or use --runtime tensorrt-rtx"
         )
 
 

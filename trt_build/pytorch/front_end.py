@@ -68,7 +68,7 @@ def _check_runtime(wanted: Runtime) -> None:
     """Raise :class:`BackendError` where the torch-tensorrt that is installed builds for the other runtime."""
     from torch_tensorrt._features import ENABLED_FEATURES
 
-    bound: Runtime = "rtx" if ENABLED_FEATURES.tensorrt_rtx else "tensorrt"
+    bound: Runtime = "tensorrt-rtx" if ENABLED_FEATURES.tensorrt_rtx else "tensorrt"
     if bound != wanted:
         raise BackendError(f"this torch-tensorrt builds engines for --runtime {bound}, not for {wanted}: name that one")
 

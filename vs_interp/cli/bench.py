@@ -14,7 +14,7 @@ import click
 from vs_interp.errors import ArgumentError
 
 from .formats import PictureSize
-from .options import parse_backend
+from .options import BackendName
 
 if TYPE_CHECKING:
     from trt_build.backends import Backend
@@ -68,11 +68,16 @@ class Report:
     help="Width and height of the clip.",
 )
 @click.option("--factor", type=click.IntRange(2), default=2, show_default=True, help="How many times the frame rate.")
-@click.option("--backend", metavar="BACKEND", help="By default the best that works; openvino:slots=1 and the like.")
+@click.option(
+    "--backend",
+    metavar="BACKEND",
+    type=BackendName(),
+    help="By default the best that works; openvino:slots=1 and the like.",
+)
 @click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="How long each loop runs.")
 @click.option("--json", "path", metavar="FILE", type=click.Path(path_type=Path), help="Write the figures there too.")
 def command(
-    *, model: str | None, size: tuple[int, int], factor: int, backend: str | None, seconds: float, path: Path | None
+    *, model: str | None, size: tuple[int, int], factor: int, backend: Backend | None, seconds: float, path: Path | None
 ) -> None:
     """Measure how fast MODEL makes frames of a YUV 4:2:0 8-bit clip: a file or a name, by default the bundled one.
 
@@ -90,7 +95,7 @@ def command(
         path.write_text(json.dumps(asdict(report), indent=2) + "\n")
 
 
-def measure(model: str | None, size: tuple[int, int], factor: int, backend: str | None, seconds: float) -> Report:
+def measure(model: str | None, size: tuple[int, int], factor: int, backend: Backend | None, seconds: float) -> Report:
     """Run both loops, one after the other.
 
     Raises :class:`ArgumentError` for a model that no interpolation filter serves, and what the backend raises.
@@ -108,7 +113,7 @@ def measure(model: str | None, size: tuple[int, int], factor: int, backend: str 
     make = getattr(filters, file.spec.name.replace("-", "_"), None)
     if make is None or not file.spec.takes_time:
         raise ArgumentError(f"{path.name} is {file.spec.name}, which makes no frames at any time: name another model")
-    runtime = parse_backend(backend) if backend else choose(None)
+    runtime = choose(backend)
     profile = _profile(size, runtime)
     bare, streams, held = _feed_bare(runtime, file, profile, factor, seconds)
     gc.collect()

@@ -14,6 +14,7 @@ import click
 from vs_interp.errors import ArgumentError, BackendError
 
 from .formats import PictureSize, parse_format
+from .options import Runtimes
 
 if TYPE_CHECKING:
     from trt_build.engines.build import BuildOptions
@@ -33,9 +34,8 @@ SIZE = PictureSize()
 @click.option("--size", type=SIZE, help="Width and height of the clip.")
 @click.option("--format", "name", help="The clip's format.  [default: YUV420P8, with --checkpoint RGBS]")
 @click.option("--gpu", default="current", show_default=True, help="What to build for; several with commas between.")
-@click.option(
-    "--runtime", type=click.Choice(["tensorrt", "rtx", "openvino"]), help="By default TensorRT, if it is here."
-)
+@click.option("--runtime", type=Runtimes(["tensorrt", "tensorrt-rtx", "openvino"]),
+              help="By default TensorRT, if it is here.")  # fmt: skip
 @click.option("--dynamic", type=(SIZE, SIZE, SIZE), metavar="MIN OPT MAX", help="A range of sizes in one engine.")
 @click.option("--optimization", type=click.IntRange(0, 5), default=3, show_default=True, help="More builds longer.")
 @click.option("--workspace", type=click.IntRange(1), metavar="MIB", help="Scratch memory for all streams together.")
@@ -58,12 +58,12 @@ def command(
 
     \b
     Filters find them in the cache; give -o to carry them to another machine, and there set VS_INTERP_CACHE
-    to a folder that holds them as `engines`.  TensorRT-RTX (--runtime rtx) builds for any GPU without one.
+    to a folder that holds them as `engines`.  TensorRT-RTX (--runtime tensorrt-rtx) builds for any GPU without one.
     With --checkpoint, MODEL is what FILE was exported to; filters find the engine with front_end=torch.
     Examples:
       vs-interp build super-slomo-small --size 1920x1080
-      vs-interp build net.onnx --size 1280x720 --format YUV420P10 --gpu "RTX 4090,sm_86" --runtime rtx
-      vs-interp build net.onnx --dynamic 256x256 1280x768 1920x1152 --gpu ada --runtime rtx
+      vs-interp build net.onnx --size 1280x720 --format YUV420P10 --gpu "RTX 4090,sm_86" --runtime tensorrt-rtx
+      vs-interp build net.onnx --dynamic 256x256 1280x768 1920x1152 --gpu ada --runtime tensorrt-rtx
     """
     from trt_build.backends.slots import MOST_STREAMS
     from trt_build.engines.build import BuildOptions
@@ -78,7 +78,7 @@ def command(
         rows = [_compile(file, profile)]
     else:
         options = BuildOptions(
-            runtime=runtime or ("tensorrt" if missing("tensorrt") is None else "rtx"),
+            runtime=runtime or ("tensorrt" if missing("tensorrt") is None else "tensorrt-rtx"),
             optimization=optimization,
             workspace=workspace,
             streams=streams or MOST_STREAMS,

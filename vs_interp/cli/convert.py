@@ -15,9 +15,10 @@ import click
 
 from vs_interp.errors import ArgumentError, SourceError
 
-from .options import Factor, FrameRate, Threshold, parse_backend
+from .options import BackendName, Factor, FrameRate, Threshold
 
 if TYPE_CHECKING:
+    from trt_build.backends import Backend
     from vs_interp.films.source import Stream
 
 type Step = Callable[[Stream], Stream]
@@ -49,7 +50,10 @@ class Summary:
 @click.option("--upscale-model", metavar="MODEL", help="What upscales: a model file or a name, by default FSRCNN.")
 @click.option("--tile", metavar="PIXELS", type=click.IntRange(1), help="Upscale in tiles of that size: less memory.")
 @click.option(
-    "--backend", metavar="BACKEND", help="By default the best that works here; openvino:precision=bf16 and the like."
+    "--backend",
+    metavar="BACKEND",
+    type=BackendName(),
+    help="By default the best that works here; openvino:precision=bf16 and the like.",
 )
 @click.option("--scene-threshold", type=Threshold(), default=None, show_default="the filter's own",
               help="Mean luma difference (of 1) that makes a scene cut, or off.")  # fmt: skip
@@ -63,7 +67,7 @@ class Summary:
 def command(
     context: click.Context, *, source: Path, output: Path, interpolate: str | None,
     factor: Fraction | None, fps: Fraction | None, model: str | None,
-    upscale: int | None, upscale_model: str | None, tile: int | None, backend: str | None,
+    upscale: int | None, upscale_model: str | None, tile: int | None, backend: Backend | None,
     scene_threshold: float | None, encoder_args: str | None, overwrite: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Convert the video IN to OUT.  Sound, subtitles, chapters and metadata are kept.
@@ -78,7 +82,7 @@ def command(
           --encoder-args "-c:v libx265 -preset slow -crf 18"
     """
     _check_options(context)
-    options: dict[str, Any] = {"backend": None if backend is None else parse_backend(backend)}
+    options: dict[str, Any] = {"backend": backend}
     if context.get_parameter_source("scene_threshold") is click.core.ParameterSource.COMMANDLINE:
         options["scene_threshold"] = scene_threshold
     steps: list[Step] = []

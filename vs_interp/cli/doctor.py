@@ -15,7 +15,12 @@ PACKAGES = (
     "vs-interp", "vapoursynth", "vapoursynth-bestsource", "numpy", "onnx", "openvino", "av",
     "torch", "tensorrt-rtx", "tensorrt-cu13", "cuda-bindings",
 )  # fmt: skip
-OPTIONAL = {"torch": "train", "tensorrt-rtx": "rtx", "tensorrt-cu13": "tensorrt", "cuda-bindings": "rtx"}
+OPTIONAL = {
+    "torch": "train",
+    "tensorrt-rtx": "tensorrt-rtx",
+    "tensorrt-cu13": "tensorrt",
+    "cuda-bindings": "tensorrt-rtx",
+}
 """Packages that some users need → the extra that brings them."""
 
 PLUGINS = {
@@ -121,7 +126,7 @@ def _gpus() -> list[Finding]:
     try:
         from cuda.bindings import runtime
     except ImportError:
-        return [Finding("gpu", "NVIDIA", None, 'to look for one: pip install "vs-interp[rtx]"')]
+        return [Finding("gpu", "NVIDIA", None, 'to look for one: pip install "vs-interp[tensorrt-rtx]"')]
     status, count = runtime.cudaGetDeviceCount()
     if status != runtime.cudaError_t.cudaSuccess or not count:
         return [Finding("gpu", "NVIDIA", None, f"no GPU or no driver here ({status.name})")]

@@ -12,10 +12,11 @@ import click
 
 from vs_interp.errors import ArgumentError, BackendError
 
-from .options import parse_backend
+from .options import BackendName
 from .progress import frames_done
 
 if TYPE_CHECKING:
+    from trt_build.backends import Backend
     from vs_interp.evaluation.compare import Method, Row, Stretch
     from vs_interp.evaluation.material import Picture
     from vs_interp.evaluation.sheet import Sheet
@@ -34,14 +35,19 @@ if TYPE_CHECKING:
 @click.option("--height", type=click.IntRange(16), help="Shrink frames with more lines to so many.")
 @click.option("--gap", type=click.IntRange(2), default=2, show_default=True,
               help="Frames from one input to the next, for a model that takes any time.")  # fmt: skip
-@click.option("--backend", metavar="BACKEND", help="By default the best that works; openvino:slots=1 and the like.")
+@click.option(
+    "--backend",
+    metavar="BACKEND",
+    type=BackendName(),
+    help="By default the best that works; openvino:slots=1 and the like.",
+)
 @click.option("--json", "report", metavar="FILE", help="Write all scores there, by sequence too; - prints them.")
 @click.option("--sheet", "picture", metavar="FILE.png", type=click.Path(path_type=Path),
               help="Write the ten worst pictures there: inputs, made, truth, error.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(
     *, model: str, datasets: tuple[str, ...], split: str, against: str | None, limit: int | None, height: int | None,
-    gap: int, backend: str | None, report: str | None, picture: Path | None, quiet: bool,
+    gap: int, backend: Backend | None, report: str | None, picture: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Score MODEL, a file or a name of `vs-interp weights list`, on data sets, served as in a script.
 
@@ -84,7 +90,7 @@ def evaluate(
     selection: Selection,
     *,
     against: str | None,
-    backend: str | None,
+    backend: Backend | None,
     sheet: Sheet | None,
     quiet: bool,
 ) -> dict[str, Any]:
@@ -103,7 +109,7 @@ def evaluate(
     file = ModelFile.load(resolve(model, network="super-slomo"))
     _check_spec(file.spec, model)
     others, left_out = _comparators(file.spec, against)
-    runtime = parse_backend(backend) if backend else choose(None)
+    runtime = choose(backend)
     name = model if model in catalogue() else Path(model).stem
     methods: dict[str, Method] = {name: Served(file, runtime), **others}
     rows: list[Row] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -60,27 +59,24 @@ class Threshold(click.ParamType[float | None]):
             self.fail(f"{value!r} is no number: give one from 0 to 1, or off", param, ctx)
 
 
-def parse_backend(text: str) -> Backend:
-    """Return the backend that ``name`` or ``name:option=value,option=value`` describes.
+class Runtimes(click.Choice[str]):
+    """The names given, in any case; ``rtx`` is ``tensorrt-rtx``."""
 
-    Raises :class:`ArgumentError` for names, options or values that there are not.
-    """
-    from trt_build.backends import choose
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from trt_build.engines.runtimes import plain_name
 
-    name, _, rest = text.partition(":")
-    backend = choose(name)
-    known = [field.name for field in dataclasses.fields(backend)]
-    values: dict[str, object] = {}
-    for part in filter(None, rest.split(",")):
-        option, _, value = part.partition("=")
-        if option not in known or not value:
-            raise ArgumentError(f"the backend {name} takes no {part!r}: its options are {', '.join(known)}")
-        values[option] = (
-            int(value) if value.lstrip("-").isdecimal() else {"true": True, "false": False}.get(value, value)
-        )
-    try:
-        return dataclasses.replace(backend, **values)
-    except TypeError as error:
-        raise ArgumentError(
-            f"the backend {text!r} has a value of the wrong kind: its options are {', '.join(known)}"
-        ) from error
+        return super().convert(plain_name(value), param, ctx)
+
+
+class BackendName(click.ParamType["Backend"]):
+    """A backend's name, which may be followed by options: openvino, or tensorrt:devices=0+1,streams=2."""
+
+    name = "backend"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Backend:
+        from trt_build.backends import choose
+
+        try:
+            return choose(value)
+        except ArgumentError as error:
+            self.fail(str(error), param, ctx)

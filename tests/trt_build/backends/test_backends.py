@@ -47,12 +47,12 @@ def test_a_backend_is_taken_as_it_is_and_a_name_means_its_defaults() -> None:
     assert choose(mine) is mine
     assert choose("openvino") == OpenVINO()
     assert choose("tensorrt") == TensorRT()
-    assert choose("rtx") == TensorRTRTX()
-    assert [kind.name for kind in known()] == ["tensorrt", "rtx", "openvino"]
+    assert choose("tensorrt-rtx") == TensorRTRTX()
+    assert [kind.name for kind in known()] == ["tensorrt", "tensorrt-rtx", "openvino"]
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(ArgumentError, match="no backend is called 'cuda': known are tensorrt, rtx, openvino"):
+    with pytest.raises(ArgumentError, match="no backend is called 'cuda': known are tensorrt, tensorrt-rtx, openvino"):
         choose("cuda")
 
 
@@ -62,7 +62,7 @@ def test_none_takes_the_best_that_works_and_says_once_what_was_passed_over(capsy
     assert choose(None) == OpenVINO()
     assert choose(None) == OpenVINO()
     said = capsys.readouterr().err
-    assert said == "vs-interp: runs on openvino, not tensorrt or rtx (vs-interp doctor says why)\n"
+    assert said == "vs-interp: runs on openvino, not tensorrt or tensorrt-rtx (vs-interp doctor says why)\n"
 
 
 @no_gpu
@@ -137,7 +137,7 @@ def test_slots_give_what_the_whole_graph_gives(model: ModelFile, planes: PlaneFo
         [plane[:, shift : shift + size[1]] for plane, size in zip(wide, profile.plane_sizes, strict=True)]
         for shift in range(3)
     ]
-    graphs = engine_graphs(model, profile, BuildOptions(runtime="rtx"))
+    graphs = engine_graphs(model, profile, BuildOptions(runtime="tensorrt-rtx"))
     slots = open_slots(SimulatedDevice(), lambda: openvino_executors(graphs), layout(model.spec, profile), 2)
     with signal_stack_kept():
         whole = openvino.Core().compile_model(

@@ -24,12 +24,12 @@ from trt_build.profile import RGBS, PlaneFormat, Profile
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.registry import NETWORKS
 
-pytestmark = pytest.mark.skipif(missing("rtx") is not None, reason="tensorrt-rtx is not installed")
+pytestmark = pytest.mark.skipif(missing("tensorrt-rtx") is not None, reason="tensorrt-rtx is not installed")
 
 BUNDLED = ModelFile.load(ROOT / "vs_interp/models/super-slomo-small.onnx")
 YUV420P8 = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1), full_range=False)
 SMALL = Profile(width=448, height=256, planes=YUV420P8)
-RTX = BuildOptions(runtime="rtx")
+RTX = BuildOptions(runtime="tensorrt-rtx")
 ADA = Target(8, 9)
 TARGETS = parse_targets("sm_75,sm_80,sm_86,sm_89,sm_120")
 
@@ -88,7 +88,7 @@ def test_a_size_without_whole_chroma_planes_is_refused() -> None:
 def test_options_out_of_range_are_refused(values: dict[str, int], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         BuildOptions(**values)  # type: ignore[arg-type]
-    with pytest.raises(ArgumentError, match="known are tensorrt, rtx"):
+    with pytest.raises(ArgumentError, match="known are tensorrt, tensorrt-rtx"):
         check_runtime("cuda")
 
 

@@ -20,7 +20,7 @@ OTHER = {
     "model": "1" * 64,
     "network": "other",
     "options": {"optimization": 4, "workspace": None},
-    "runtime": "rtx",
+    "runtime": "tensorrt-rtx",
     "version": "11.0.0",
     "target": "sm_86",
     "device": "NVIDIA GeForce RTX 4080",

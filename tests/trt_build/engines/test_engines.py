@@ -60,7 +60,7 @@ def rtx(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Profile]:
     pytest.importorskip("tensorrt_rtx")
     profile = Profile(width=96, height=64, planes=P8)
     monkeypatch.setenv("VS_INTERP_CACHE", str(tmp_path))
-    monkeypatch.setattr(StandIn, "graphs", engine_graphs(BUNDLED, profile, BuildOptions(runtime="rtx")))
+    monkeypatch.setattr(StandIn, "graphs", engine_graphs(BUNDLED, profile, BuildOptions(runtime="tensorrt-rtx")))
     monkeypatch.setattr(StandIn, "opened", [])
     monkeypatch.setattr(tensorrt, "Plans", StandIn)
     monkeypatch.setattr(tensorrt, "CudaDevice", lambda number: SimulatedDevice(index=number))
@@ -111,7 +111,7 @@ def test_one_engine_of_a_range_serves_clips_of_many_sizes(
 ) -> None:
     """Sizes that the network does not take are padded; each slot has the clip's size; beyond the range is refused."""
     sizes = (128, 128), (256, 128), (384, 256)
-    options = BuildOptions(runtime="rtx", dynamic=(sizes[0], sizes[2]))
+    options = BuildOptions(runtime="tensorrt-rtx", dynamic=(sizes[0], sizes[2]))
     monkeypatch.setattr(StandIn, "graphs", engine_graphs(BUNDLED, replace(rtx, width=256, height=128), options))
     backend = TensorRTRTX(streams=1, dynamic=sizes)
     for width, height in ((128, 128), (380, 200)):

@@ -54,14 +54,14 @@ def test_an_unknown_gpu_is_an_error_that_lists_the_known(name: str) -> None:
 
 def test_rtx_builds_for_its_own_list_and_says_so() -> None:
     for target in RTX_TARGETS:
-        check_supported(target, "rtx")
+        check_supported(target, "tensorrt-rtx")
     with pytest.raises(ArgumentError, match=r"no engines for sm_90 .*sm_89.*tensorrt"):
-        check_supported(Target(9, 0), "rtx")
+        check_supported(Target(9, 0), "tensorrt-rtx")
 
 
-@pytest.mark.skipif(missing("rtx") is not None, reason="tensorrt-rtx is not installed")
+@pytest.mark.skipif(missing("tensorrt-rtx") is not None, reason="tensorrt-rtx is not installed")
 def test_the_list_is_that_of_the_installed_bindings() -> None:
-    names = {name for name in dir(load("rtx").ComputeCapability) if name.startswith("SM")}
+    names = {name for name in dir(load("tensorrt-rtx").ComputeCapability) if name.startswith("SM")}
     assert {f"SM{target.major}{target.minor}" for target in RTX_TARGETS} == names
 
 
@@ -70,6 +70,6 @@ def test_without_a_gpu_only_rtx_can_build_and_current_is_an_error() -> None:
     with pytest.raises(BackendError, match="no usable NVIDIA GPU: name one to build for"):
         parse_target("current")
     with pytest.raises(
-        ArgumentError, match=r"only for the GPUs of this machine \(none\), not for sm_89.*--runtime rtx"
+        ArgumentError, match=r"only for the GPUs of this machine \(none\), not for sm_89.*--runtime tensorrt-rtx"
     ):
         check_supported(Target(8, 9), "tensorrt")

@@ -101,7 +101,7 @@ def test_the_bundled_network_builds_in_half(bits: int) -> None:
     """Strongly typed, for SM86 on a machine without a GPU; chroma enters and leaves as bytes."""
     model = ModelFile.load(catalogue()["fsrcnn-x2"].model_file)
     profile = Profile(width=448, height=256, planes=replace(YUV420P8, bits=bits))
-    graphs = engine_graphs(model, profile, BuildOptions(runtime="rtx"))
+    graphs = engine_graphs(model, profile, BuildOptions(runtime="tensorrt-rtx"))
     assert graphs.keys() == {"synthesis"}
     types = dict(rtx.build(graphs["synthesis"]))
     assert types == {f"{name}_plane{index}": "UINT8" for name in ("frame0", "output") for index in range(3)}
@@ -112,7 +112,9 @@ def test_what_enlarges_chroma_does_not_grow_with_the_picture() -> None:
     pytest.importorskip("tensorrt_rtx")
     model = ModelFile.load(catalogue()["fsrcnn-x2"].model_file)
     sizes = [
-        build_engine(model, Profile(width=1920, height=1088, planes=planes), BuildOptions(runtime="rtx"), ADA).size
+        build_engine(
+            model, Profile(width=1920, height=1088, planes=planes), BuildOptions(runtime="tensorrt-rtx"), ADA
+        ).size
         for planes in (YUV420P8, PlaneFormat(family="gray", bits=8, floating=False))
     ]
     assert sizes[0] < sizes[1] + 2**20

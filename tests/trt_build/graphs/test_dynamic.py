@@ -32,11 +32,11 @@ FORMATS = {
     "GRAY8": PlaneFormat(family="gray", bits=8, floating=False),
     "RGBS": RGBS,
 }
-RANGE = BuildOptions(runtime="rtx", dynamic=((128, 128), (1024, 512)))
+RANGE = BuildOptions(runtime="tensorrt-rtx", dynamic=((128, 128), (1024, 512)))
 ADA = Target(8, 9)
 
 
-@pytest.mark.skipif(missing("rtx") is not None, reason="tensorrt-rtx is not installed")
+@pytest.mark.skipif(missing("tensorrt-rtx") is not None, reason="tensorrt-rtx is not installed")
 @pytest.mark.parametrize("planes", FORMATS.values(), ids=FORMATS)
 @pytest.mark.parametrize("name", ["super-slomo-small", "fsrcnn-x2"])
 def test_a_range_of_sizes_builds_in_every_format(name: str, planes: PlaneFormat) -> None:

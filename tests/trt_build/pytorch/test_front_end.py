@@ -91,8 +91,8 @@ def test_only_the_networks_own_planes_at_one_size_are_built() -> None:
     network = Fsrcnn()
     yuv = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1))
     with pytest.raises(ArgumentError, match="engines of GRAYS planes only"):
-        build_engine_of(network, Profile(width=64, height=64, planes=yuv), BuildOptions(runtime="rtx"))
-    ranged = BuildOptions(runtime="rtx", dynamic=((64, 64), (128, 128)))
+        build_engine_of(network, Profile(width=64, height=64, planes=yuv), BuildOptions(runtime="tensorrt-rtx"))
+    ranged = BuildOptions(runtime="tensorrt-rtx", dynamic=((64, 64), (128, 128)))
     with pytest.raises(ArgumentError, match="one size only"):
         build_engine_of(network, Profile(width=64, height=64, planes=GRAYS), ranged)
 
@@ -108,9 +108,20 @@ def test_engines_of_both_front_ends_are_kept_apart_and_take_other_planes() -> No
 def test_what_is_missing_is_said_before_anything_is_loaded(tmp_path: Path) -> None:
     wanted = "GPU" if importlib.util.find_spec("torch_tensorrt") else r'pip install "vs-interp\[torch-tensorrt\]"'
     with pytest.raises(BackendError, match=wanted):
-        build_engine_of(Fsrcnn(), Profile(width=64, height=64, planes=GRAYS), BuildOptions(runtime="rtx"))
+        build_engine_of(Fsrcnn(), Profile(width=64, height=64, planes=GRAYS), BuildOptions(runtime="tensorrt-rtx"))
     model, absent = str(catalogue()["fsrcnn-x2"].model_file), str(tmp_path / "absent.safetensors")
-    build = ["build", model, "--checkpoint", absent, "--runtime", "rtx", "--size", "64x64", "-o", str(tmp_path)]
+    build = [
+        "build",
+        model,
+        "--checkpoint",
+        absent,
+        "--runtime",
+        "tensorrt-rtx",
+        "--size",
+        "64x64",
+        "-o",
+        str(tmp_path),
+    ]
     with pytest.raises(BackendError, match=wanted):
         CliRunner().invoke(group, build, catch_exceptions=False, standalone_mode=False)
     with pytest.raises(ArgumentError, match="for this machine's GPU only"):

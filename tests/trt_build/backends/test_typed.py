@@ -1,0 +1,60 @@
+"""Backends as people type them, in scripts and on the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from trt_build.backends import Backend, OpenVINO, TensorRT, TensorRTRTX, choose
+from trt_build.engines.runtimes import check_runtime
+from vs_interp.errors import ArgumentError
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("openvino:threads=3,slots=2,precision=bf16", OpenVINO(threads=3, slots=2, precision="bf16")),
+        ("OpenVINO", OpenVINO()),
+        ("rtx", TensorRTRTX()),
+        ("TensorRT_RTX:optimization=5", TensorRTRTX(optimization=5)),
+        ("tensorrt:devices=0+1, streams=auto", TensorRT(devices=[0, 1])),
+        ("tensorrt:devices=2,workspace=none", TensorRT(devices=[2])),
+        (
+            "tensorrt:dynamic=256x256+1280x768+1920x1152",
+            TensorRT(dynamic=((256, 256), (1280, 768), (1920, 1152))),
+        ),
+        ("tensorrt:front_end=torch,workspace=512", TensorRT(front_end="torch", workspace=512)),
+    ],
+)
+def test_every_option_can_be_typed(typed: str, meant: Backend) -> None:
+    assert choose(typed) == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("openvino:threads", "takes no 'threads': its options are threads, slots"),
+        ("openvino:slot=1", "takes no 'slot=1': its options are threads, slots"),
+        ("openvino:threads=many", "takes no 'threads=many': give threads=NUMBER"),
+        ("openvino:threads=0", "whole numbers from 1 up"),
+        ("openvino:precision=fp64", "takes no 'precision=fp64': give precision=fp32 or bf16"),
+        ("tensorrt:streams=few", "give streams=NUMBER or auto"),
+        ("tensorrt:devices=0+0", "name each GPU once"),
+        ("tensorrt:dynamic=256x256", r"give dynamic=NUMBERxNUMBER\+NUMBERxNUMBER\+NUMBERxNUMBER or none"),
+    ],
+)
+def test_what_there_is_not_is_refused_with_what_there_is(typed: str, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        choose(typed)
+
+
+def test_a_class_and_other_things_are_refused_in_words() -> None:
+    with pytest.raises(ArgumentError, match=r"backend is the class OpenVINO: give OpenVINO\(\), with its brackets"):
+        choose(OpenVINO)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="backend is 3: give"):
+        choose(3)  # type: ignore[arg-type]
+
+
+def test_runtimes_are_understood_in_any_case() -> None:
+    assert [check_runtime(name) for name in ("RTX", "tensorrt-rtx", "TensorRT")] == [
+        "tensorrt-rtx", "tensorrt-rtx", "tensorrt",
+    ]  # fmt: skip
