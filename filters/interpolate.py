@@ -72,9 +72,11 @@ def rife(
     backend: Backend | str | None = None,
     scene_threshold: float | None = DEFAULT_THRESHOLD,
 ) -> vs.VideoNode:
-    """Return the clip at a higher frame rate, made by RIFE 4.0; arguments and errors are those of :func:`super_slomo`.
+    """Return the clip at a higher frame rate, made by RIFE; arguments and errors are those of :func:`super_slomo`.
 
-    Its weights are not bundled: ``vs-interp weights get rife-4.0`` fetches them once.
+    By default it is RIFE 4.25; ``model="rife-4.6"`` and so on choose another (``vs-interp weights list``), and
+    ``"rife-4.25-half"`` is for motion of hundreds of pixels, as in fast 2160p film.  The weights are not bundled:
+    ``vs-interp weights get rife-4.25`` fetches them once.
     """
     return interpolate(
         clip, "rife", factor=factor, fps=fps, model=model, backend=backend, scene_threshold=scene_threshold

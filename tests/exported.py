@@ -13,6 +13,7 @@ from vs_interp.registry import network_class
 
 CONFIGURATIONS = {
     "super-slomo": {"width": 8},
+    "rife": {"version": "4.25"},
     "fsrcnn": {"scale": 3},
     "fsrcnn+five-parallel": {"scale": 4},
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,8 +20,15 @@ from vs_interp.errors import ArgumentError, BackendError
     type=click.Path(path_type=Path),
     help="The .onnx to write; by default here, with the checkpoint's name.",
 )
+@click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A setting of the network that no weights depend on, such as scale=0.5 or ensemble=true of RIFE.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the model file where it exists.")
-def command(*, checkpoints: tuple[Path, ...], output: Path | None, overwrite: bool) -> None:
+def command(*, checkpoints: tuple[Path, ...], output: Path | None, settings: tuple[str, ...], overwrite: bool) -> None:
     """Write the network in CHECKPOINT, published or our own, as a model file, checked against PyTorch.
 
     With spandrel installed (pip install "vs-interp[spandrel]") any super-resolution network that it recognises is
@@ -30,6 +39,7 @@ def command(*, checkpoints: tuple[Path, ...], output: Path | None, overwrite: bo
       vs-interp export SuperSloMo.ckpt -o super-slomo.onnx
       vs-interp convert in.mkv out.mkv --interpolate super-slomo --factor 2 --model super-slomo.onnx
       vs-interp export RealESRGAN_x4plus.pth
+      vs-interp export flownet.pkl -o rife-large.onnx --set scale=0.5
     """
     output = output or Path(checkpoints[0].with_suffix(".onnx").name)
     if output.exists() and not overwrite:
@@ -45,8 +55,19 @@ def command(*, checkpoints: tuple[Path, ...], output: Path | None, overwrite: bo
 
     from .progress import working_on
 
-    network = load_mean(checkpoints)
+    network = load_mean(checkpoints, dict(map(_setting, settings)))
     with working_on(f"exporting {network.spec.name} and checking it against PyTorch (about half a minute)"):
         model = export(network, output, overwrite=overwrite)
     size = output.stat().st_size / 2**20
     click.echo(f"{output}: {model.spec.name}, {size:.1f} MiB, sha256 {model.digest}")
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Read ``name=value``, the value as TOML writes it, or as bare words."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise ArgumentError(f"--set {text}: give NAME=VALUE, such as scale=0.5")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value

@@ -136,7 +136,7 @@ def _read(entry: Weights, file: Path) -> Network:
     """Read a checkpoint, and check that it is of the entry's network."""
     from vs_interp.weights.checkpoint import load_checkpoint
 
-    network = load_checkpoint(file)
+    network = load_checkpoint(file, entry.settings)
     found = network.spec.name
     if found != entry.network:
         raise CheckpointError(f"{file} looks like {found}, and {entry.name} is {entry.network}: give another file")

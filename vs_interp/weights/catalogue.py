@@ -46,6 +46,7 @@ class Weights:
     url: str | None = None
     source: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model_file(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.util
 import json
@@ -14,15 +15,17 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from vs_interp.errors import CheckpointError
+from vs_interp.errors import ArgumentError, CheckpointError
 from vs_interp.networks.base import Network
 from vs_interp.registry import NETWORKS, network_class
 
 from .ncnn import read_ncnn
 
 
-def load_checkpoint(path: Path) -> Network:
+def load_checkpoint(path: Path, settings: Mapping[str, Any] | None = None) -> Network:
     """Return the network that a checkpoint holds, in evaluation mode.
+
+    ``settings`` replace fields of the network's configuration that no weights depend on, such as RIFE's ``scale``.
 
     Reads our own ``.safetensors`` (the network's name and configuration in its metadata), and the published layouts of
     every registered network and, where spandrel is installed, of those that it recognises: in PyTorch's format, as
@@ -42,17 +45,19 @@ def load_checkpoint(path: Path) -> Network:
         network = _build(path, metadata)
     else:
         network, tensors = _recognise(path, tensors)
+    if settings:
+        network = _with_settings(path, network, settings)
     _fill(network, tensors, path)
     return network.eval()
 
 
-def load_mean(paths: Sequence[Path]) -> Network:
+def load_mean(paths: Sequence[Path], settings: Mapping[str, Any] | None = None) -> Network:
     """Return the network whose weights are the mean of those in several checkpoints, in evaluation mode.
 
     The mean of checkpoints of one training is often better than each of them (Wortsman et al. 2022, arXiv:2203.05482).
     Raises :class:`CheckpointError` as :func:`load_checkpoint` does, and where networks or configurations differ.
     """
-    mean, *others = (load_checkpoint(path) for path in paths)
+    mean, *others = (load_checkpoint(path, settings) for path in paths)
     for path, other in zip(paths[1:], others, strict=True):
         if type(other) is not type(mean) or other.config != mean.config:
             raise CheckpointError(f"{path} holds {other.config}, {paths[0]} holds {mean.config}: they have no mean")
@@ -84,6 +89,23 @@ def _build(path: Path, metadata: Mapping[str, str]) -> Network:
         raise CheckpointError(
             f"{path} has a configuration that {name} does not take ({error}): update vs-interp"
         ) from error
+
+
+def _with_settings(path: Path, network: Network, settings: Mapping[str, Any]) -> Network:
+    name = network.spec.name
+    there = (
+        {field.name for field in dataclasses.fields(network.config)}
+        if dataclasses.is_dataclass(network.config)
+        else set()
+    )
+    unknown = [setting for setting in settings if setting not in there]
+    if unknown:
+        known = f"its settings are {', '.join(sorted(there))}" if there else "it has none"
+        raise ArgumentError(f"{path} holds {name}, which has no setting {', '.join(unknown)}: {known}")
+    try:
+        return type(network)(dataclasses.replace(network.config, **settings))
+    except (TypeError, RuntimeError) as error:
+        raise ArgumentError(f"{name} does not take the settings {dict(settings)} ({error})") from error
 
 
 def _read_pickle(path: Path) -> Any:

@@ -1,0 +1,82 @@
+"""The published versions of RIFE: which layers each has, and which one a file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from vs_interp.errors import CheckpointError
+
+Version = Literal["4.0", "4.6", "4.25"]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What tells the versions apart.
+
+    widths, scales
+        Of the blocks, coarse to fine: their channels, and how many times smaller the pictures are that they look at.
+    head, features
+        Channels that a head gives for a frame, and that a block hands on to the next.
+    """
+
+    widths: tuple[int, ...]
+    scales: tuple[int, ...] = (8, 4, 2, 1)
+    head: int = 0
+    features: int = 0
+
+
+VERSIONS: Mapping[Version, Layers] = {
+    "4.0": Layers((192, 128, 96, 64)),
+    "4.6": Layers((192, 128, 96, 64)),
+    "4.25": Layers((192, 128, 96, 64, 32), (16, 8, 4, 2, 1), head=4, features=8),
+}
+
+_KNOWN = "known are 4.0, 4.6 and 4.25 (the layers of 4.26 are the same)"
+
+_OTHERS = {
+    ((192, 128, 96, 64), 0, 20): "4.5",
+    ((192, 128, 96, 64), 4, 24): "4.7 to 4.9",
+    ((192, 128, 96, 64), 8, 24): "4.10 to 4.19, 4.23 or 4.24",
+    ((384, 192, 96, 48), 8, 24): "4.20",
+    ((256, 192, 96, 48), 8, 52): "4.21 or 4.22",
+    ((384, 256, 192, 128, 64), 4, 52): "4.25 or 4.26 heavy",
+}
+"""What widths, channels of a head and outputs of a block look like; from the layers in HolyWu's vs-rife."""
+
+
+def version_of(tensors: Mapping[str, Tensor]) -> Version | None:
+    """Return the version whose layers a published file has, or ``None`` where it is no RIFE 4.
+
+    Raises :class:`CheckpointError` for a version that is not known here.
+    """
+    widths: list[int] = []
+    while (convolution := tensors.get(f"block{len(widths)}.conv0.1.0.weight")) is not None:
+        widths.append(convolution.shape[0])
+    if not widths:
+        return None
+    if "block0.lastconv.weight" in tensors:
+        if "block0.conv0.0.1.weight" in tensors:  # PReLU, which 4.1 to 4.4 have not
+            return "4.0"
+        raise CheckpointError(f"looks like RIFE 4.1 to 4.4: {_KNOWN}")
+    last = tensors.get("block0.lastconv.0.weight")
+    if last is None:
+        raise CheckpointError(f"holds blocks of RIFE without their last layer: {_KNOWN}")
+    found = tuple(widths), _head(tensors), last.shape[1]
+    for version, layers in VERSIONS.items():
+        outputs = 4 * (5 + layers.features) if layers.features else 24
+        if version != "4.0" and found == (layers.widths, layers.head, outputs):
+            return version
+    name = _OTHERS.get(found, "of an unknown version")
+    raise CheckpointError(f"looks like RIFE {name} (blocks of {', '.join(map(str, widths))} channels): {_KNOWN}")
+
+
+def _head(tensors: Mapping[str, Tensor]) -> int:
+    """Return the channels that a head gives; 0 without heads."""
+    for name in ("encode.cnn3.weight", "encode.6.weight", "encode.1.weight"):
+        if name in tensors:
+            return tensors[name].shape[1]
+    return 0
