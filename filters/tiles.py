@@ -10,7 +10,7 @@ from math import lcm
 import numpy as np
 
 from trt_build.backends import Picture, Session
-from trt_build.graphs.receptive_field import reach
+from trt_build.graphs.receptive_field import receptive_radius
 from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
 from vs_interp.errors import ArgumentError
@@ -45,7 +45,7 @@ def tiling(model: ModelFile, whole: Profile, tile: int, overlap: int | None) -> 
     Without ``overlap`` as many as the network looks at, so that no seam is left.  Raises :class:`ArgumentError` for
     networks that look at the whole picture, for an overlap that would leave seams, and for tiles too small for it.
     """
-    spec, needed = model.spec, reach(model)
+    spec, needed = model.spec, receptive_radius(model)
     if needed is None:
         raise ArgumentError(
             f"tile is {tile}, and {spec.name} looks at the whole picture: leave tile= out, or shrink the clip"

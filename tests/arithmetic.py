@@ -18,21 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trt_build.backends.frames import PictureLayout
-from trt_build.backends.slots import Executors, Layout
+from trt_build.backends.slots import Bindings, Executors
 
 from .simulated_device import STREAMS
 
 HEIGHT, WIDTH = 36, 50
 SHAPES = ((HEIGHT, WIDTH), (HEIGHT // 2, WIDTH // 2), (HEIGHT // 2, WIDTH // 2))
 PLANES = PictureLayout(SHAPES, np.dtype(np.uint8))
-LAYOUT = Layout(
+BINDINGS = Bindings(
     frames=tuple(tuple(f"frame{frame}_plane{plane}" for plane in range(3)) for frame in range(2)),
     outputs=("output_plane0", "output_plane1", "output_plane2"),
     frame=PLANES,
     picture=PLANES,
     takes_time=True,
 )
-BYTES = {name: PLANES.sizes[int(name[-1])] for frame in LAYOUT.frames for name in frame}
+BYTES = {name: PLANES.sizes[int(name[-1])] for frame in BINDINGS.frames for name in frame}
 STATE_INPUTS = ("frame0_plane0", "frame1_plane0")
 SYNTHESIS_INPUTS = ("frame1_plane1", "frame0_plane2", "frame1_plane2")
 MIX = 4 * HEIGHT * WIDTH
@@ -111,7 +111,7 @@ def cuda_executors(capturable: bool = True, scratch: int = 1000) -> Executors:
 def _executors(
     state: Callable[..., Any], synthesis: Callable[..., Any], capturable: bool, scratch: int
 ) -> tuple[Any, Any]:
-    outputs = dict(zip(LAYOUT.outputs, PLANES.sizes, strict=True))
+    outputs = dict(zip(BINDINGS.outputs, PLANES.sizes, strict=True))
     return (
         state({name: BYTES[name] for name in STATE_INPUTS}, {"mix": MIX}, capturable, scratch),
         synthesis(

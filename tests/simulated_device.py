@@ -45,7 +45,7 @@ class SimulatedDevice:
     def allocate(self, size: int) -> SimulatedMemory:
         return SimulatedMemory(self, size)
 
-    def stage(self, size: int) -> NDArray[Any]:
+    def pinned(self, size: int) -> NDArray[Any]:
         return np.full(size, 0xCD, np.uint8)
 
     def stream(self) -> SimulatedStream:

@@ -57,7 +57,7 @@ class CudaDevice:
     def allocate(self, size: int) -> _Memory:
         return _Memory(size)
 
-    def stage(self, size: int) -> NDArray[Any]:
+    def pinned(self, size: int) -> NDArray[Any]:
         address = int(_call("cudaHostAlloc", max(size, 1), _runtime().cudaHostAllocPortable))
         block = (ctypes.c_uint8 * size).from_address(address)
         _release(block, "cudaFreeHost", address)  # every view of the array keeps the block alive

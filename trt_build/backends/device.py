@@ -80,7 +80,7 @@ class Device(Protocol):
     def allocate(self, size: int) -> Memory:
         """Return a block of memory, aligned.  Raises :class:`DeviceMemoryError`."""
 
-    def stage(self, size: int) -> NDArray[Any]:
+    def pinned(self, size: int) -> NDArray[Any]:
         """Return pinned host memory: ``size`` bytes (uint8), that the device copies from and to by itself."""
 
     def stream(self) -> Stream:

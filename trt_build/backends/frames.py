@@ -71,11 +71,11 @@ class StoredFrame:
     def __init__(self, device: Device, layout: PictureLayout) -> None:
         self.memory: Memory = device.allocate(layout.size)
         self.sent: Event = device.event()
-        self.staging = device.stage(layout.size)
+        self.staging = device.pinned(layout.size)
         self.planes = layout.planes(self.staging)
         self.key: int | None = None
         self.users = 0
-        self.is_given = False
+        self.is_submitted = False
         """Whether the copy has been given to a stream, so that others can wait for :attr:`sent`."""
         self.last_use = 0
 
@@ -83,8 +83,8 @@ class StoredFrame:
 class FrameStore:
     """The frames that lie on one device, the least recently used making room for the next.
 
-    Slots borrow all the frames of a window at once; :meth:`grow` has made places for every slot's window, so that one
-    is always free.  A place is taken only when no slot uses it, and a slot gives frames back when its stream has come
+    Slots borrow all the frames of a window at once; :meth:`reserve` has made places for every slot's window: one is
+    always free.  A place is taken only when no slot uses it, and a slot gives frames back when its stream has come
     to rest: so the device never reads what is being overwritten.
     """
 
@@ -94,7 +94,7 @@ class FrameStore:
         self._changed = threading.Condition()
         self._clock = 0
 
-    def grow(self, count: int) -> None:
+    def reserve(self, count: int) -> None:
         """Add places for the window of one more slot."""
         self.frames += [StoredFrame(self.device, self.layout) for _ in range(count)]
 
@@ -130,7 +130,7 @@ class FrameStore:
             missing = [key for key in keys if key not in frames]
             for key in missing:
                 frame = min((frame for frame in self.frames if not frame.users), key=lambda frame: frame.last_use)
-                frame.key, frame.users, frame.is_given = key, 1, False
+                frame.key, frame.users, frame.is_submitted = key, 1, False
                 frames[key] = frame
             for frame in frames.values():
                 frame.last_use = self._clock
@@ -141,13 +141,13 @@ class FrameStore:
         stream.send(frame.memory.address, frame.staging)
         stream.record(frame.sent)
         with self._changed:
-            frame.is_given = True
+            frame.is_submitted = True
             self._changed.notify_all()
 
     def _await(self, frame: StoredFrame, key: int) -> None:
         """Wait until another slot has given the frame to its stream."""
         with self._changed:
-            self._changed.wait_for(lambda: frame.is_given or frame.key != key)
+            self._changed.wait_for(lambda: frame.is_submitted or frame.key != key)
             if frame.key != key:
                 raise BackendError(f"frame {key} could not be sent to the device by another slot: see its error")
 
@@ -155,6 +155,6 @@ class FrameStore:
         with self._changed:
             for frame in frames:
                 frame.users -= 1
-                if not frame.is_given:
+                if not frame.is_submitted:
                     frame.key = None
             self._changed.notify_all()

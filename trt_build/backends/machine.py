@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-from trt_build.engines.targets import current_device
+from trt_build.engines.targets import current_gpu
 
 from .base import Backend
 from .tensorrt import EngineBackend
@@ -15,7 +15,7 @@ from .tensorrt import EngineBackend
 def machine(runtime: Backend) -> str:
     """Return the GPU's name, or the processor's architecture and how many cores may be used."""
     if isinstance(runtime, EngineBackend):
-        return current_device(runtime.numbers[0]).name
+        return current_gpu(runtime.numbers[0]).name
     return f"{_processor()}, {len(os.sched_getaffinity(0))} cores"
 
 

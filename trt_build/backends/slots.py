@@ -28,7 +28,7 @@ SHARE = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class Bindings:
     """How pictures meet the tensors of a graph.
 
     frames
@@ -49,11 +49,11 @@ class Layout:
     takes_time: bool
 
 
-def layout(spec: NetworkSpec, profile: Profile) -> Layout:
+def bindings(spec: NetworkSpec, profile: Profile) -> Bindings:
     """Return how pictures meet the tensors of the graphs of :func:`trt_build.graphs.colour.planes.with_planes`."""
     planes, scale = range(profile.planes.planes), spec.output.scale
     made = tuple((height * scale, width * scale) for height, width in profile.plane_sizes)
-    return Layout(
+    return Bindings(
         frames=tuple(tuple(f"{frame}_plane{plane}" for plane in planes) for frame in spec.frame_inputs),
         outputs=tuple(f"output_plane{plane}" for plane in planes),
         frame=PictureLayout(profile.plane_sizes, profile.planes.dtype),
@@ -78,28 +78,28 @@ class Slot:
     works on the next.
     """
 
-    def __init__(self, device: Device, store: FrameStore, executors: Executors, layout: Layout) -> None:
-        self.device, self.store, self.layout = device, store, layout
-        store.grow(len(layout.frames))
+    def __init__(self, device: Device, store: FrameStore, executors: Executors, bindings: Bindings) -> None:
+        self.device, self.store, self.bindings = device, store, bindings
+        store.reserve(len(bindings.frames))
         self._stream = device.stream()
         self._places: list[Memory] = []
         self._blocks: list[Memory] = []
         self._addresses: dict[str, int] = {}
         self._executors = executors  # recordings do not keep them alive
         self._bind(executors)
-        self._times = device.stage(4).view(np.float32)
-        self._returns = [device.stage(layout.picture.size) for _ in range(2)]
-        self._pictures = [layout.picture.planes(block) for block in self._returns]
+        self._times = device.pinned(4).view(np.float32)
+        self._returns = [device.pinned(bindings.picture.size) for _ in range(2)]
+        self._pictures = [bindings.picture.planes(block) for block in self._returns]
         self._returned = [device.event() for _ in range(2)]
         self._run_state = None if executors.state is None else prepare(executors.state, self._stream)
         self._run_synthesis = prepare(executors.synthesis, self._stream)
 
     def _bind(self, executors: Executors) -> None:
         """Give every tensor of the executors a place; tensors of one name, such as the state's, share it."""
-        layout, sizes = self.layout, {}
-        for names in layout.frames:
-            self._places.append(self.device.allocate(layout.frame.size))
-            for name, offset, size in zip(names, layout.frame.offsets, layout.frame.sizes, strict=True):
+        bindings, sizes = self.bindings, {}
+        for names in bindings.frames:
+            self._places.append(self.device.allocate(bindings.frame.size))
+            for name, offset, size in zip(names, bindings.frame.offsets, bindings.frame.sizes, strict=True):
                 self._addresses[name], sizes[name] = self._places[-1].address + offset, size
         both = [executor for executor in (executors.state, executors.synthesis) if executor is not None]
         scratch = self.device.allocate(max(executor.scratch for executor in both))
@@ -121,7 +121,7 @@ class Slot:
         self.device.activate()
         with self.store.borrow(keys, window, self._stream) as frames:
             for place, frame in zip(self._places, frames, strict=True):
-                self._stream.copy(place.address, frame.address, self.layout.frame.size)
+                self._stream.copy(place.address, frame.address, self.bindings.frame.size)
             if self._run_state is not None:
                 self._run_state()
             self._synthesise(times, out)
@@ -129,23 +129,23 @@ class Slot:
     def _synthesise(self, times: Sequence[float], out: Sequence[Picture]) -> None:
         """Make the pictures, each unpacked while the device works on the one after it."""
         if len(times) > len(self._times):
-            self._times = self.device.stage(4 * len(times)).view(np.float32)
+            self._times = self.device.pinned(4 * len(times)).view(np.float32)
         self._times[: len(times)] = times
         for index in range(len(out)):
-            if self.layout.takes_time:
+            if self.bindings.takes_time:
                 self._stream.send(self._addresses["time"], self._times[index : index + 1])
-            if self.layout.takes_time or index == 0:
+            if self.bindings.takes_time or index == 0:
                 self._run_synthesis()
-            self._fetch(0 if self.layout.takes_time else index, index % 2)
+            self._fetch(0 if self.bindings.takes_time else index, index % 2)
             if index:
                 self._unpack(out[index - 1], (index - 1) % 2)
         if out:
             self._unpack(out[-1], (len(out) - 1) % 2)
 
     def _fetch(self, picture: int, side: int) -> None:
-        layout = self.layout.picture
+        layout = self.bindings.picture
         block = self._returns[side]
-        for name, offset, size in zip(self.layout.outputs, layout.offsets, layout.sizes, strict=True):
+        for name, offset, size in zip(self.bindings.outputs, layout.offsets, layout.sizes, strict=True):
             self._stream.fetch(block[offset : offset + size], self._addresses[name] + picture * size)
         self._stream.record(self._returned[side])
 
@@ -155,17 +155,17 @@ class Slot:
             np.copyto(plane, values[: plane.shape[0], : plane.shape[1]], casting="no")
 
 
-def open_slots(device: Device, make: Callable[[], Executors], layout: Layout, streams: Streams) -> list[Slot]:
+def open_slots(device: Device, make: Callable[[], Executors], bindings: Bindings, streams: Streams) -> list[Slot]:
     """Return the slots of a device: as many as asked for, or as its memory and :data:`MOST_STREAMS` allow.
 
     Where memory ends before, there are fewer, and one line on standard error says so.  Raises
     :class:`~vs_interp.errors.BackendError` where there is none for the first.
     """
     device.activate()
-    store = FrameStore(device, layout.frame)
+    store = FrameStore(device, bindings.frame)
     before = device.free_memory()
     try:
-        slots = [Slot(device, store, make(), layout)]
+        slots = [Slot(device, store, make(), bindings)]
     except DeviceMemoryError as error:
         free = before / 2**20
         raise BackendError(
@@ -176,7 +176,7 @@ def open_slots(device: Device, make: Callable[[], Executors], layout: Layout, st
     wanted = _affordable(before - after, after) if streams == "auto" else streams
     while len(slots) < wanted:
         try:
-            slots.append(Slot(device, store, make(), layout))
+            slots.append(Slot(device, store, make(), bindings))
         except DeviceMemoryError:
             print(f"vs-interp: GPU {device.index} has memory for {len(slots)} of {wanted} streams", file=sys.stderr)
             break

@@ -15,7 +15,7 @@ from trt_build.engines.kept_kernels import KernelCache
 from trt_build.engines.obtain import engine_key, obtain_engine
 from trt_build.engines.progress import bar
 from trt_build.engines.runtimes import Runtime, load, missing
-from trt_build.engines.targets import RTX_TARGETS, current_device
+from trt_build.engines.targets import RTX_TARGETS, current_gpu
 from trt_build.graphs.dynamic import Size, input_shapes, served_size
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
@@ -24,8 +24,8 @@ from vs_interp.errors import ArgumentError, BackendError
 from .base import Backend, Check, Session
 from .cuda import CudaDevice, missing_cuda
 from .device import Device
-from .plans import PlanError, Plans
-from .slots import MOST_STREAMS, Slot, Streams, layout, open_slots
+from .loaded import LoadedEngine, PlanError
+from .slots import MOST_STREAMS, Slot, Streams, bindings, open_slots
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,7 @@ class EngineBackend(Backend):
             return self._serve(device, model, built, profile, check)
         except PlanError as error:
             print(f"vs-interp: the engine is built again: {error}", file=sys.stderr)
-        here, cache = current_device(number), EngineCache()
+        here, cache = current_gpu(number), EngineCache()
         entry = cache.find(engine_key(model, built, options, here.target, here))
         if entry is not None:
             cache.remove(entry)
@@ -123,7 +123,7 @@ class EngineBackend(Backend):
         self, device: CudaDevice, model: ModelFile, built: Profile, served: Profile, check: Check | None
     ) -> list[Slot]:
         """Return slots that work at one size, of the engine that is built (and tuned) for another or the same."""
-        here = current_device(device.index)
+        here = current_gpu(device.index)
         options, cache = self.build_options(), EngineCache()
 
         def verify(engine: Engine) -> Mapping[str, float]:
@@ -144,9 +144,9 @@ class EngineBackend(Backend):
         digest = engine_key(model, built, options, here.target, here).digest
         kernels = KernelCache(cache.folder, digest, here.name)
         shapes = input_shapes(model, served) if options.dynamic else {}
-        plans = Plans(load(self.runtime), engine.plans, shapes, kernels.read(engine.plans))
-        slots = open_slots(device, plans.executors, layout(model.spec, served), self.streams)
-        kernels.write(plans.kernels())
+        loaded = LoadedEngine(load(self.runtime), engine.plans, shapes, kernels.read(engine.plans))
+        slots = open_slots(device, loaded.executors, bindings(model.spec, served), self.streams)
+        kernels.write(loaded.kernels())
         return slots
 
 
@@ -169,8 +169,8 @@ class TensorRTRTX(EngineBackend):
 def open_engine(engine: Engine, options: BuildOptions, model: ModelFile, profile: Profile, device: Device) -> Slot:
     """Return one slot of an engine that may not be kept, nor its kernels: to try it."""
     shapes = input_shapes(model, profile) if options.dynamic else {}
-    plans = Plans(load(options.runtime), engine.plans, shapes)
-    (slot,) = open_slots(device, plans.executors, layout(model.spec, profile), 1)
+    loaded = LoadedEngine(load(options.runtime), engine.plans, shapes)
+    (slot,) = open_slots(device, loaded.executors, bindings(model.spec, profile), 1)
     return slot
 
 
@@ -180,7 +180,7 @@ def _unsupported(runtime: Runtime) -> str | None:
         load(runtime)
     except BackendError as error:
         return str(error)
-    here = current_device()
+    here = current_gpu()
     if runtime == "tensorrt" or here.target in RTX_TARGETS:
         return None
     known = ", ".join(map(str, RTX_TARGETS))

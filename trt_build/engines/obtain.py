@@ -14,7 +14,7 @@ from .cache import ANY, Built, EngineCache, EngineKey
 from .engine import Engine
 from .progress import Progress, silent
 from .runtimes import version
-from .targets import Device, Target, check_supported, current_device
+from .targets import Gpu, Target, check_supported, current_gpu
 from .timing_cache import TimingCache
 
 Verify = Callable[[Engine], Mapping[str, float]]
@@ -22,7 +22,7 @@ Verify = Callable[[Engine], Mapping[str, float]]
 
 
 def engine_key(
-    model: ModelFile, profile: Profile, options: BuildOptions, target: Target, device: Device | None = None
+    model: ModelFile, profile: Profile, options: BuildOptions, target: Target, device: Gpu | None = None
 ) -> EngineKey:
     """Return the cache's key of an engine.
 
@@ -30,7 +30,7 @@ def engine_key(
     every GPU of the target, so that they may be built elsewhere.
     """
     bound = options.runtime == "tensorrt"
-    device = (device or current_device()) if bound else None
+    device = (device or current_gpu()) if bound else None
     return EngineKey(
         model=model.digest,
         network=model.spec.name,
@@ -50,7 +50,7 @@ def obtain_engine(
     options: BuildOptions,
     target: Target,
     *,
-    device: Device | None = None,
+    device: Gpu | None = None,
     cache: EngineCache | None = None,
     construct: Callable[[], Engine] | None = None,
     verify: Verify | None = None,

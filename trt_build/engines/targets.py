@@ -26,7 +26,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Device:
+class Gpu:
     """A GPU of this machine; ``driver`` is the CUDA version that its driver offers, as ``13.0``."""
 
     index: int
@@ -88,7 +88,7 @@ def parse_target(name: str) -> Target:
     """
     plain = _plain(name)
     if plain == "current":
-        return current_device().target
+        return current_gpu().target
     number = re.fullmatch(r"(?:sm_?)?(\d{1,2})\.?(\d)", name.strip().lower())
     if number:
         target = Target(int(number[1]), int(number[2]))
@@ -115,7 +115,7 @@ def check_supported(target: Target, runtime: Runtime) -> None:
                 f"TensorRT-RTX builds no engines for {target} (it knows {known}): use --runtime tensorrt there"
             )
         return
-    here = {device.target for device in present_devices()}
+    here = {device.target for device in present_gpus()}
     if target not in here:
         has = ", ".join(map(str, sorted(here))) or "none"
         raise ArgumentError(
@@ -124,9 +124,9 @@ def check_supported(target: Target, runtime: Runtime) -> None:
         )
 
 
-def current_device(index: int = 0) -> Device:
+def current_gpu(index: int = 0) -> Gpu:
     """Return this machine's GPU of that number.  Raises :class:`BackendError` where there is none."""
-    devices = list(present_devices())
+    devices = list(present_gpus())
     if not devices:
         raise BackendError("this machine has no usable NVIDIA GPU: name one to build for, such as --gpu sm_89")
     if index not in range(len(devices)):
@@ -134,7 +134,7 @@ def current_device(index: int = 0) -> Device:
     return devices[index]
 
 
-def present_devices() -> Iterable[Device]:
+def present_gpus() -> Iterable[Gpu]:
     """Return this machine's GPUs; none where there is no driver or no ``cuda-bindings``."""
     try:
         from cuda.bindings import runtime
@@ -149,7 +149,7 @@ def present_devices() -> Iterable[Device]:
     for index in range(int(count)):
         _, properties = runtime.cudaGetDeviceProperties(index)
         found.append(
-            Device(index, properties.name.decode().strip("\0"), Target(properties.major, properties.minor), driver)
+            Gpu(index, properties.name.decode().strip("\0"), Target(properties.major, properties.minor), driver)
         )
     return found
 

@@ -10,7 +10,7 @@ from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import BackendError
 
-from .receptive_field import POINTWISE, reach
+from .receptive_field import POINTWISE, receptive_radius
 from .shapes import static_shapes
 
 GIB = 2**30
@@ -41,7 +41,7 @@ def _smaller(model: ModelFile) -> str:
     """Return what needs less memory: what the network's filter offers, else a smaller clip."""
     if model.spec.between:
         return "a smaller clip" if model.spec.takes_time else "a smaller size (scale=0.5)"
-    return "a smaller clip" if reach(model) is None else "tiles (tile=512)"
+    return "a smaller clip" if receptive_radius(model) is None else "tiles (tile=512)"
 
 
 def free_memory() -> int | None:

@@ -84,8 +84,8 @@ class _Halving:
             )
         used = {name for node in self.nodes for name in node.input} | self.outputs
         weights = [tensor for tensor in self.weights.values() if tensor.name in used]
-        replace(self.graph.node, self.nodes)
-        replace(self.graph.initializer, weights)
+        set_repeated(self.graph.node, self.nodes)
+        set_repeated(self.graph.initializer, weights)
         for value in self.graph.value_info:
             value.type.tensor_type.elem_type = self.types[value.name]
 
@@ -186,7 +186,7 @@ def _cast(source: str, target: str, precision: int) -> NodeProto:
     return helper.make_node("Cast", [source], [target], name=f"/precision/Cast_{target}", to=precision)
 
 
-def replace(field: Any, items: Iterable[Any]) -> None:
+def set_repeated(field: Any, items: Iterable[Any]) -> None:
     """Put other items into a repeated field."""
     items = list(items)
     del field[:]

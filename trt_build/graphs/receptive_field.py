@@ -35,7 +35,7 @@ Constants = Mapping[str, NDArray[Any]]
 """The graph's weights and numbers by name."""
 
 
-def reach(model: ModelFile) -> int | None:
+def receptive_radius(model: ModelFile) -> int | None:
     """Return how many pixels to each side a pixel's output depends on; ``None`` where it may be the whole picture.
 
     The receptive field's radius, in pixels of the input, rounded up; an operator that is not known counts as one that

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from trt_build.graphs.precision import FLOAT, HALF, LARGEST_HALF, element_types, replace
+from trt_build.graphs.precision import FLOAT, HALF, LARGEST_HALF, element_types, set_repeated
 from trt_build.model_file import ModelFile
 
 _MOVES = {"Concat", "Expand", "Flatten", "Gather", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"}
@@ -40,9 +40,9 @@ def emulate_half(model: ModelFile) -> ModelFile:
         for name in halves:
             copy.output[list(node.output).index(name)] = f"{name}/exact"
         nodes += [copy, *(step for name in halves for step in _rounding(f"{name}/exact", name))]
-    replace(graph.graph.node, nodes)
+    set_repeated(graph.graph.node, nodes)
     weights = [_widened(tensor) for tensor in graph.graph.initializer]
-    replace(graph.graph.initializer, [*weights, *_ROUNDING_CONSTANTS])
+    set_repeated(graph.graph.initializer, [*weights, *_ROUNDING_CONSTANTS])
     for value in graph.graph.value_info:
         if value.type.tensor_type.elem_type == HALF:
             value.type.tensor_type.elem_type = FLOAT

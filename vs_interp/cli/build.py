@@ -175,10 +175,10 @@ def _verification(
     file: ModelFile, profile: Profile, options: BuildOptions
 ) -> Callable[[Target], Callable[[Engine], Mapping[str, float]]]:
     """Return how engines are verified: on the GPU where it is here, else as a graph on the CPU, once for all."""
-    from trt_build.engines.targets import present_devices
+    from trt_build.engines.targets import present_gpus
     from trt_build.verify.verify import verify_graph
 
-    here = {device.target: device.index for device in reversed(list(present_devices()))}
+    here = {device.target: device.index for device in reversed(list(present_gpus()))}
 
     @cache
     def on_cpu() -> Mapping[str, float]:

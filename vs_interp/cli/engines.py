@@ -168,7 +168,7 @@ def _stale(entry: Entry) -> bool:
     """Whether no program on this machine can use the engine any more."""
     from trt_build.engines.cache import GRAPH_VERSION
     from trt_build.engines.runtimes import check_runtime, missing, version
-    from trt_build.engines.targets import present_devices
+    from trt_build.engines.targets import present_gpus
 
     key = entry.key
     if _fault(entry) or key["graph"] != GRAPH_VERSION:
@@ -176,7 +176,7 @@ def _stale(entry: Entry) -> bool:
     runtime = check_runtime(key["runtime"])
     if missing(runtime) is None and key["version"] != version(runtime):
         return True
-    drivers = {device.driver for device in present_devices() if device.name == key["device"]}
+    drivers = {device.driver for device in present_gpus() if device.name == key["device"]}
     return bool(drivers) and key["driver"] not in drivers
 
 

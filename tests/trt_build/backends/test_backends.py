@@ -16,9 +16,9 @@ from tests.support import ROOT
 from trt_build import backends
 from trt_build.backends import Backend, OpenVINO, TensorRT, TensorRTRTX, choose, known
 from trt_build.backends.cuda import missing_cuda
-from trt_build.backends.plans import PlanError, Plans
+from trt_build.backends.loaded import LoadedEngine, PlanError
 from trt_build.backends.signal_stack import signal_stack_kept
-from trt_build.backends.slots import layout, open_slots
+from trt_build.backends.slots import bindings, open_slots
 from trt_build.engines.build import BuildOptions, engine_graphs
 from trt_build.engines.kept_kernels import KernelCache
 from trt_build.graphs.colour.planes import with_planes
@@ -110,7 +110,7 @@ def test_where_and_how_many_are_not_the_engines_identity() -> None:
 def test_the_layout_names_every_tensor_of_the_graph_with_its_size(model: ModelFile, planes: PlaneFormat) -> None:
     profile = Profile(width=100, height=68, planes=planes)
     graph = with_planes(to_half(model), profile).graph.graph
-    form = layout(model.spec, profile)
+    form = bindings(model.spec, profile)
     named = dict(zip([n for names in form.frames for n in names], form.frame.sizes * len(form.frames), strict=True))
     named |= {"time": 4} | dict(zip(form.outputs, form.picture.sizes, strict=True))
     sizes = {value.name: tensor_bytes(value) for value in (*graph.input, *graph.output)}
@@ -138,7 +138,7 @@ def test_slots_give_what_the_whole_graph_gives(model: ModelFile, planes: PlaneFo
         for shift in range(3)
     ]
     graphs = engine_graphs(model, profile, BuildOptions(runtime="tensorrt-rtx"))
-    slots = open_slots(SimulatedDevice(), lambda: openvino_executors(graphs), layout(model.spec, profile), 2)
+    slots = open_slots(SimulatedDevice(), lambda: openvino_executors(graphs), bindings(model.spec, profile), 2)
     with signal_stack_kept():
         whole = openvino.Core().compile_model(
             openvino.Core().read_model(with_planes(to_half(model), profile).graph.SerializeToString(), b""),
@@ -170,7 +170,7 @@ def squares(random: np.random.Generator, height: int, width: int, planes: PlaneF
 def test_a_plan_that_the_runtime_refuses_is_told_from_other_errors() -> None:
     trt = pytest.importorskip("tensorrt_rtx")
     with pytest.raises(PlanError, match=r"the engine cannot be read: .*"):
-        Plans(trt, {"synthesis": b"no plan at all" * 100}, {})
+        LoadedEngine(trt, {"synthesis": b"no plan at all" * 100}, {})
 
 
 def test_compiled_kernels_are_kept_and_damaged_ones_are_not_used(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ class TestOnAGPU:
     def test_bytes_go_there_and_back(self, device: CudaDevice) -> None:
         stream, other = device.stream(), device.stream()
         first, second = device.allocate(100_000), device.allocate(100_000)
-        source, target = device.stage(100_000), device.stage(100_000)
+        source, target = device.pinned(100_000), device.pinned(100_000)
         source[:] = np.random.default_rng(1).integers(0, 256, 100_000, np.uint8)
         done = device.event()
         stream.send(first.address, source)
@@ -104,7 +104,7 @@ class TestOnAGPU:
     def test_memory_is_zero_at_first_and_comes_back(self, device: CudaDevice) -> None:
         free = device.free_memory()
         memory = device.allocate(1 << 28)
-        target = device.stage(1 << 10)
+        target = device.pinned(1 << 10)
         stream = device.stream()
         stream.fetch(target, memory.address)
         stream.synchronise()
@@ -116,7 +116,7 @@ class TestOnAGPU:
 
     def test_a_recording_runs_only_when_launched(self, device: CudaDevice) -> None:
         stream = device.stream()
-        memory, source, target = device.allocate(16), device.stage(16), device.stage(16)
+        memory, source, target = device.allocate(16), device.pinned(16), device.pinned(16)
         source[:] = 7
         launch = stream.capture(lambda: stream.send(memory.address, source))
         stream.fetch(target, memory.address)
@@ -141,7 +141,7 @@ class TestOnAGPU:
     def test_other_threads_run_while_one_waits(self, device: CudaDevice) -> None:
         """The GIL is released in a wait: another thread counts meanwhile."""
         stream = device.stream()
-        memory, block = device.allocate(1 << 28), device.stage(1 << 28)
+        memory, block = device.allocate(1 << 28), device.pinned(1 << 28)
         counted, stop = [0], threading.Event()
 
         def count() -> None:

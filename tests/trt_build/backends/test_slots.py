@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.arithmetic import HEIGHT, LAYOUT, PLANES, SHAPES, NumpyExecutor, cuda_executors, expected, numpy_executors
+from tests.arithmetic import BINDINGS, HEIGHT, PLANES, SHAPES, NumpyExecutor, cuda_executors, expected, numpy_executors
 from tests.simulated_device import SimulatedDevice
 from trt_build.backends.cuda import CudaDevice, missing_cuda
 from trt_build.backends.frames import FrameStore, PictureLayout
@@ -34,10 +34,10 @@ def opened(request: pytest.FixtureRequest) -> Opened:
     """What opens the slots of a device with the network of plain arithmetic."""
     if request.param == "cuda":
         return lambda streams=1, **options: open_slots(
-            CudaDevice(0), lambda: cuda_executors(**options), LAYOUT, streams
+            CudaDevice(0), lambda: cuda_executors(**options), BINDINGS, streams
         )
     return lambda streams=1, **options: open_slots(
-        SimulatedDevice(), lambda: numpy_executors(**options), LAYOUT, streams
+        SimulatedDevice(), lambda: numpy_executors(**options), BINDINGS, streams
     )
 
 
@@ -110,7 +110,7 @@ def test_a_picture_of_another_kind_is_refused_and_the_slot_goes_on(opened: Opene
 def test_a_frame_is_sent_once_while_its_windows_are_worked_on(slots: int) -> None:
     device = SimulatedDevice()
     frames = clip(13)
-    opened = open_slots(device, numpy_executors, LAYOUT, slots)
+    opened = open_slots(device, numpy_executors, BINDINGS, slots)
     with ThreadPoolExecutor(slots) as pool:
         for first in range(0, 12, slots):
             works = [pool.submit(run, opened[i], frames, first + i, [0.5]) for i in range(slots)]
@@ -124,7 +124,7 @@ def test_the_state_is_worked_out_once_a_window_and_recordings_are_launched() -> 
     plain, recorded = numpy_executors(capturable=False), numpy_executors(capturable=True)
     frames = clip(2)
     for executors in (plain, recorded):
-        (slot,) = open_slots(device, lambda made=executors: made, LAYOUT, 1)  # type: ignore[misc]
+        (slot,) = open_slots(device, lambda made=executors: made, BINDINGS, 1)  # type: ignore[misc]
         run(slot, frames, 0, [0.25, 0.5, 0.75])
     assert (plain.state.enqueued, plain.synthesis.enqueued) == (1 + 1, 1 + 3)  # type: ignore[union-attr, attr-defined]
     assert (recorded.state.enqueued, recorded.synthesis.enqueued) == (2, 2)  # type: ignore[union-attr, attr-defined]
@@ -132,7 +132,7 @@ def test_the_state_is_worked_out_once_a_window_and_recordings_are_launched() -> 
 
 def test_executors_live_as_long_as_their_slot() -> None:
     """A recording refers to the memory of its executor, which Python does not know."""
-    slots = open_slots(SimulatedDevice(), numpy_executors, LAYOUT, 1)
+    slots = open_slots(SimulatedDevice(), numpy_executors, BINDINGS, 1)
     gc.collect()
     living = [thing for thing in gc.get_objects() if type(thing) is NumpyExecutor]
     assert len(living) == 2
@@ -148,20 +148,20 @@ def test_executors_that_do_not_fit_each_other_or_the_frames_are_refused() -> Non
         assert isinstance(executors.synthesis, NumpyExecutor)
         executors.synthesis.inputs[name] += 4
         with pytest.raises(BackendError, match=f"the engine's {name} has .* build it again"):
-            open_slots(SimulatedDevice(), lambda made=executors: made, LAYOUT, 1)  # type: ignore[misc]
+            open_slots(SimulatedDevice(), lambda made=executors: made, BINDINGS, 1)  # type: ignore[misc]
 
 
 def test_what_cannot_be_recorded_is_run_without_a_recording() -> None:
     device = SimulatedDevice()
     device.captures = False
-    (slot,) = open_slots(device, numpy_executors, LAYOUT, 1)
+    (slot,) = open_slots(device, numpy_executors, BINDINGS, 1)
     run(slot, clip(2), 0, [0.5, 0.75])
 
 
 def test_a_failed_upload_is_an_error_for_all_who_wait_for_it_and_then_forgotten() -> None:
     device = SimulatedDevice()
     frames = clip(3)
-    first, second = open_slots(device, numpy_executors, LAYOUT, 2)
+    first, second = open_slots(device, numpy_executors, BINDINGS, 2)
     device.fails_at = 1
     with pytest.raises(BackendError, match="upload failed"):
         run(first, frames, 0, [0.5])
@@ -172,7 +172,7 @@ def test_a_failed_upload_is_an_error_for_all_who_wait_for_it_and_then_forgotten(
 def test_who_waits_for_another_slots_upload_hears_of_its_failure() -> None:
     device = SimulatedDevice()
     store = FrameStore(device, PLANES)
-    store.grow(2)
+    store.reserve(2)
     frames, missing = store._take([5])
     assert missing == [5]
     heard: list[BaseException] = []
@@ -195,21 +195,21 @@ def test_who_waits_for_another_slots_upload_hears_of_its_failure() -> None:
 
 
 def test_auto_takes_as_many_streams_as_fit() -> None:
-    assert len(open_slots(SimulatedDevice(), numpy_executors, LAYOUT, "auto")) == MOST_STREAMS
+    assert len(open_slots(SimulatedDevice(), numpy_executors, BINDINGS, "auto")) == MOST_STREAMS
     roomy = SimulatedDevice()
-    (slot,) = open_slots(roomy, numpy_executors, LAYOUT, 1)
+    (slot,) = open_slots(roomy, numpy_executors, BINDINGS, 1)
     each = roomy.used
     del slot
     tight = SimulatedDevice(capacity=int(each * 2.1))
-    assert len(open_slots(tight, numpy_executors, LAYOUT, "auto")) == 1
+    assert len(open_slots(tight, numpy_executors, BINDINGS, "auto")) == 1
     assert tight.used < each * 1.1
 
 
 def test_memory_that_ends_lowers_the_streams_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     roomy = SimulatedDevice()
-    held = open_slots(roomy, numpy_executors, LAYOUT, 1)
+    held = open_slots(roomy, numpy_executors, BINDINGS, 1)
     device = SimulatedDevice(capacity=int(roomy.used * 2.5))
-    slots = open_slots(device, numpy_executors, LAYOUT, 4)
+    slots = open_slots(device, numpy_executors, BINDINGS, 4)
     assert len(slots) == 2
     assert "memory for 2 of 4 streams" in capsys.readouterr().err
     for number, slot in enumerate(slots):
@@ -220,14 +220,14 @@ def test_memory_that_ends_lowers_the_streams_and_says_so(capsys: pytest.CaptureF
 def test_memory_for_no_stream_at_all_is_an_error_that_says_what_to_do() -> None:
     device = SimulatedDevice(capacity=10_000)
     with pytest.raises(BackendError, match="too little for one stream: use tiles, a smaller size"):
-        open_slots(device, numpy_executors, LAYOUT, "auto")
+        open_slots(device, numpy_executors, BINDINGS, "auto")
     gc.collect()
     assert device.used == 0
 
 
 def test_slots_that_go_give_their_memory_back() -> None:
     device = SimulatedDevice()
-    slots = open_slots(device, numpy_executors, LAYOUT, 3)
+    slots = open_slots(device, numpy_executors, BINDINGS, 3)
     run(slots[0], clip(2), 0, [0.5])
     assert device.used > 0
     del slots

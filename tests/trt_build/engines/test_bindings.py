@@ -20,7 +20,7 @@ from tests.support import ROOT
 MODULE = "the module itself"
 
 RECEIVERS: dict[str, dict[str, str]] = {
-    "trt_build/backends/plans.py": {
+    "trt_build/backends/loaded.py": {
         "trt": MODULE,
         "runtime": "Runtime",
         "engine": "ICudaEngine",

@@ -16,11 +16,11 @@ from tests.openvino_executor import openvino_executors
 from tests.simulated_device import SimulatedDevice
 from tests.support import ROOT
 from trt_build.backends import TensorRTRTX, tensorrt
-from trt_build.backends.plans import PlanError
+from trt_build.backends.loaded import PlanError
 from trt_build.backends.slots import Executors
 from trt_build.engines.build import BuildOptions, engine_graphs
 from trt_build.engines.cache import EngineCache
-from trt_build.engines.targets import Device, Target
+from trt_build.engines.targets import Gpu, Target
 from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
 from trt_build.verify.verify import verify_session
@@ -31,7 +31,7 @@ BUNDLED = ModelFile.load(ROOT / "vs_interp/models/super-slomo-small.onnx")
 
 
 class StandIn:
-    """In the place of ``Plans``: checks what it is given, and runs the graphs with OpenVINO."""
+    """In the place of ``LoadedEngine``: checks what it is given, and runs the graphs with OpenVINO."""
 
     graphs: ClassVar[dict[str, onnx.ModelProto]] = {}
     opened: ClassVar[list[dict[str, bytes]]] = []
@@ -62,11 +62,11 @@ def rtx(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Profile]:
     monkeypatch.setenv("VS_INTERP_CACHE", str(tmp_path))
     monkeypatch.setattr(StandIn, "graphs", engine_graphs(BUNDLED, profile, BuildOptions(runtime="tensorrt-rtx")))
     monkeypatch.setattr(StandIn, "opened", [])
-    monkeypatch.setattr(tensorrt, "Plans", StandIn)
+    monkeypatch.setattr(tensorrt, "LoadedEngine", StandIn)
     monkeypatch.setattr(tensorrt, "CudaDevice", lambda number: SimulatedDevice(index=number))
     monkeypatch.setattr(tensorrt, "missing_cuda", lambda: None)
-    here = Device(0, "Simulated GPU", Target(8, 6), "13.0")
-    monkeypatch.setattr(tensorrt, "current_device", lambda index=0: replace(here, index=index))
+    here = Gpu(0, "Simulated GPU", Target(8, 6), "13.0")
+    monkeypatch.setattr(tensorrt, "current_gpu", lambda index=0: replace(here, index=index))
     yield profile
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trt_build.engines.runtimes import load, missing
-from trt_build.engines.targets import RTX_TARGETS, Target, check_supported, parse_target, parse_targets, present_devices
+from trt_build.engines.targets import RTX_TARGETS, Target, check_supported, parse_target, parse_targets, present_gpus
 from vs_interp.errors import ArgumentError, BackendError
 
 
@@ -65,7 +65,7 @@ def test_the_list_is_that_of_the_installed_bindings() -> None:
     assert {f"SM{target.major}{target.minor}" for target in RTX_TARGETS} == names
 
 
-@pytest.mark.skipif(bool(list(present_devices())), reason="this machine has a GPU")
+@pytest.mark.skipif(bool(list(present_gpus())), reason="this machine has a GPU")
 def test_without_a_gpu_only_rtx_can_build_and_current_is_an_error() -> None:
     with pytest.raises(BackendError, match="no usable NVIDIA GPU: name one to build for"):
         parse_target("current")

@@ -13,7 +13,7 @@ import pytest
 from tests.openvino_executor import openvino_executors
 from tests.simulated_device import SimulatedDevice
 from tests.support import ROOT
-from trt_build.backends.plans import ContextExecutor
+from trt_build.backends.loaded import ContextExecutor
 from trt_build.engines.build import BuildOptions, build_engine, engine_graphs, shape_ranges
 from trt_build.engines.runtimes import missing
 from trt_build.engines.targets import Target

@@ -8,7 +8,7 @@ from onnx import numpy_helper
 
 from tests.support import ROOT
 from trt_build.backends import OpenVINO
-from trt_build.graphs.receptive_field import reach
+from trt_build.graphs.receptive_field import receptive_radius
 from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, Profile
 
@@ -28,7 +28,7 @@ def test_the_reach_read_from_the_graph_is_what_a_changed_pixel_reaches(name: str
     for number in range(2):
         session.run([[frames[number]]], [number], (0.0,), [[made[number]]])
     changed = np.argwhere(made[0] != made[1]) // scale - 24
-    assert abs(changed).max() == reach(file)
+    assert abs(changed).max() == receptive_radius(file)
 
 
 @pytest.mark.parametrize("operator", ["Pad", "Slice"])
@@ -40,8 +40,8 @@ def test_a_picture_that_is_moved_in_the_graph_has_no_reach(operator: str) -> Non
     values = numpy_helper.to_array(constant).copy()
     values[-1] -= 2
     constant.CopyFrom(numpy_helper.from_array(values, name))
-    assert reach(file) is None
+    assert receptive_radius(file) is None
 
 
 def test_networks_that_look_at_the_whole_picture_have_no_reach() -> None:
-    assert reach(ModelFile.load(MODELS / "super-slomo-small.onnx")) is None
+    assert receptive_radius(ModelFile.load(MODELS / "super-slomo-small.onnx")) is None

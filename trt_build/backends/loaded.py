@@ -18,8 +18,8 @@ class PlanError(BackendError):
     """A plan that the runtime refuses: made for another GPU, by another version, or damaged."""
 
 
-class Plans:
-    """The plans of one engine, on the GPU that is current; their weights are shared by all contexts.
+class LoadedEngine:
+    """An engine on the GPU that is current: its plans, read by the runtime; all contexts share their weights.
 
     shapes
         Of the inputs, where the engine takes a range of sizes; nothing for one of a single size.
