@@ -25,6 +25,12 @@ NETWORKS = {
     "fsrcnn+delta": "refine:FsrcnnDelta",
     "fsrcnn+five-parallel": "refine:FsrcnnFiveParallel",
     "fsrcnn+guided-five-parallel": "guided:FsrcnnGuidedFiveParallel",
+    "raft": "raft:Raft",
+    "perceiver-flow": "perceiver_flow:PerceiverFlow",
+    "simvp": "simvp:Simvp",
+    "nowcast": "nowcast:Nowcast",
+    "unet49": "unet49:Unet49",
+    "slot-attention": "slot_attention:ObjectDiscovery",
 }
 """Name → module and class below ``vs_interp.networks``: one line a network."""
 

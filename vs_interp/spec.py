@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 from .errors import ModelFileError
@@ -27,7 +28,7 @@ class Window:
     """
 
     offsets: tuple[int, ...] = (0, 1)
-    channels: Literal[1, 3] = 3
+    channels: int = 3
     edge: Literal["repeat", "mirror"] = "repeat"
 
 
@@ -35,17 +36,25 @@ class Window:
 class Output:
     """The pictures that a network gives for a window.
 
+    kind
+        ``"frame"``: values in [0, 1].  ``"flow"``: two signed channels, by how many pixels each pixel of frame 0 lies
+        further right and further down in frame 1.  ``"labels"``: one channel of whole numbers, divided by 255.
+        ``"mask"``: one channel in [0, 1] a picture, how much of each pixel belongs to it.
     times
-        Where they lie between the window's frame 0 and frame 1, ascending; ``None`` where the caller asks for any
-        time in (0, 1), one at a run.  ``(0.0,)`` for networks that refine or enlarge frame 0 itself.
+        Where they lie, frame 0 at 0 and frame 1 at 1: between the two, upon frame 0 itself (flow, labels and enlarged
+        frames: all 0), or from 1 up, ascending, for frames yet to come.  ``None`` where the caller asks for any time in
+        (0, 1), one at a run.
     scale
         Height and width are this many times the input's.
+    crop
+        Where the pictures show a part of the input only: its top, left, height and width.
     """
 
-    kind: Literal["frame", "flow", "mask"] = "frame"
+    kind: Literal["frame", "flow", "labels", "mask"] = "frame"
     channels: int = 3
     times: tuple[float, ...] | None = None
     scale: int = 1
+    crop: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +67,8 @@ class NetworkSpec:
 
     multiple_of, minimum
         Height and width must be multiples of the one, and at least the other; servers pad by edge repetition.
+    fixed
+        The one height and width that the network takes, where it takes no other.
     tileable
         Whether a picture may be worked on in overlapping tiles (not where the network takes a mean of it all).
     state
@@ -71,6 +82,7 @@ class NetworkSpec:
     output: Output = field(default_factory=Output)
     multiple_of: int = 1
     minimum: int = 1
+    fixed: tuple[int, int] | None = None
     tileable: bool = True
     state: tuple[str, ...] = ()
     fp32_islands: tuple[str, ...] = ()
@@ -83,7 +95,8 @@ class NetworkSpec:
     @property
     def between(self) -> bool:
         """Whether its pictures lie between frame 0 and frame 1, and not upon frame 0."""
-        return self.output.times is None or self.output.times[0] > 0
+        times = self.output.times
+        return times is None or 0 < times[0] < 1
 
     @property
     def frame_inputs(self) -> tuple[str, ...]:
@@ -125,20 +138,41 @@ class NetworkSpec:
         spec._check()
         return spec
 
+    def _check_size(self) -> None:
+        crop, fixed = self.output.crop, self.fixed
+        if fixed is not None and (len(fixed) != 2 or min(fixed) < 1):
+            raise ModelFileError(f"its spec has fixed = {fixed}: it must be a height and a width")
+        if crop is not None and (len(crop) != 4 or fixed is None or min(crop) < 0 or min(crop[2:]) < 1
+                                 or crop[0] + crop[2] > fixed[0] or crop[1] + crop[3] > fixed[1]):  # fmt: skip
+            raise ModelFileError(f"its output has the crop {crop}, which does not lie in a fixed size ({fixed})")
+
     def _check(self) -> None:
         offsets, times = self.window.offsets, self.output.times
         whole = isinstance(offsets, tuple) and all(isinstance(offset, int) for offset in offsets)
         if not whole or 0 not in offsets or list(offsets) != sorted(set(offsets)):
             raise ModelFileError(f"its window has the offsets {offsets}: they must be whole numbers that ascend, 0 too")
-        if times is not None and (not times or any(not 0 <= time < 1 for time in times)):
-            raise ModelFileError(f"its output has the times {times}: they must lie in [0, 1)")
+        if times is not None and not _is_sensible(times):
+            raise ModelFileError(
+                f"its output has the times {times}: they must be 0, ascend between 0 and 1, or ascend from 1 up"
+            )
         if self.window.edge not in ("repeat", "mirror"):
             raise ModelFileError(f"its window has the edge {self.window.edge!r}: it must be 'repeat' or 'mirror'")
+        if self.output.kind not in ("frame", "flow", "labels", "mask"):
+            raise ModelFileError(f"its output is {self.output.kind!r}, which is unknown: update vs-interp")
+        self._check_size()
         for name in ("multiple_of", "minimum"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise ModelFileError(
                     f"its spec has {name} = {getattr(self, name)!r}: it must be a whole number from 1 up"
                 )
+
+
+def _is_sensible(times: tuple[float, ...]) -> bool:
+    """Whether all times are 0, or ascend and lie in (0, 1) or from 1 up."""
+    if not times or any(times) is False:
+        return bool(times)
+    ascending = all(before < after for before, after in pairwise(times))
+    return ascending and (0 < times[0] <= times[-1] < 1 or times[0] >= 1)
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:

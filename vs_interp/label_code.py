@@ -1,0 +1,67 @@
+"""The labels of scenes in the manner of CLEVRER: 48 looks of objects by number, and as fourteen planes for networks.
+
+Class 0 is the background; an object's is 1 + 16 · shape + 8 · material + colour.  The fourteen planes say shape (0–2),
+material (3–4), colour (5–12) and background (13), so that what objects have in common is learned once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHAPES = ("cube", "sphere", "cylinder")
+MATERIALS = ("metal", "rubber")
+COLOURS = ("gray", "red", "blue", "green", "brown", "cyan", "purple", "yellow")
+
+GROUPS = (len(SHAPES), len(MATERIALS), len(COLOURS))
+PLANES = sum(GROUPS) + 1
+CLASSES = 1 + len(SHAPES) * len(MATERIALS) * len(COLOURS)
+WEIGHTS = (len(MATERIALS) * len(COLOURS), len(COLOURS), 1)
+"""How many classes lie between an attribute and the next of its group."""
+
+THRESHOLD = 0.025
+"""The background's plane above which a pixel is background."""
+
+Labels = NDArray[np.uint8]
+
+
+def label(shape: int, material: int, colour: int) -> int:
+    """Return the class of an object."""
+    return 1 + shape * WEIGHTS[0] + material * WEIGHTS[1] + colour
+
+
+def name(number: int) -> str:
+    """Return what a class is called, such as ``red metal cube``.  Raises :class:`IndexError` for one there is not."""
+    if not 0 <= number < CLASSES:
+        raise IndexError(number)
+    if number == 0:
+        return "background"
+    shape, rest = divmod(number - 1, WEIGHTS[0])
+    material, colour = divmod(rest, WEIGHTS[1])
+    return f"{COLOURS[colour]} {MATERIALS[material]} {SHAPES[shape]}"
+
+
+def table() -> NDArray[np.float32]:
+    """Return the planes of every class, :data:`CLASSES` × :data:`PLANES`."""
+    found = np.zeros((CLASSES, PLANES), np.float32)
+    found[0, -1] = 1
+    numbers = np.arange(CLASSES - 1)
+    shape, material, colour = numbers // WEIGHTS[0], numbers // WEIGHTS[1] % GROUPS[1], numbers % GROUPS[2]
+    for attribute, first in ((shape, 0), (material, GROUPS[0]), (colour, GROUPS[0] + GROUPS[1])):
+        found[numbers + 1, first + attribute] = 1
+    return found
+
+
+def to_planes(labels: Labels) -> NDArray[np.float32]:
+    """Return the planes of labels, … × 14 × H × W of … × H × W."""
+    return np.moveaxis(table()[labels], -1, -3)
+
+
+def from_planes(planes: NDArray[np.floating], threshold: float = THRESHOLD) -> Labels:
+    """Return the labels of planes, … × H × W of … × 14 × H × W: the largest of each group, or background."""
+    found: NDArray[np.int64] = np.ones(planes.shape[:-3] + planes.shape[-2:], np.int64)
+    first = 0
+    for count, weight in zip(GROUPS, WEIGHTS, strict=True):
+        found += weight * planes[..., first : first + count, :, :].argmax(-3)
+        first += count
+    return np.where(planes[..., -1, :, :] > threshold, 0, found).astype(np.uint8)

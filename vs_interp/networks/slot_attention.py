@@ -1,0 +1,238 @@
+"""Slot attention: Locatello et al. 2020, "Object-Centric Learning with Slot Attention" (arXiv:2006.15055).
+
+Follows google-research/slot_attention (TensorFlow, Apache-2.0), whose layers have no PyTorch names: those here are our
+own.  Keras' epsilon of layer norms is 1e-3, and its strided convolutions pad one side more than the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vs_interp.errors import ArgumentError
+from vs_interp.spec import NetworkSpec, Output, Window
+
+from .base import Network
+from .label_planes import Largest
+
+EPSILON = 1e-3
+LEAST = 1e-8
+"""What every weight of the attention is raised by, so that no slot's sum is zero."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotAttentionConfig:
+    """What fixes a slot attention network besides its weights.
+
+    slots, iterations
+        Into how many parts a frame is taken apart, and how often the slots compete for its pixels.
+    width, hidden
+        Channels of features and slots; of the MLP that changes slots.
+    seed
+        Of the noise that slots begin with, which the original draws anew for every frame: a constant, so that a frame
+        always gives the same slots.
+    output
+        ``"labels"``: the slot of each pixel; ``"soft"``: how much of it belongs to each slot.
+    """
+
+    slots: int = 7
+    iterations: int = 3
+    width: int = 64
+    hidden: int = 128
+    seed: int = 0
+    output: Literal["labels", "soft"] = "labels"
+
+
+class Position(nn.Module):
+    """Add what a linear layer makes of (y, x, 1 − y, 1 − x), each from 0 to 1 across the grid; B×H×W×C in and out."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(4, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, height, width, _ = x.shape
+        rows = torch.arange(height, device=x.device, dtype=torch.float32) / max(height - 1, 1)
+        columns = torch.arange(width, device=x.device, dtype=torch.float32) / max(width - 1, 1)
+        y, x_place = rows[:, None].expand(height, width), columns[None].expand(height, width)
+        placed: Tensor = x + self.dense(torch.stack((y, x_place, 1 - y, 1 - x_place), 2))
+        return placed
+
+
+class SlotAttention(nn.Module):
+    """Slots compete for inputs, again and again: B×S×C slots of B×N×C inputs.
+
+    A module so that an FP16 engine can keep it in FP32: weights of pixels are sums over all of a picture.
+    """
+
+    def __init__(self, config: SlotAttentionConfig) -> None:
+        super().__init__()
+        width, self.iterations = config.width, config.iterations
+        self.slots_mu = nn.Parameter(torch.zeros(1, 1, width))
+        self.slots_log_sigma = nn.Parameter(torch.zeros(1, 1, width))
+        self.norm_inputs, self.norm_slots, self.norm_mlp = (nn.LayerNorm(width, EPSILON) for _ in range(3))
+        self.q, self.k, self.v = (nn.Linear(width, width, bias=False) for _ in range(3))
+        self.gru = nn.GRUCell(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, config.hidden), nn.ReLU(), nn.Linear(config.hidden, width))
+
+    def forward(self, inputs: Tensor, noise: Tensor) -> Tensor:
+        inputs = self.norm_inputs(inputs.float())
+        keys, values = self.k(inputs), self.v(inputs)
+        batch, (count, width) = inputs.shape[0], noise.shape[-2:]
+        slots = (self.slots_mu + self.slots_log_sigma.exp() * noise).expand(batch, count, width)
+        for _ in range(self.iterations):
+            queries = self.q(self.norm_slots(slots)) * width**-0.5
+            weights = (keys @ queries.transpose(1, 2)).softmax(2) + LEAST
+            updates = (weights / weights.sum(1, keepdim=True)).transpose(1, 2) @ values
+            slots = self.gru(updates.reshape(-1, width), slots.reshape(-1, width)).view(batch, count, width)
+            slots = slots + self.mlp(self.norm_mlp(slots))
+        return slots
+
+
+class _Doubled(nn.ConvTranspose2d):
+    """TensorFlow's transposed 5×5 convolution of stride 2: one line and column fewer above and left than below."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 5, 2, 1)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        return super().forward(x, output_size)[:, :, :-1, :-1]
+
+
+class SlotEncoder(nn.Module):
+    """A frame as inputs of the attention: B×N×C."""
+
+    def __init__(self, config: SlotAttentionConfig, strides: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        width = config.width
+        layers: list[nn.Module] = []
+        for index, stride in enumerate(strides):
+            layers += [_Same(width if index else 3, width, stride), nn.ReLU()]
+        self.encoder_cnn = nn.Sequential(*layers)
+        self.encoder_pos = Position(width)
+        self.layer_norm = nn.LayerNorm(width, EPSILON)
+        self.mlp = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+
+    def inputs(self, frame: Tensor) -> Tensor:
+        """Return the inputs of the attention for RGB in [0, 1]."""
+        features = self.encoder_cnn((frame * 2 - 1).clamp(-1, 1)).movedim(1, 3)
+        inputs: Tensor = self.mlp(self.layer_norm(self.encoder_pos(features).flatten(1, 2)))
+        return inputs
+
+
+class _Same(nn.Conv2d):
+    """TensorFlow's 5×5 convolution that pads to the size divided by its stride."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__(inputs, outputs, 5, stride, 2 if stride == 1 else 0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if self.stride == (1, 1) else functional.pad(x, (1, 2, 1, 2)))
+
+
+def constant_noise(config: SlotAttentionConfig) -> Tensor:
+    """Return the noise that a configuration's slots begin with, S×C."""
+    if min(config.slots, config.iterations, config.width, config.hidden) < 1 or config.slots > 256:
+        raise ArgumentError(f"slot attention of {config}: give 1 to 256 slots, and sizes of 1 or more")
+    drawn = np.random.default_rng(config.seed).standard_normal((config.slots, config.width))
+    return torch.from_numpy(drawn.astype(np.float32))
+
+
+class ObjectDiscovery(SlotEncoder, Network):
+    """Slot attention that paints a frame again slot by slot, and so finds its objects without being told any.
+
+    Frames are B×3×H×W RGB in [0, 1], H and W multiples of 16; the size is best the one that it was trained on.  Slots
+    have no fixed meaning: which of them takes an object may change from frame to frame.
+    """
+
+    Config = SlotAttentionConfig
+
+    def __init__(self, config: SlotAttentionConfig | None = None) -> None:
+        self.config: SlotAttentionConfig = config or SlotAttentionConfig()
+        super().__init__(self.config, (1, 1, 1, 1))
+        width = self.config.width
+        self.slot_attention = SlotAttention(self.config)
+        self.decoder_pos = Position(width)
+        layers: list[nn.Module] = []
+        for _ in range(4):
+            layers += [_Doubled(width, width), nn.ReLU()]
+        layers += [nn.ConvTranspose2d(width, width, 5, 1, 2), nn.ReLU(), nn.ConvTranspose2d(width, 4, 3, 1, 1)]
+        self.decoder_cnn = nn.Sequential(*layers)
+        self.largest = Largest()
+        self.register_buffer("noise", constant_noise(self.config), persistent=False)
+        self.noise: Tensor
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """A frame in, the slot of each of its pixels out, or every slot's share."""
+        soft = self.config.output == "soft"
+        return NetworkSpec(
+            name="slot-attention",
+            window=Window(offsets=(0,)),
+            output=Output(
+                kind="mask" if soft else "labels", channels=1, times=(0.0,) * (self.config.slots if soft else 1)
+            ),
+            multiple_of=16,
+            minimum=32,
+            tileable=False,
+            fp32_islands=("*/slot_attention/*", "*/layer_norm/*", "*/encoder_pos/*", "*/decoder_pos/*", "*/largest/*"),
+        )
+
+    @classmethod
+    def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[SlotAttentionConfig, dict[str, Tensor]] | None:
+        """Read our own names for the TensorFlow model's weights; how many slots there are no weight tells."""
+        if "decoder_cnn.10.weight" not in tensors or "slot_attention.slots_mu" not in tensors:
+            return None
+        hidden, width = tensors["slot_attention.mlp.0.weight"].shape
+        return SlotAttentionConfig(slots=10, width=width, hidden=hidden), dict(tensors)
+
+    def slots(self, frame: Tensor, noise: Tensor) -> Tensor:
+        """Return the slots of a frame, B×S×C, for their first noise (S×C or B×S×C)."""
+        found: Tensor = self.slot_attention(self.inputs(frame), noise)
+        return found
+
+    def painted(self, slots: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """Return what each slot paints, B×S×3×H×W in [−1, 1], and how much it shows, B×S×1×H×W (1 over all slots)."""
+        batch, count, channels = slots.shape
+        grid = slots.reshape(batch * count, 1, 1, channels).expand(-1, height // 16, width // 16, -1)
+        painted = self.decoder_cnn(self.decoder_pos(grid).movedim(3, 1))
+        painted = painted.view(batch, count, 4, height, width)
+        return painted[:, :, :3], painted[:, :, 3:].softmax(1)
+
+    def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
+        """Return the slot of every pixel, B×1×H×W in steps of 1/255, or each slot's share, B·S×1×H×W."""
+        frame = frames[0]
+        slots = self.slots(frame, self.noise)
+        _, masks = self.painted(slots, *frame.shape[2:])
+        if self.config.output == "soft":
+            return masks.flatten(0, 1)
+        labels: Tensor = self.largest(masks[:, :, 0])
+        return labels
+
+
+class SetPrediction(SlotEncoder):
+    """Slot attention that says what is in a scene: 19 values a slot, and no masks.
+
+    Place ((p + 3) / 6), size 2, material 2, shape 3, colour 8, and whether there is such an object, all in [0, 1].  For
+    training and study in PyTorch: it makes no pictures, so that there is nothing to serve.
+    """
+
+    def __init__(self, config: SlotAttentionConfig | None = None) -> None:
+        self.config: SlotAttentionConfig = config or SlotAttentionConfig(slots=10)
+        super().__init__(self.config, (1, 2, 2, 1))
+        width = self.config.width
+        self.slot_attention = SlotAttention(self.config)
+        self.mlp_classifier = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 19))
+        self.register_buffer("noise", constant_noise(self.config), persistent=False)
+        self.noise: Tensor
+
+    def forward(self, frame: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Return B×S×19 in [0, 1] for B×3×H×W RGB in [0, 1], H and W multiples of 4."""
+        slots = self.slot_attention(self.inputs(frame), self.noise if noise is None else noise)
+        return torch.sigmoid(self.mlp_classifier(slots))
