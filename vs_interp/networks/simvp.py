@@ -197,7 +197,13 @@ class Simvp(Network):
             return len({name.removeprefix(prefix).split(".")[0] for name in state if name.startswith(prefix)})
 
         depth, layers = count("enc.enc."), count("hid.enc.")
-        common: dict[str, Any] = {"channels": channels, "width": width, "depth": depth, "layers": layers, "labels": channels == 14}
+        common: dict[str, Any] = {
+            "channels": channels,
+            "width": width,
+            "depth": depth,
+            "layers": layers,
+            "labels": channels == 14,
+        }
         if "hid.enc.0.block.norm1.weight" in state:
             outer, last = (state[f"hid.enc.{index}.block.norm1.weight"].shape[0] for index in (0, layers - 1))
             ratio = state["hid.enc.0.block.mlp.fc1.weight"].shape[0] / outer
