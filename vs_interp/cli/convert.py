@@ -15,10 +15,12 @@ import click
 
 from vs_interp.errors import ArgumentError, SourceError
 
+from .encoding_options import encoding_options, parse_choice
 from .options import BackendName, Factor, FrameRate, Threshold
 
 if TYPE_CHECKING:
     from trt_build.backends import Backend
+    from vs_interp.films.codecs import Choice
     from vs_interp.films.source import Stream
 
 type Step = Callable[[Stream], Stream]
@@ -57,18 +59,16 @@ class Summary:
 )
 @click.option("--scene-threshold", type=Threshold(), default=None, show_default="the filter's own",
               help="Mean luma difference (of 1) that makes a scene cut, or off.")  # fmt: skip
-@click.option(
-    "--encoder-args", metavar="ARGS", help="ffmpeg's options for the video, instead of ones that fit the clip."
-)
+@encoding_options
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON on standard output.")
 @click.pass_context
 def command(
-    context: click.Context, *, source: Path, output: Path, interpolate: str | None,
+    context: click.Context, /, *, source: Path, output: Path, interpolate: str | None,
     factor: Fraction | None, fps: Fraction | None, model: str | None,
     upscale: int | None, upscale_model: str | None, tile: int | None, backend: Backend | None,
-    scene_threshold: float | None, encoder_args: str | None, overwrite: bool, quiet: bool, as_json: bool,
+    scene_threshold: float | None, overwrite: bool, quiet: bool, as_json: bool, **encoding: Any,
 ) -> None:  # fmt: skip
     """Convert the video IN to OUT.  Sound, subtitles, chapters and metadata are kept.
 
@@ -79,7 +79,7 @@ def command(
       vs-interp convert in.mkv out.mkv --interpolate super-slomo --factor 2
       vs-interp convert in.mkv out.mkv --upscale 2
       vs-interp convert in.mkv out.mp4 --interpolate rife --fps 59.94 --upscale 2 --upscale-model span-x2 \\
-          --encoder-args "-c:v libx265 -preset slow -crf 18"
+          --codec h265 --quality 18 --preset slow --encoder-args "-tune animation"
     """
     _check_options(context)
     options: dict[str, Any] = {"backend": backend}
@@ -90,7 +90,7 @@ def command(
         steps.append(interpolation(interpolate, factor=factor, fps=fps, model=model, **options))
     if upscale is not None:
         steps.append(upscaling(upscale, model=upscale_model, tile=tile, **options))
-    summary = convert(source, output, steps, encoder_arguments=encoder_args, overwrite=overwrite, quiet=quiet)
+    summary = convert(source, output, steps, choice=parse_choice(**encoding), overwrite=overwrite, quiet=quiet)
     if as_json:
         click.echo(json.dumps(asdict(summary)))
     elif not quiet:
@@ -114,7 +114,7 @@ def _check_options(context: click.Context) -> None:
 
 def convert(
     source: Path, output: Path, steps: Sequence[Step], *,
-    encoder_arguments: str | None = None, overwrite: bool = False, quiet: bool = False,
+    choice: Choice | None = None, overwrite: bool = False, quiet: bool = False,
 ) -> Summary:  # fmt: skip
     """Open a video file, take it through the steps and encode it.
 
@@ -123,7 +123,9 @@ def convert(
     check_output(output, source, overwrite)
     import vapoursynth as vs
 
-    from vs_interp.films.encoding import Encoding, container_format
+    from vs_interp.films.codecs import Choice
+    from vs_interp.films.containers import container_format
+    from vs_interp.films.encoding import Encoding
     from vs_interp.films.render import render
     from vs_interp.films.source import open_source
 
@@ -138,7 +140,9 @@ def convert(
             stream = step(stream)
         except vs.Error as error:
             raise SourceError(str(error)) from error
-    encoding = Encoding.prepare(opened, stream, output, encoder_arguments)
+    encoding = Encoding.prepare(opened, stream, output, choice or Choice())
+    for note in () if quiet else encoding.notes:
+        click.echo(note, err=True)
     ahead = vs.core.num_threads * (1 + math.ceil(len(stream.clip) / len(opened.stream.clip)))
     start = time.monotonic()
     with frames_done(len(stream.clip), quiet=quiet) as advance:

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import vapoursynth as vs
 
-from vs_interp.errors import ArgumentError, EncoderError
-
-from .ffmpeg import find_ffmpeg, keep_time_stamps, pixel_formats, version
-from .hdr import is_high_dynamic_range, x265_parameters
+from .codecs import Choice, choose_codec
+from .containers import Carried, carry, container_format
+from .ffmpeg import find_ffmpeg, keep_time_stamps, version
+from .pixels import pixel_format
 from .source import Source, Stream
-
-LAYOUTS = {(1, 1): "420", (1, 0): "422", (0, 0): "444", (0, 1): "440", (2, 0): "411", (2, 2): "410"}
-
-ENCODERS = {
-    "libx264": ("-preset", "medium", "-crf", "16"),
-    "libx265": ("-preset", "medium", "-crf", "17", "-x265-params", "log-level=error"),
-    "libvpx-vp9": ("-crf", "20", "-b:v", "0", "-row-mt", "1", "-cpu-used", "3"),
-    "ffv1": ("-level", "3", "-g", "1", "-slices", "4"),
-}
-"""The default video encoders, the one to prefer first: the first that takes the clip's format is used."""
-
-CHOICE = {"webm": ("libvpx-vp9",), "mp4": ("libx264", "libx265", "libvpx-vp9"), "mov": ("libx264", "libx265")}
-"""Those among which to choose for a container that does not take all."""
-
-TEXT_SUBTITLES = {"ass", "mov_text", "ssa", "subrip", "text", "webvtt"}
-SUBTITLE_CODEC = {"mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}
-"""The only text subtitles that a container takes; Matroska takes all but those of MP4."""
 
 PROPERTIES = {"_Range": "-color_range", "_Matrix": "-colorspace", "_Primaries": "-color_primaries",
               "_Transfer": "-color_trc", "_ChromaLocation": "-chroma_sample_location"}  # fmt: skip
@@ -40,40 +21,16 @@ PROPERTIES = {"_Range": "-color_range", "_Matrix": "-colorspace", "_Primaries": 
 UNSPECIFIED = 2
 
 
-def pixel_format(video: vs.VideoFormat) -> str:
-    """Return ffmpeg's name of a format: 8–16 bits, GRAY, YUV or RGB.  Raises :class:`EncoderError` for others."""
-    depth = "" if video.bits_per_sample == 8 else f"{video.bits_per_sample}le"
-    family = {vs.GRAY: "gray", vs.RGB: "gbrp"}.get(video.color_family)
-    if family is None:
-        family = f"yuv{LAYOUTS.get((video.subsampling_w, video.subsampling_h))}p"
-    name = family + depth
-    if video.sample_type != vs.INTEGER or name not in av.video.format.names:
-        raise EncoderError(
-            f"the clip's format {video.name} cannot be encoded: convert it to 8, 10, 12 or 16 bits first"
-        )
-    return name
-
-
-def container_format(path: Path) -> str:
-    """Return libav's name of the container that a file's suffix stands for.  Raises :class:`ArgumentError`."""
-    try:
-        with av.open(f"file:{path}", "w") as container:
-            name, takes_video = container.format.name, container.default_video_codec != "none"
-    except (ValueError, av.FFmpegError) as error:
-        raise ArgumentError(
-            f"no container is known by the suffix of {path.name}: name a .mkv, .mp4, .mov or .webm"
-        ) from error
-    if not takes_video or name in ("image2", "hls", "dash", "segment"):
-        raise ArgumentError(f"{path.name} cannot hold a whole video: name a .mkv, .mp4, .mov or .webm")
-    return name
-
-
 @dataclass(frozen=True, kw_only=True)
 class Encoding:
     """How one clip becomes one file.
 
     arguments
-        ffmpeg's options for the output, such as ``-c:v libx265 -crf 18``.
+        ffmpeg's options for the picture, such as ``-c:v libx265 -crf 18``.
+    others, sound_arguments
+        The source's streams that the file gets beside it, and ffmpeg's options for its sound.
+    notes
+        A line on each thing that does not stay as it was in the source.
     """
 
     ffmpeg: str
@@ -81,26 +38,26 @@ class Encoding:
     stream: Stream
     container: str
     arguments: tuple[str, ...]
+    others: tuple[Carried, ...]
+    sound_arguments: tuple[str, ...]
+    notes: tuple[str, ...]
 
     @classmethod
-    def prepare(cls, source: Source, stream: Stream, output: Path, arguments: str | None) -> Encoding:
-        """Check everything that can be checked before the first frame; ``None`` stands for arguments that fit the clip.
+    def prepare(cls, source: Source, stream: Stream, output: Path, choice: Choice) -> Encoding:
+        """Choose what fits the clip, the source's other streams and the container that the output's suffix names.
 
-        With these, RGB becomes the YUV that players play where the container is one for players (not Matroska).
         Raises :class:`ArgumentError` or :class:`EncoderError`.
         """
         container = container_format(output)
         ffmpeg = find_ffmpeg()
         version(ffmpeg)
-        try:
-            given = None if arguments is None else tuple(shlex.split(arguments))
-        except ValueError as error:
-            raise ArgumentError(f"the encoder arguments {arguments!r} cannot be split into words: {error}") from error
-        if given is None and container in CHOICE and _is_whole_rgb(stream.clip.format):
-            stream = Stream(_playable(stream.clip), stream.tick)
-        pixels = pixel_format(stream.clip.format)
-        chosen = _default_arguments(ffmpeg, container, pixels, output, source) if given is None else given
-        return cls(ffmpeg=ffmpeg, source=source, stream=stream, container=container, arguments=chosen)
+        chosen = choose_codec(ffmpeg, container, stream.clip, choice)
+        others, notes = carry(container, source.others, choice.sound_arguments)
+        return cls(
+            ffmpeg=ffmpeg, source=source, stream=replace(stream, clip=chosen.clip), container=container,
+            arguments=chosen.arguments, others=tuple(others), sound_arguments=choice.sound_arguments,
+            notes=(*chosen.notes, *notes),
+        )  # fmt: skip
 
     @property
     def pipe_format(self) -> str:
@@ -123,52 +80,22 @@ class Encoding:
             *tags, *(shape if self.pipe_format == "rawvideo" else ()),
             "-itsoffset", f"{float(self.source.start):.6f}", "-f", self.pipe_format, "-i", "pipe:0",
             "-i", path,
-            "-map", "0:v", "-map", "1:a?", "-map", "1:s?", *(("-map", "1:t?") if self.container == "matroska" else ()),
+            "-map", "0:v", *self._others(), *(("-map", "1:t?", "-c:t", "copy") if self.container == "matroska" else ()),
             "-map_chapters", "1", "-map_metadata", "1",
             *(word for name, value in self.source.tags.items() for word in ("-metadata:s:v:0", f"{name}={value}")),
-            "-c:a", "copy", "-c:s", "copy", "-c:t", "copy", *self._subtitles(),
             *tags, *_aspect(first), "-field_order", "progressive",
-            *keep_time_stamps(self.ffmpeg), "-enc_time_base", f"{self.tick.numerator}/{self.tick.denominator}",
+            *keep_time_stamps(self.ffmpeg), "-enc_time_base:v", f"{self.tick.numerator}/{self.tick.denominator}",
             *self.arguments,
             f"file:{output}",
         ]  # fmt: skip
 
-    def _subtitles(self) -> list[str]:
-        """Convert text subtitles that the container does not take; all else is copied, or ffmpeg says why not."""
+    def _others(self) -> list[str]:
+        """Return the options that carry the source's other streams over; they follow the picture in their order."""
         options = []
-        for index, codec in enumerate(self.source.subtitles):
-            wanted = SUBTITLE_CODEC.get(self.container, "srt" if codec == "mov_text" else codec)
-            if codec in TEXT_SUBTITLES and codec != wanted:
-                options += [f"-c:s:{index}", wanted]
-        return options
-
-
-def _is_whole_rgb(video: vs.VideoFormat) -> bool:
-    return bool(video.color_family == vs.RGB and video.sample_type == vs.INTEGER)
-
-
-def _playable(clip: vs.VideoNode) -> vs.VideoNode:
-    """Return an RGB clip in YUV of 8 or 10 bits, with halved colour planes where the size can be halved."""
-    halved = int(clip.width % 2 == clip.height % 2 == 0)
-    bits = 8 if clip.format.bits_per_sample == 8 else 10
-    target = vs.core.query_video_format(vs.YUV, vs.INTEGER, bits, halved, halved)
-    return clip.resize.Bicubic(format=target.id, matrix_s="709", range_s="limited")
-
-
-def _default_arguments(ffmpeg: str, container: str, pixels: str, output: Path, source: Source) -> tuple[str, ...]:
-    """Return the first encoder that takes the clip's format; for high dynamic range H.265, which tells all of it."""
-    encoders, first = CHOICE.get(container, tuple(ENCODERS)), source.stream.clip.get_frame(0)
-    if is_high_dynamic_range(first):
-        encoders = tuple(sorted(encoders, key=lambda encoder: encoder != "libx265"))
-    for encoder in encoders:
-        if pixels in pixel_formats(ffmpeg, encoder):
-            options = ENCODERS[encoder]
-            if encoder == "libx265" and (parameters := x265_parameters(first)):
-                options = (*options[:-1], f"{options[-1]}:{parameters}")  # its -x265-params, which ffmpeg takes once
-            return ("-c:v", encoder, *options)
-    raise EncoderError(
-        f"no encoder of {ffmpeg} writes {pixels} into {output.name}: name a .mkv, or choose one with --encoder-args"
-    )
+        for place, carried in enumerate(self.others, start=1):
+            options += ["-map", f"1:{carried.stream.index}", f"-c:{place}", carried.encoder]
+            options += [word.replace("-b:a", f"-b:{place}") for word in carried.options]
+        return [*options, *self.sound_arguments]
 
 
 def _tags(frame: vs.VideoFrame) -> list[str]:

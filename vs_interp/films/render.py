@@ -18,8 +18,9 @@ import vapoursynth as vs
 
 from vs_interp.errors import ArgumentError, EncoderError, SourceError
 
-from .encoding import Encoding, pixel_format
+from .encoding import Encoding
 from .ffmpeg import last_words
+from .pixels import pixel_format
 
 
 def render(encoding: Encoding, output: Path, *, overwrite: bool, ahead: int, advance: Callable[[], None]) -> int:

@@ -14,10 +14,14 @@ import av
 import numpy as np
 import platformdirs
 import vapoursynth as vs
+from av.audio.stream import AudioStream
 from av.stream import Disposition
+from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
 from vs_interp.errors import SourceError
+
+from .containers import OtherStream
 
 NO_TIME_STAMP = -(1 << 63)
 """libav's mark for a frame without one, as all frames of a bare elementary stream are."""
@@ -41,8 +45,8 @@ class Source:
 
     start
         Seconds by which its picture begins later than the file itself (than its sound, mostly).
-    subtitles
-        Codec names of its subtitle streams, in order.
+    others
+        Its sound and subtitles, in order.
     tags
         Language and title of its video stream, where it has them.
     """
@@ -50,7 +54,7 @@ class Source:
     path: Path
     stream: Stream
     start: Fraction
-    subtitles: tuple[str, ...]
+    others: tuple[OtherStream, ...]
     tags: dict[str, str]
 
 
@@ -67,7 +71,7 @@ def open_source(path: Path) -> Source:
                 raise SourceError(f"{path} has no video in it: give a video file")
             begins = Fraction(container.start_time or 0, av.time_base)
             track, tick = video.index, Fraction(str(video.time_base or "1/1000"))
-            subtitles = tuple(stream.codec.canonical_name for stream in container.streams.subtitles)
+            others = (*map(_sound, container.streams.audio), *map(_subtitles, container.streams.subtitles))
             tags = {name: value for name, value in video.metadata.items() if name in ("language", "title")}
     except (av.FFmpegError, OSError) as error:
         raise SourceError(f"{path} is no video file, or a broken one ({error.strerror})") from error
@@ -78,7 +82,7 @@ def open_source(path: Path) -> Source:
         stream = Stream(clip, None)
     else:
         stream = Stream(clip, tick)
-    return Source(path=path, stream=stream, start=start, subtitles=subtitles, tags=tags)
+    return Source(path=path, stream=stream, start=start, others=others, tags=tags)
 
 
 def without_rate(clip: vs.VideoNode) -> vs.VideoNode:
@@ -110,6 +114,21 @@ def is_constant(stamps: Sequence[int], tick: Fraction, fps: Fraction) -> bool:
 def _video(streams: Sequence[VideoStream]) -> VideoStream | None:
     """Return the first that is no cover picture."""
     return next((stream for stream in streams if not stream.disposition & Disposition.attached_pic), None)
+
+
+def _sound(stream: AudioStream) -> OtherStream:
+    codec = stream.codec_context
+    return OtherStream(
+        index=stream.index,
+        kind="sound",
+        codec=codec.codec.canonical_name if codec else "",
+        channels=codec.channels if codec else 0,
+    )
+
+
+def _subtitles(stream: SubtitleStream) -> OtherStream:
+    codec = stream.codec_context
+    return OtherStream(index=stream.index, kind="subtitles", codec=codec.codec.canonical_name if codec else "")
 
 
 def _decode(path: Path, track: int) -> tuple[vs.VideoNode, list[int]]:

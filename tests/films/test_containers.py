@@ -1,0 +1,69 @@
+"""Sound and subtitles that a container does not hold become what it holds, and that is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.video import ffmpeg, make_film
+from vs_interp.cli.convert import convert
+from vs_interp.films.codecs import Choice
+from vs_interp.films.containers import OtherStream, carry
+
+
+def kinds(path: Path) -> list[tuple[str, str]]:
+    with av.open(str(path)) as container:
+        return [
+            (each.type, each.codec_context.codec.canonical_name) for each in container.streams if each.codec_context
+        ]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "sound"),
+    [("webm", "opus"), ("mp4", "aac"), ("ts", "aac"), ("mov", "pcm_s16le"), ("avi", "pcm_s16le"), ("mkv", "pcm_s16le")],
+)  # fmt: skip
+def test_sound_becomes_what_the_container_holds(tmp_path: Path, suffix: str, sound: str) -> None:
+    source, output = tmp_path / "in.mkv", tmp_path / f"out.{suffix}"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=24:d=1", "-f", "lavfi", "-i", "sine=d=1", "-pix_fmt", "yuv420p",
+           "-c:v", "libx264", "-c:a", "pcm_s16le", source)  # fmt: skip
+    convert(source, output, [], quiet=True)
+    assert ("audio", sound) in kinds(output)
+    with av.open(str(output)) as container:
+        seconds = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+    assert seconds == pytest.approx(1, abs=0.05)
+
+
+def test_a_webm_of_a_film_has_both_sounds_and_its_subtitles(tmp_path: Path) -> None:
+    source, output = make_film(tmp_path / "in.mkv"), tmp_path / "out.webm"
+    convert(source, output, [], quiet=True)
+    assert kinds(output) == [("video", "vp9"), ("audio", "opus"), ("audio", "opus"), ("subtitle", "webvtt")]
+    with av.open(str(output)) as container:
+        assert container.streams.audio[1].metadata["language"] == "fin"
+
+
+def test_sound_arguments_are_for_all_sound(tmp_path: Path) -> None:
+    source, output = make_film(tmp_path / "in.mkv"), tmp_path / "out.mkv"
+    convert(source, output, [], choice=Choice(sound_arguments=("-c:a", "flac", "-ac", "2")), quiet=True)
+    with av.open(str(output)) as container:
+        assert [(each.codec.canonical_name, each.channels) for each in container.streams.audio] == [("flac", 2)] * 2
+
+
+def test_each_change_is_said() -> None:
+    streams = [
+        OtherStream(index=1, kind="sound", codec="pcm_s24le", channels=6),
+        OtherStream(index=2, kind="subtitles", codec="hdmv_pgs_subtitle"),
+        OtherStream(index=3, kind="subtitles", codec="subrip"),
+    ]
+    carried, notes = carry("mp4", streams, ())
+    assert [(each.stream.index, each.encoder, each.options) for each in carried] == [
+        (1, "aac", ("-b:a", "576k")),
+        (3, "mov_text", ()),
+    ]
+    assert notes == [
+        "mp4 holds no pcm_s24le sound, stream 1 becomes aac",
+        "mp4 holds no hdmv_pgs_subtitle subtitles, stream 2 is left out",
+        "mp4 holds no subrip subtitles, stream 3 becomes mov_text",
+    ]
+    assert carry("matroska", streams, ()) == ([*map(type(carried[0]), streams)], [])
