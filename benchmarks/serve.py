@@ -33,6 +33,7 @@ from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp import super_slomo
 from vs_interp.cli.loops import SOURCES, endless_clip, noise
+from vs_interp.size import Size
 from vs_interp.weights.catalogue import resolve
 
 
@@ -98,7 +99,7 @@ def main() -> None:
     backend = Kept(threads=arguments.threads, slots=arguments.slots)
     profile = Profile(width=width, height=height)
     sessions = backend.open(ModelFile.load(resolve(arguments.model, network="super-slomo")), profile)
-    clip = endless_clip((width, height))
+    clip = endless_clip(Size(width, height))
     work = f"{len(sessions)} slots, {arguments.rounds} rounds of {arguments.windows} pairs"
     print(f"{arguments.size}, OpenVINO on {backend.threads} threads, {work}")
 

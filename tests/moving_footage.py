@@ -13,6 +13,7 @@ from vs_interp.datasets.footage import Box, Footage, Frames
 from vs_interp.datasets.windows import cut_windows
 from vs_interp.evaluation.compare import Stretch, chosen, stretches
 from vs_interp.evaluation.material import Material
+from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec, Output, Window
 
 WIDTH, HEIGHT = 96, 64
@@ -39,8 +40,8 @@ class Moving(Footage):
     def name(self, sequence: int) -> str:
         return f"scene{sequence}"
 
-    def size(self, sequence: int) -> tuple[int, int]:
-        return HEIGHT, WIDTH
+    def frame_size(self, sequence: int) -> Size:
+        return Size(WIDTH, HEIGHT)
 
     def _read(self, sequence: int, numbers: Sequence[int], box: Box) -> Frames:
         self.reads += [(sequence, number) for number in numbers]
@@ -50,8 +51,8 @@ class Moving(Footage):
 class Halved(Moving):
     """Every second line and column of the same."""
 
-    def size(self, sequence: int) -> tuple[int, int]:
-        return HEIGHT // 2, WIDTH // 2
+    def frame_size(self, sequence: int) -> Size:
+        return Size(WIDTH // 2, HEIGHT // 2)
 
     def _read(self, sequence: int, numbers: Sequence[int], box: Box) -> Frames:
         return super()._read(sequence, numbers, box)[:, ::2, ::2]

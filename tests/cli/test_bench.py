@@ -12,6 +12,7 @@ from trt_build.profile import Profile
 from vs_interp.cli.bench import command
 from vs_interp.cli.loops import SOURCES, Loop, endless_clip, feed, noise
 from vs_interp.errors import ArgumentError
+from vs_interp.size import Size
 
 
 def test_a_benchmark_prints_and_writes_figures_that_add_up(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_every_session_works_on_windows_of_its_own() -> None:
 
 def test_the_clip_shows_another_picture_every_frame() -> None:
     """Else the filter would see a still and make nothing."""
-    clip = endless_clip((64, 32))
+    clip = endless_clip(Size(64, 32))
     shown = [bytes(memoryview(clip.get_frame(number)[0])) for number in range(SOURCES + 1)]
     assert len(set(shown)) == SOURCES
     assert shown[0] == shown[SOURCES]

@@ -48,7 +48,7 @@ def test_several_videos_are_shrunk_and_summed_up_as_json(
     assert (summary["sequences"], summary["frames"], len(summary["videos"])) == (2, 18, 2)
     assert summary["videos"][0]["name"] == "film.mp4"
     assert summary["bytes"] == sum(path.stat().st_size for path in (tmp_path / "made").iterdir())
-    assert open_footage(f"shards:{tmp_path / 'made'}").size(1) == (32, 48)
+    assert open_footage(f"shards:{tmp_path / 'made'}").frame_size(1) == (48, 32)
     assert run("dataset", "show", tmp_path / "made", "--json") == 0
     assert json.loads(capsys.readouterr().out)["windows"] == {"2": 14, "4": 10}
 

@@ -13,6 +13,7 @@ from trt_build.profile import PlaneFormat
 from vs_interp.cli.formats import parse_format
 from vs_interp.cli.main import group
 from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.size import Size
 
 BUILD = ["build", "super-slomo-small", "--runtime", "tensorrt-rtx", "--size", "128x128", "--gpu"]
 
@@ -59,19 +60,19 @@ def test_engines_are_built_listed_shown_verified_and_cleared(tmp_path: Path) -> 
     ],
 )
 def test_formats_have_vapoursynths_names(name: str, planes: PlaneFormat) -> None:
-    assert parse_format(name, (1920, 1080)) == planes
+    assert parse_format(name, Size(1920, 1080)) == planes
 
 
 def test_small_clips_are_bt601_unless_said_otherwise() -> None:
-    assert parse_format("YUV420P8", (1024, 576)).matrix == "601"
-    assert parse_format("YUV420P8", (1280, 720)).matrix == "709"
-    assert parse_format("YUV420P8", (640, 360), matrix="2020", full_range=True).matrix == "2020"
+    assert parse_format("YUV420P8", Size(1024, 576)).matrix == "601"
+    assert parse_format("YUV420P8", Size(1280, 720)).matrix == "709"
+    assert parse_format("YUV420P8", Size(640, 360), matrix="2020", full_range=True).matrix == "2020"
 
 
 @pytest.mark.parametrize("name", ["YUV411P8", "YUV420P7", "YUV420P17", "RGB25", "RGB21", "NV12", "YUV420P", ""])
 def test_other_formats_are_refused_with_examples(name: str) -> None:
     with pytest.raises(ArgumentError, match="give one such as YUV420P8"):
-        parse_format(name, (1920, 1080))
+        parse_format(name, Size(1920, 1080))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tests.test_imports import loaded
 from vs_interp.datasets.footage import Box, Footage, Frames
 from vs_interp.datasets.windows import CUT, STILL, cut_windows
 from vs_interp.errors import DatasetError
+from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec, Output, Window
 
 SLOMO = NetworkSpec(name="super-slomo")
@@ -37,8 +38,8 @@ class Numbered(Footage):
     def name(self, sequence: int) -> str:
         return f"sequence {sequence}"
 
-    def size(self, sequence: int) -> tuple[int, int]:
-        return 4, 6
+    def frame_size(self, sequence: int) -> Size:
+        return Size(6, 4)
 
     def differences(self, sequence: int) -> NDArray[np.float64] | None:
         return None if self.known is None else np.array(self.known[sequence])

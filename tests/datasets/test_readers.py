@@ -65,7 +65,7 @@ def test_vimeo(draw: Drawer, layout: str, short: str, frames: int) -> None:
     assert draw.seen(train) == {name: sets[name] for name in ("00001/0001", "00002/0389")}
     assert draw.seen(test) == {"00001/0002": sets["00001/0002"]}
     assert train.lengths == (frames, frames)
-    assert train.size(0) == (8, 6)
+    assert train.frame_size(0) == (6, 8)
 
 
 def test_adobe240(draw: Drawer) -> None:
@@ -96,7 +96,7 @@ def test_reds(draw: Drawer) -> None:
     assert list(draw.seen(train)) == ["001", "240"]
     assert list(draw.seen(validation)) == ["000", "011"], "REDS4 is set aside"
     assert train.small is not None
-    assert train.small.size(0) == (8, 6)
+    assert train.small.frame_size(0) == (6, 8)
     assert draw.seen(train.small)["240"] == numbered("train_sharp_bicubic/X4/240/{:08}.png", range(3))
     (draw.root / "train_sharp_bicubic/X4/001/00000001.png").unlink()
     with pytest.raises(DatasetError, match=r"X4/001 has 2 frames where \S+ has 3"):

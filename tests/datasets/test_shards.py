@@ -77,7 +77,7 @@ def test_each_video_has_shards_of_its_own_and_full_ones_are_followed_by_others(
     assert index.frames == [10, 5, 15]
     data = Shards(tmp_path / "shards")
     assert data.lengths == tuple(RUNS.values()) * 2
-    assert [data.size(sequence) for sequence in range(6)] == [(HEIGHT, WIDTH)] * 3 + [(24, 32)] * 3
+    assert [data.frame_size(sequence) for sequence in range(6)] == [(WIDTH, HEIGHT)] * 3 + [(32, 24)] * 3
     assert list(data.check()) == [None] * 30
     np.testing.assert_array_equal(data.planes(2)[0], picture(2, 0))
 

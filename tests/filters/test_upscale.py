@@ -24,6 +24,7 @@ from trt_build.profile import GRAYS, PlaneFormat, Profile
 from vs_interp.datasets.readers import open_footage
 from vs_interp.evaluation.material import resized
 from vs_interp.evaluation.metrics import psnr
+from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec, Output, Window
 
 core = vs.core
@@ -211,8 +212,8 @@ def test_an_even_picture_stays_even_to_its_edges(scale: int) -> None:
 def test_five_parallel_is_nearer_to_real_frames_than_fsrcnn_alone() -> None:
     """A sharp part of a real clip at a quarter of its size: 0.1 dB and more above FSRCNN."""
     footage = open_footage(f"video:{SHARED / 'data/clips/juggle_720p24.mp4'}")
-    truth = [resized(frame, (360, 640))[100:260, 200:440] for frame in footage.frames(0, range(5))]
-    small = [resized(frame, (40, 60)) for frame in truth]
+    truth = [resized(frame, Size(640, 360))[100:260, 200:440] for frame in footage.frames(0, range(5))]
+    small = [resized(frame, Size(60, 40)) for frame in truth]
     clip = clip_of([np.moveaxis(frame, 2, 0) for frame in small], vs.RGB24)
     refined, alone = (
         np.dstack(pictures(upscale(clip, scale=4, model=model, backend=CPU))[2])

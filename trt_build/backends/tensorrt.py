@@ -16,10 +16,11 @@ from trt_build.engines.obtain import engine_key, obtain_engine
 from trt_build.engines.progress import bar
 from trt_build.engines.runtimes import Runtime, load, missing
 from trt_build.engines.targets import RTX_TARGETS, current_gpu
-from trt_build.graphs.dynamic import Size, input_shapes, served_size
+from trt_build.graphs.dynamic import input_shapes, served_size
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.size import Size
 
 from .base import Backend, Check, Session
 from .cuda import CudaDevice, missing_cuda
@@ -54,7 +55,7 @@ class EngineBackend(Backend):
     streams: Streams = "auto"
     optimization: int = 3
     workspace: int | None = None
-    dynamic: tuple[Size, Size, Size] | None = None
+    dynamic: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None = None
     front_end: FrontEnd = "onnx"
 
     runtime: ClassVar[Runtime]
@@ -88,7 +89,7 @@ class EngineBackend(Backend):
             workspace=self.workspace,
             streams=streams,
             front_end=self.front_end,
-            dynamic=None if self.dynamic is None else (self.dynamic[0], self.dynamic[2]),
+            dynamic=None if self.dynamic is None else (Size(*self.dynamic[0]), Size(*self.dynamic[2])),
         )
 
     @classmethod

@@ -15,11 +15,12 @@ from typing import Any, Literal
 import onnx
 
 from trt_build.graphs.colour.planes import with_planes
-from trt_build.graphs.dynamic import Shapes, Size, check_range, input_shapes, with_free_sizes
+from trt_build.graphs.dynamic import Shapes, check_range, input_shapes, with_free_sizes
 from trt_build.graphs.precision import to_half
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError
+from vs_interp.size import Size
 
 from .build_log import BuildLog
 from .engine import Engine

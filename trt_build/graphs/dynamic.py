@@ -11,9 +11,7 @@ from trt_build.graphs.colour.planes import with_planes
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError
-
-Size = tuple[int, int]
-"""Width and height in pixels."""
+from vs_interp.size import Size
 
 Shapes = dict[str, tuple[int, ...]]
 """Name of an input → its shape."""
@@ -45,7 +43,7 @@ def input_shapes(model: ModelFile, profile: Profile) -> Shapes:
 def check_range(model: ModelFile, profile: Profile, limits: tuple[Size, Size]) -> None:
     """Raise :class:`ArgumentError` where the smallest, the profile's or the largest size cannot be had."""
     spec = model.spec
-    sizes = {"smallest": limits[0], "usual": (profile.width, profile.height), "largest": limits[1]}
+    sizes = {"smallest": limits[0], "usual": Size(profile.width, profile.height), "largest": limits[1]}
     for name, (width, height) in sizes.items():
         if (spec.padded(width), spec.padded(height)) != (width, height):
             raise ArgumentError(

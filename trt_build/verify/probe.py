@@ -14,13 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trt_build.profile import PlaneFormat, Profile
+from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec
 
 Pixels = NDArray[np.float32]
 """Channels × height × width, in [0, 1]."""
-
-Size = tuple[int, int]
-"""Height and width."""
 
 COLUMNS, ROWS = 4, 2
 SMALL_MOTION, LARGE_MOTION = 1.5, 24
@@ -49,7 +47,7 @@ def probe(spec: NetworkSpec, width: int, height: int) -> Probe:
     for index, (content, make) in enumerate(CONTENTS.items()):
         row, column = divmod(index, COLUMNS)
         tile = slice(rows[row], rows[row + 1]), slice(columns[column], columns[column + 1])
-        size = tile[0].stop - tile[0].start, tile[1].stop - tile[1].start
+        size = Size(tile[1].stop - tile[1].start, tile[0].stop - tile[0].start)
         for number, frame in enumerate(frames):
             picture = make(number, size, film)
             frame[:, *tile] = picture if channels == 3 else picture.mean(0, keepdims=True)
@@ -68,7 +66,7 @@ def _film(count: int) -> list[Pixels]:
 
 def _fitted(picture: Pixels, size: Size) -> Pixels:
     """Return the picture's centre, mirrored beyond its edges where it is too small."""
-    for axis, wanted in ((1, size[0]), (2, size[1])):
+    for axis, wanted in ((1, size.height), (2, size.width)):
         have = picture.shape[axis]
         if have > wanted:
             picture = np.take(picture, range((have - wanted) // 2, (have - wanted) // 2 + wanted), axis)
@@ -87,7 +85,7 @@ def _grainy(picture: Pixels, seed: int) -> Pixels:
 
 def _texture(size: Size, shift: float) -> Pixels:
     """Return waves of several lengths and directions, moved to the right and a third as much down."""
-    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    y, x = np.mgrid[: size.height, : size.width].astype(np.float32)
     x, y = x - shift, y - shift / 3
     waves = [np.sin(x / 7 + y / 11), np.sin(x / 23 - y / 5), np.sin(x / 3.1) * np.sin(y / 4.3)]
     return (0.5 + 0.16 * np.stack([waves[k] + waves[k - 1] + waves[k - 2] * 0.7 for k in range(3)])).astype(np.float32)
@@ -100,8 +98,8 @@ CONTENTS: dict[str, Callable[[int, Size, Sequence[Pixels]], Pixels]] = {
     "film, grain": lambda number, size, film: _grainy(_fitted(film[number], size), number),
     "texture, small motion": lambda number, size, film: _texture(size, number * SMALL_MOTION),
     "texture, large motion": lambda number, size, film: _texture(size, number * LARGE_MOTION),
-    "black": lambda number, size, film: np.zeros((3, *size), np.float32),
-    "white": lambda number, size, film: np.ones((3, *size), np.float32),
+    "black": lambda number, size, film: np.zeros((3, *size.shape), np.float32),
+    "white": lambda number, size, film: np.ones((3, *size.shape), np.float32),
 }
 """Content → the window's frame of a number, 3 × height × width."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vs_interp.errors import ArgumentError
+from vs_interp.size import Size
 
 from .formats import PictureSize
 from .options import BackendName
@@ -77,7 +78,7 @@ class Report:
 @click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="How long each loop runs.")
 @click.option("--json", "path", metavar="FILE", type=click.Path(path_type=Path), help="Write the figures there too.")
 def command(
-    *, model: str | None, size: tuple[int, int], factor: int, backend: Backend | None, seconds: float, path: Path | None
+    *, model: str | None, size: Size, factor: int, backend: Backend | None, seconds: float, path: Path | None
 ) -> None:
     """Measure how fast MODEL makes frames of a YUV 4:2:0 8-bit clip: a file or a name, by default the bundled one.
 
@@ -95,7 +96,7 @@ def command(
         path.write_text(json.dumps(asdict(report), indent=2) + "\n")
 
 
-def measure(model: str | None, size: tuple[int, int], factor: int, backend: Backend | None, seconds: float) -> Report:
+def measure(model: str | None, size: Size, factor: int, backend: Backend | None, seconds: float) -> Report:
     """Run both loops, one after the other.
 
     Raises :class:`ArgumentError` for a model that no interpolation filter serves, and what the backend raises.
@@ -124,7 +125,7 @@ def measure(model: str | None, size: tuple[int, int], factor: int, backend: Back
         model=path.name,
         backend=str(runtime),
         machine=machine(runtime),
-        size=f"{size[0]}x{size[1]}",
+        size=str(size),
         factor=factor,
         streams=streams,
         bare_fps=bare.fps,
@@ -152,12 +153,12 @@ def _feed_bare(
     return feed(sessions, file.spec.window.offsets, profile, factor, seconds), len(sessions), held
 
 
-def _profile(size: tuple[int, int], runtime: Backend) -> Profile:
+def _profile(size: Size, runtime: Backend) -> Profile:
     """Return what sessions take of a YUV 4:2:0 8-bit clip."""
     from trt_build.profile import RGBS, PlaneFormat, Profile
 
     native = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1), full_range=False)
-    return Profile(width=size[0], height=size[1], planes=native if runtime.native_planes else RGBS)
+    return Profile(width=size.width, height=size.height, planes=native if runtime.native_planes else RGBS)
 
 
 def _moved(profile: Profile, factor: int) -> int:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from trt_build.engines.engine import Engine
     from trt_build.engines.runtimes import Runtime
     from trt_build.engines.targets import Target
-    from trt_build.graphs.dynamic import Size
     from trt_build.model_file import ModelFile
     from trt_build.profile import Matrix, Profile, Siting
+    from vs_interp.size import Size
 
 SIZE = PictureSize()
 

@@ -171,15 +171,10 @@ def _describe(footage: Footage) -> dict[str, Any]:
         "sequences": len(footage.lengths),
         "frames": sum(footage.lengths),
         "lengths": str(longest) if shortest == longest else f"{shortest} to {longest}",
-        "size": _size(footage),
-        "small": _size(footage.small) if footage.small else None,
+        "size": str(footage.frame_size(0)),
+        "small": str(footage.small.frame_size(0)) if footage.small else None,
         "windows": {gap: windows(gap) for gap in GAPS},
     }
-
-
-def _size(footage: Footage) -> str:
-    height, width = footage.size(0)
-    return f"{width}x{height}"
 
 
 def _sequences(count: int) -> str:

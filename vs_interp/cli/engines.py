@@ -189,6 +189,7 @@ def _measure(entry: Entry, model: str) -> Mapping[str, float]:
     from trt_build.model_file import ModelFile
     from trt_build.profile import PlaneFormat, Profile
     from trt_build.verify.on_gpu import verify_engine
+    from vs_interp.size import Size
     from vs_interp.weights.catalogue import resolve
 
     file, key = ModelFile.load(resolve(model, network=entry.key["network"])), entry.key
@@ -200,6 +201,6 @@ def _measure(entry: Entry, model: str) -> Mapping[str, float]:
     profile = Profile(**values, planes=PlaneFormat(**planes))
     engine = Engine.from_bytes(entry.path.read_bytes())
     limits = key["options"]["dynamic"]
-    dynamic = None if limits is None else (tuple(limits[0]), tuple(limits[1]))
+    dynamic = None if limits is None else (Size(*limits[0]), Size(*limits[1]))
     options = BuildOptions(runtime=check_runtime(key["runtime"]), dynamic=dynamic)
     return verify_engine(engine, options, file, profile, CudaDevice(0))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vs_interp.errors import ArgumentError
+from vs_interp.size import Size
 
 if TYPE_CHECKING:
     from trt_build.profile import Matrix, PlaneFormat, Siting
@@ -17,7 +18,7 @@ _SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
 _EXAMPLES = "such as YUV420P8, YUV422P10, YUV444PS, GRAY16, RGB24, RGB48 or RGBS"
 
 
-class PictureSize(click.ParamType[tuple[int, int]]):
+class PictureSize(click.ParamType[Size]):
     """1920x1080: width and height, multiples of ``multiple_of``."""
 
     name = "size"
@@ -25,10 +26,8 @@ class PictureSize(click.ParamType[tuple[int, int]]):
     def __init__(self, multiple_of: int = 1) -> None:
         self.multiple_of = multiple_of
 
-    def convert(
-        self, value: str | tuple[int, int], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        if isinstance(value, tuple):
+    def convert(self, value: str | Size, param: click.Parameter | None, ctx: click.Context | None) -> Size:
+        if isinstance(value, Size):
             return value
         found = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", value)
         if not found:
@@ -38,12 +37,12 @@ class PictureSize(click.ParamType[tuple[int, int]]):
             self.fail(f"{value} is too small: width and height must be at least {SMALLEST}", param, ctx)
         if width % self.multiple_of or height % self.multiple_of:
             self.fail(f"{value} does not suit: give multiples of {self.multiple_of} such as 1920x1080", param, ctx)
-        return width, height
+        return Size(width, height)
 
 
 def parse_format(
     name: str,
-    size: tuple[int, int],
+    size: Size,
     *,
     matrix: Matrix | None = None,
     full_range: bool | None = None,
@@ -69,7 +68,7 @@ def parse_format(
         )
     if rgb:
         return PlaneFormat(family="rgb", bits=bits, floating=floating, full_range=full_range is not False)
-    small = size[0] <= 1024 and size[1] <= 576
+    small = size.width <= 1024 and size.height <= 576
     return PlaneFormat(
         family="gray" if gray else "yuv",
         bits=bits,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vs_interp.size import Size
+
 if TYPE_CHECKING:
     import vapoursynth as vs
 
@@ -93,7 +95,7 @@ def noise(profile: Profile) -> list[Picture]:
     ]
 
 
-def endless_clip(size: tuple[int, int]) -> vs.VideoNode:
+def endless_clip(size: Size) -> vs.VideoNode:
     """Return a clip of noise, YUV 4:2:0 in 8 bits, whose frames lie in memory."""
     import vapoursynth as vs
 
@@ -101,10 +103,10 @@ def endless_clip(size: tuple[int, int]) -> vs.VideoNode:
 
     form = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1))
     blank = vs.core.std.BlankClip(
-        width=size[0], height=size[1], format=vs.YUV420P8, length=ENDLESS, fpsnum=24, fpsden=1, keep=True
+        width=size.width, height=size.height, format=vs.YUV420P8, length=ENDLESS, fpsnum=24, fpsden=1, keep=True
     )
     frames = []
-    for picture in noise(Profile(width=size[0], height=size[1], planes=form)):
+    for picture in noise(Profile(width=size.width, height=size.height, planes=form)):
         frame = blank.get_frame(0).copy()
         for plane, values in enumerate(picture):
             np.asarray(frame[plane])[...] = values

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vs_interp.errors import DatasetError
+from vs_interp.size import Size
 
 Frames = NDArray[np.uint8]
 """N×H×W×3 RGB frames."""
@@ -37,8 +38,8 @@ class Footage(ABC):
         """Return what the data set calls a sequence."""
 
     @abstractmethod
-    def size(self, sequence: int) -> tuple[int, int]:
-        """Return the height and width of a sequence's frames.  Raises :class:`DatasetError`."""
+    def frame_size(self, sequence: int) -> Size:
+        """Return the size of a sequence's frames.  Raises :class:`DatasetError`."""
 
     def differences(self, sequence: int) -> NDArray[np.float64] | None:
         """Return the mean absolute differences (0–255) of each frame to the next, or ``None`` where unknown."""
@@ -55,7 +56,7 @@ class Footage(ABC):
             raise DatasetError(
                 f"{self.name(sequence)} has the frames 0 to {length - 1}, and {list(numbers)} were asked"
             )
-        height, width = self.size(sequence)
+        width, height = self.frame_size(sequence)
         top, left, rows, columns = box = box or (0, 0, height, width)
         if min(top, left) < 0 or min(rows, columns) < 1 or top + rows > height or left + columns > width:
             raise DatasetError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from vs_interp.errors import DatasetError
+from vs_interp.size import Size
 
 from .footage import Box, Footage, Frames
 
@@ -34,12 +35,12 @@ class Pictures(Footage):
     def __init__(self, root: Path, clips: Sequence[Clip], small: Footage | None = None) -> None:
         self.root, self.clips, self.small = root, tuple(clips), small
         self.lengths = tuple(len(clip.files) for clip in self.clips)
-        self._sizes: dict[int, tuple[int, int]] = {}
+        self._sizes: dict[int, Size] = {}
 
     def name(self, sequence: int) -> str:
         return self.clips[sequence].name
 
-    def size(self, sequence: int) -> tuple[int, int]:
+    def frame_size(self, sequence: int) -> Size:
         if sequence not in self._sizes:
             self._sizes[sequence] = _size(self.path(sequence, 0))
         return self._sizes[sequence]
@@ -54,11 +55,11 @@ class Pictures(Footage):
         frames = np.empty((len(numbers), rows, columns, 3), np.uint8)
         for frame, number in zip(frames, numbers, strict=True):
             picture = read_picture(self.path(sequence, number))
-            if picture.shape[:2] != self.size(sequence):
-                height, width = self.size(sequence)
+            size, first = Size.of(picture.shape), self.frame_size(sequence)
+            if size != first:
                 raise DatasetError(
-                    f"{self.path(sequence, number)} is {picture.shape[1]}x{picture.shape[0]}, and the first frame "
-                    f"of its sequence {width}x{height}: they must be of one size"
+                    f"{self.path(sequence, number)} is {size}, and the first frame of its sequence {first}: "
+                    "they must be of one size"
                 )
             frame[:] = picture[top : top + rows, left : left + columns]
         return frames
@@ -70,9 +71,9 @@ def read_picture(path: Path) -> Frames:
         return np.asarray(image.convert("RGB"))
 
 
-def _size(path: Path) -> tuple[int, int]:
+def _size(path: Path) -> Size:
     with _opened(path) as image:
-        return image.height, image.width
+        return Size(image.width, image.height)
 
 
 @contextmanager

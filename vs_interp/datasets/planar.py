@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vs_interp.size import Size
+
 from .footage import Box, Footage, Frames
 
 Planes = NDArray[np.uint8]
@@ -53,9 +55,9 @@ class PlanarFootage(Footage):
     def name(self, sequence: int) -> str:
         return self.sequences[sequence].name
 
-    def size(self, sequence: int) -> tuple[int, int]:
+    def frame_size(self, sequence: int) -> Size:
         frame_format = self.sequences[sequence].frame_format
-        return frame_format.height, frame_format.width
+        return Size(frame_format.width, frame_format.height)
 
     def differences(self, sequence: int) -> NDArray[np.float64]:
         return self.sequences[sequence].differences

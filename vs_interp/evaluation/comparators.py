@@ -13,6 +13,7 @@ import numpy as np
 
 from vs_interp.errors import DatasetError, EncoderError, VsInterpError
 from vs_interp.films.ffmpeg import find_ffmpeg, has_filter, last_words
+from vs_interp.size import Size
 
 from .compare import Method, Stretch
 from .material import Picture, resized
@@ -98,7 +99,7 @@ def minterpolate(stretch: Stretch) -> Generator[list[Picture], None, None]:
     once more, which it needs to make the frames before it.
     """
     factor = math.lcm(*(time.denominator for times in stretch.times for time in times))
-    height, width = stretch.size
+    width, height = stretch.size
     raw = ["-f", "rawvideo", "-pix_fmt", "yuvj444p"]
     how = f"minterpolate=fps={30 * factor}:mi_mode=mci:mc_mode=aobmc:me_mode=bidir:vsbmc=1:scd=none"
     command = [
@@ -174,8 +175,8 @@ def _reason(errors: IO[bytes]) -> str:
 def _enlarged(kernel: str) -> Method:
     def enlarge(stretch: Stretch) -> Generator[list[Picture], None, None]:
         for place, window in zip(stretch.places, stretch.windows, strict=True):
-            size = stretch.material.truth(stretch.sequence, window.truths[0]).shape
-            yield [resized(stretch.picture(place), (size[0], size[1]), kernel)]
+            truth = stretch.material.truth(stretch.sequence, window.truths[0])
+            yield [resized(stretch.picture(place), Size.of(truth.shape), kernel)]
 
     return enlarge
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from vs_interp.datasets.windows import Window
 from vs_interp.errors import DatasetError
+from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec
 
 from .material import Material, Picture
@@ -45,10 +46,9 @@ class Stretch:
         return self.material.input(self.sequence, self.frames[place])
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the inputs."""
-        height, width = self.picture(0).shape[:2]
-        return height, width
+    def size(self) -> Size:
+        """That of the inputs."""
+        return Size.of(self.picture(0).shape)
 
 
 Method = Callable[[Stretch], Generator[list[Picture], None, None]]

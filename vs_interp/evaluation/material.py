@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vs_interp.datasets.footage import Footage
 from vs_interp.errors import ArgumentError
+from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec
 
 Picture = NDArray[np.uint8]
@@ -61,7 +62,7 @@ class Material:
         frame: Picture = self.footage.frames(sequence, [number])[0]
         if self.height is not None and frame.shape[0] > self.height:
             width = round(frame.shape[1] * self.height / frame.shape[0] / 2) * 2
-            frame = resized(frame, (self.height, width))
+            frame = resized(frame, Size(width, self.height))
         height, width = (length // self.scale * self.scale for length in frame.shape[:2])
         return self._coloured(frame[:height, :width])
 
@@ -69,7 +70,7 @@ class Material:
         if self.footage.small is not None:
             return self._coloured(self.footage.small.frames(sequence, [number])[0])
         large = self.truth(sequence, number)
-        return resized(large, (large.shape[0] // self.scale, large.shape[1] // self.scale))
+        return resized(large, Size(large.shape[1] // self.scale, large.shape[0] // self.scale))
 
     def _coloured(self, frame: Picture) -> Picture:
         if not self.grey:
@@ -82,20 +83,20 @@ def _check_scale(footage: Footage, spec: NetworkSpec) -> None:
     """Raise :class:`ArgumentError` where the data set's own small frames are not those that the model enlarges."""
     if footage.small is None or spec.output.scale == 1:
         return
-    (height, width), (lines, columns) = footage.size(0), footage.small.size(0)
-    if (lines * spec.output.scale, columns * spec.output.scale) != (height, width):
+    large, small = footage.frame_size(0), footage.small.frame_size(0)
+    if (small.width * spec.output.scale, small.height * spec.output.scale) != large:
         raise ArgumentError(
-            f"the data set's small frames are {columns}x{lines} and the others {width}x{height}, and {spec.name} "
+            f"the data set's small frames are {small} and the others {large}, and {spec.name} "
             f"enlarges {spec.output.scale} times: name a model that fits"
         )
 
 
-def resized(picture: Picture, size: tuple[int, int], kernel: str = "BICUBIC") -> Picture:
-    """Return a picture at another height and width by one of Pillow's kernels, antialiased where it shrinks."""
+def resized(picture: Picture, size: Size, kernel: str = "BICUBIC") -> Picture:
+    """Return a picture at another size by one of Pillow's kernels, antialiased where it shrinks."""
     from PIL import Image
 
     planes = [picture] if picture.ndim == 2 else list(np.moveaxis(picture, 2, 0))
     how = Image.Resampling[kernel]
-    made = [np.asarray(Image.fromarray(plane.astype(np.float32)).resize(size[::-1], how)) for plane in planes]
+    made = [np.asarray(Image.fromarray(plane.astype(np.float32)).resize(size, how)) for plane in planes]
     whole = made[0] if picture.ndim == 2 else np.stack(made, 2)
     return np.round(whole.clip(0, 255)).astype(np.uint8)

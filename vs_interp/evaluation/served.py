@@ -15,6 +15,7 @@ from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, RGBS, Profile
 from trt_build.verify.verify import verify_session
 from vs_interp.errors import BackendError
+from vs_interp.size import Size
 
 from .compare import Stretch
 from .material import Picture
@@ -27,7 +28,7 @@ class Served:
 
     def __init__(self, model: ModelFile, backend: Backend) -> None:
         self._model, self._backend = model, backend
-        self._size = (0, 0)
+        self._size = Size(0, 0)
         self._sessions: Sequence[Session] = ()
         self._stretches = itertools.count()
 
@@ -47,11 +48,11 @@ class Served:
             while pending:
                 yield pending.popleft().result()
 
-    def _open(self, size: tuple[int, int]) -> None:
+    def _open(self, size: Size) -> None:
         if size != self._size:
             self._sessions = ()
             planes = GRAYS if self._model.spec.window.channels == 1 else RGBS
-            profile = Profile(width=size[1], height=size[0], planes=planes)
+            profile = Profile(width=size.width, height=size.height, planes=planes)
             self._sessions = self._backend.open(self._model, profile, verify_session)
             self._size = size
 
@@ -59,8 +60,8 @@ class Served:
         self, session: Session, window: Sequence[Planes], keys: Sequence[int], times: Sequence[float]
     ) -> list[Picture]:
         output = self._model.spec.output
-        size = self._size[0] * output.scale, self._size[1] * output.scale
-        made = np.empty((len(times), output.channels, *size), np.float32)
+        lines, columns = self._size.height * output.scale, self._size.width * output.scale
+        made = np.empty((len(times), output.channels, lines, columns), np.float32)
         session.run(window, keys, times, [list(picture) for picture in made])
         if not np.isfinite(made).all():
             raise BackendError(f"{self._model.spec.name} made values that are not finite: try another backend")

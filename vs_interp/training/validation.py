@@ -57,10 +57,10 @@ class Judge:
         spec, footage = self.network.spec, self.footage
         scale = spec.output.scale
         unit = spec.multiple_of * scale
-        height, width = (length // unit * unit for length in footage.size(window.sequence))
+        shape = footage.frame_size(window.sequence).shape
+        height, width = (length // unit * unit for length in shape)
         top, left = (
-            (length - wanted) // 2 // scale * scale
-            for length, wanted in zip(footage.size(window.sequence), (height, width), strict=True)
+            (length - wanted) // 2 // scale * scale for length, wanted in zip(shape, (height, width), strict=True)
         )
         frames = footage.frames(window.sequence, (*window.inputs, *window.truths), (top, left, height, width))
         small = None

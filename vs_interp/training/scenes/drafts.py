@@ -128,19 +128,18 @@ class Drafts(Dataset[list[tuple[int, Draft]]]):
     def _crop(self, reel: Reel, random: np.random.Generator) -> tuple[NDArray[np.uint8], Any, int, float]:
         """Return a random crop: the frames of a window and its truth, the small window, how many times to shrink."""
         window, footage = reel.window(random), reel.footage
-        size, (width, height) = footage.size(window.sequence), self.data.crop
-        fitting = {
-            n: share for n, share in reel.source.shrinks.items() if n * height <= size[0] and n * width <= size[1]
-        }
+        size, (width, height) = footage.frame_size(window.sequence), self.data.crop
+        room = min(size.height // height, size.width // width)
+        fitting = {shrink: share for shrink, share in reel.source.shrinks.items() if shrink <= room}
         if not fitting:
             raise DatasetError(
-                f"{footage.name(window.sequence)} is {size[1]}x{size[0]}, smaller than the crop {width}x{height}: "
+                f"{footage.name(window.sequence)} is {size}, smaller than the crop {width}x{height}: "
                 "make data.crop smaller"
             )
         shrink, scale = _choice(random, fitting), self.spec.output.scale if footage.small else 1
         top, left = (
             int(random.integers(0, (length - shrink * wanted) // scale + 1)) * scale
-            for length, wanted in ((size[0], height), (size[1], width))
+            for length, wanted in ((size.height, height), (size.width, width))
         )
         numbers = (*window.inputs, *window.truths)
         frames = footage.frames(window.sequence, numbers, (top, left, shrink * height, shrink * width))
