@@ -7,8 +7,9 @@ from typing import Literal
 
 import vapoursynth as vs
 
-from trt_build.profile import Matrix, PlaneFormat, Siting
+from trt_build.profile import PlaneFormat, Siting
 from vs_interp.errors import ArgumentError
+from vs_interp.matrices import Matrix
 
 core = vs.core
 

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from onnx.utils import Extractor
 
 from vs_interp.errors import ModelFileError
+from vs_interp.files import write_whole
 from vs_interp.spec import NetworkSpec
 
 SPEC_KEY = "vs-interp"
@@ -87,17 +88,10 @@ def with_spec(graph: onnx.ModelProto, spec: NetworkSpec) -> onnx.ModelProto:
 
 def write(graph: onnx.ModelProto, path: Path) -> None:
     """Write the graph under its final name only once it is whole."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with unfinished.open("wb") as file:
-            file.write(graph.SerializeToString(deterministic=True))
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        write_whole(path, graph.SerializeToString(deterministic=True))
     except OSError as error:
         raise ModelFileError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _without_unused(graph: onnx.ModelProto) -> onnx.ModelProto:

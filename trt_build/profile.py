@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from vs_interp.matrices import Matrix
+
 Family = Literal["rgb", "yuv", "gray"]
-Matrix = Literal["601", "709", "2020"]
 Siting = Literal["left", "center", "top_left"]
 
 

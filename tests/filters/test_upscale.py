@@ -23,7 +23,7 @@ from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, PlaneFormat, Profile
 from vs_interp.datasets.readers import open_footage
 from vs_interp.evaluation.material import resized
-from vs_interp.evaluation.metrics import psnr
+from vs_interp.metrics import psnr
 from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec, Output, Window
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path, 2)
     state = State({"weight": torch.ones(3)}, {"step": 1})
     checkpoints.write(1, state, state.tensors, {"network": "fsrcnn"})
-    (tmp_path / ".step-00000002.safetensors.partial").symlink_to("/dev/full")
+    (tmp_path / f".step-00000002.safetensors.{os.getpid()}.partial").symlink_to("/dev/full")
     with pytest.raises(CheckpointError, match="No space left on device"):
         checkpoints.write(2, state, state.tensors, {"network": "fsrcnn"})
     last = checkpoints.read_last()

@@ -15,6 +15,7 @@ from trt_build.graphs.precision import to_half
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import BackendError
+from vs_interp.metrics import decibels
 
 from .emulation import emulate_half
 from .first_wrong import first_wrong
@@ -147,7 +148,7 @@ def _decibels(error: float) -> float:
     """Return the PSNR for a mean square error relative to the peak; 0 where pictures are not finite."""
     if not np.isfinite(error):
         return 0.0
-    return EQUAL if error == 0 else round(float(min(EQUAL, -10 * np.log10(error))), 2)
+    return round(min(EQUAL, decibels(error)), 2)
 
 
 def _scaled(part: slice, length: int, whole: int) -> slice:

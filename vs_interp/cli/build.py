@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from trt_build.engines.runtimes import Runtime
     from trt_build.engines.targets import Target
     from trt_build.model_file import ModelFile
-    from trt_build.profile import Matrix, Profile, Siting
+    from trt_build.profile import Profile, Siting
+    from vs_interp.matrices import Matrix
     from vs_interp.size import Size
 
 SIZE = PictureSize()

@@ -11,7 +11,8 @@ from vs_interp.errors import ArgumentError
 from vs_interp.size import Size
 
 if TYPE_CHECKING:
-    from trt_build.profile import Matrix, PlaneFormat, Siting
+    from trt_build.profile import PlaneFormat, Siting
+    from vs_interp.matrices import Matrix
 
 SMALLEST = 16
 _SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vs_interp.matrices import RED_AND_BLUE, Matrix
 from vs_interp.size import Size
 
 from .footage import Box, Footage, Frames
@@ -18,13 +19,13 @@ from .footage import Box, Footage, Frames
 Planes = NDArray[np.uint8]
 """Frames × bytes: a frame is its luma, then Cb, then Cr, line by line without gaps."""
 
-WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
-"""Kr and Kb of the matrices (ITU-T H.273, table 4)."""
+MATRICES: dict[str, Matrix] = {"bt601": "601", "bt709": "709", "bt2020": "2020"}
+"""The matrices by the names that an index has of them."""
 
 
 @dataclass(frozen=True)
 class FrameFormat:
-    """What the bytes of a frame are: even height and width, a matrix of :data:`WEIGHTS`, full or limited range."""
+    """What the bytes of a frame are: even height and width, a matrix of :data:`MATRICES`, full or limited range."""
 
     height: int
     width: int
@@ -104,7 +105,7 @@ def _factors(frame_format: FrameFormat) -> tuple[np.uint16, NDArray[np.float32],
     These are ITU-T H.273's; the matrix is applied to chroma before that is enlarged, so that sixteen bits suffice
     for the sums at every pixel.
     """
-    red, blue = WEIGHTS[frame_format.matrix]
+    red, blue = RED_AND_BLUE[MATRICES[frame_format.matrix]]
     green = 1 - red - blue
     gain, black, chroma = (1.0, 0, 1.0) if frame_format.full else (255 / 219, 16, 255 / 224)
     to_red, to_blue = 2 * (1 - red) * chroma, 2 * (1 - blue) * chroma

@@ -13,6 +13,7 @@ import numpy as np
 
 from vs_interp.errors import DatasetError, EncoderError, VsInterpError
 from vs_interp.films.ffmpeg import find_ffmpeg, has_filter, last_words
+from vs_interp.matrices import BT601
 from vs_interp.size import Size
 
 from .compare import Method, Stretch
@@ -21,9 +22,8 @@ from .material import Picture, resized
 if TYPE_CHECKING:
     import vapoursynth as vs
 
-FULL_MATRIX = np.array(
-    ((0.299, 0.587, 0.114), (-0.299 / 1.772, -0.587 / 1.772, 0.5), (0.5, -0.587 / 1.402, -0.114 / 1.402))
-)
+_RED, _GREEN, _BLUE = BT601
+FULL_MATRIX = np.array((BT601, (-_RED / 1.772, -_GREEN / 1.772, 0.5), (0.5, -_GREEN / 1.402, -_BLUE / 1.402)))
 """RGB to Y, Cb, Cr of BT.601, in the full range."""
 
 

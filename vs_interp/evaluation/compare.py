@@ -12,11 +12,11 @@ from fractions import Fraction
 
 from vs_interp.datasets.windows import Window
 from vs_interp.errors import DatasetError
+from vs_interp.metrics import interpolation_error, luma, psnr, ssim
 from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec
 
 from .material import Material, Picture
-from .metrics import interpolation_error, luma, psnr, ssim
 
 EQUAL = 100.0
 """Decibels that stand for pictures that are equal, so that there is a mean."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vs_interp.datasets.footage import Footage
 from vs_interp.errors import ArgumentError
+from vs_interp.matrices import BT601
 from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec
 
@@ -75,7 +76,7 @@ class Material:
     def _coloured(self, frame: Picture) -> Picture:
         if not self.grey:
             return frame
-        grey: Picture = np.round(frame @ np.array((0.299, 0.587, 0.114))).astype(np.uint8)
+        grey: Picture = np.round(frame @ np.array(BT601)).astype(np.uint8)
         return grey
 
 

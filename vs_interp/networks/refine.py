@@ -17,13 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vs_interp.matrices import BT601
 from vs_interp.spec import NetworkSpec, Output, Window
 
 from .base import Network
 from .fsrcnn import Fsrcnn, FsrcnnConfig
-
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in BT.601 luma, which FSRCNN enlarges."""
 
 PASSES = 2
 """How often every residual stack is applied."""
@@ -172,7 +170,7 @@ class TwoStep(Network):
         self.config: FsrcnnConfig = config or FsrcnnConfig()
         self.enlarger = Fsrcnn(self.config)
         self.refiner = self.Refiner()
-        self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("luma", torch.tensor(BT601).view(1, 3, 1, 1), persistent=False)
         self.luma: Tensor
 
     @property

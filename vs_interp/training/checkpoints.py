@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from vs_interp.errors import CheckpointError
+from vs_interp.files import write_whole
 
 WEIGHTS, STATE, BEST = ".safetensors", ".state", "best.safetensors"
 
@@ -82,20 +82,13 @@ class Checkpoints:
         return None
 
     def _save(self, path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-        unfinished = path.with_name(f".{path.name}.partial")
         metadata = {name: value if isinstance(value, str) else json.dumps(value) for name, value in about.items()}
         try:
-            with unfinished.open("wb") as file:
-                file.write(save({name: t.detach().contiguous().cpu() for name, t in tensors.items()}, metadata))
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
+            write_whole(path, save({name: t.detach().contiguous().cpu() for name, t in tensors.items()}, metadata))
         except OSError as error:
             raise CheckpointError(
                 f"{path} cannot be written ({error.strerror}): make room and resume; earlier checkpoints are whole"
             ) from error
-        finally:
-            unfinished.unlink(missing_ok=True)
 
 
 def optimiser_state(optimiser: torch.optim.Optimizer) -> State:

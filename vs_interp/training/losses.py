@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vs_interp.matrices import BT601
+
 PictureLoss = Callable[[Tensor, Tensor], Tensor]
 """Made picture and truth in, a scalar out."""
 
@@ -96,7 +98,7 @@ def _gaussian_band(length: int, device: torch.device) -> Tensor:
 def _signs(pictures: Tensor) -> Tensor:
     """Return the soft signs of each pixel's 49 comparisons: B×49×(H−6)×(W−6)."""
     if pictures.shape[1] == 3:
-        pictures = (pictures * pictures.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        pictures = (pictures * pictures.new_tensor(BT601).view(1, 3, 1, 1)).sum(1, keepdim=True)
     grey = 255 * pictures
     height, width = grey.shape[2] - 6, grey.shape[3] - 6
     around = functional.unfold(grey, 7).view(len(grey), 49, height, width)

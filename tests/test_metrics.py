@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from vs_interp.errors import ArgumentError
-from vs_interp.evaluation.metrics import interpolation_error, luma, mse, psnr, ssim
+from vs_interp.metrics import interpolation_error, luma, mse, psnr, ssim
 
 METRICS = (mse, psnr, ssim, interpolation_error)
 

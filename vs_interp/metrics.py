@@ -12,7 +12,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from vs_interp.errors import ArgumentError
+from .errors import ArgumentError
+from .matrices import BT601
 
 Picture = NDArray[Any]
 Plane = NDArray[np.float64]
@@ -22,7 +23,6 @@ SMALLEST = 11
 
 _SIGMA = 1.5
 _K1, _K2 = 0.01, 0.03
-_RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
 
 
 def mse(made: Picture, truth: Picture) -> float:
@@ -32,8 +32,12 @@ def mse(made: Picture, truth: Picture) -> float:
 
 def psnr(made: Picture, truth: Picture) -> float:
     """Return the peak signal-to-noise ratio in decibels, peak 255; infinite for equal pictures."""
-    error = mse(made, truth)
-    return 10 * math.log10(255**2 / error) if error else math.inf
+    return decibels(mse(made, truth) / 255**2)
+
+
+def decibels(error: float) -> float:
+    """Return the PSNR of a mean squared difference relative to the squared peak; infinite for none."""
+    return -10 * math.log10(error) if error else math.inf
 
 
 def interpolation_error(made: Picture, truth: Picture) -> float:
@@ -68,7 +72,7 @@ def luma(picture: Picture) -> Plane:
     """
     values = _values(picture)
     if values.ndim == 3:
-        values = values @ np.array((_RED, _GREEN, _BLUE))
+        values = values @ np.array(BT601)
     scaled: Plane = (16 + 219 * values) / 255
     return scaled
 

@@ -1,0 +1,18 @@
+"""The matrices of video: how much red, green and blue weigh in luma."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Matrix = Literal["601", "709", "2020"]
+"""Rec. ITU-R BT.601, BT.709, or BT.2020 with non-constant luminance."""
+
+RED_AND_BLUE: dict[Matrix, tuple[float, float]] = {
+    "601": (0.299, 0.114),
+    "709": (0.2126, 0.0722),
+    "2020": (0.2627, 0.0593),
+}
+"""Kr and Kb (ITU-T H.273, table 4); green weighs what remains of 1."""
+
+BT601 = (0.299, 0.587, 0.114)
+"""Red, green and blue in BT.601 luma, which super-resolution is trained and scored on."""
