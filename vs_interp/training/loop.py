@@ -186,7 +186,9 @@ class Run:
         if self.trainer.processes.leads:
             self.checkpoints.write(self.trainer.step, self.trainer.state(), self.trainer.average, self.trainer.about())
             if self.unreadable:
-                (self.checkpoints.folder / "unreadable.txt").write_text("\n".join(sorted(self.unreadable)) + "\n")
+                (self.checkpoints.folder / "unreadable.txt").write_text(
+                    "\n".join(sorted(self.unreadable)) + "\n", encoding="utf-8"
+                )
 
 
 def _as_it_is[T](drawn: T) -> T:

@@ -200,7 +200,7 @@ class Recipe(Table):
     def read(cls, path: Path) -> Recipe:
         """Read a recipe.  Raises :class:`ArgumentError` that names the file and the key that is wrong."""
         try:
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
             values = tomllib.loads(text)
         except OSError as error:
             raise ArgumentError(f"the recipe {path} cannot be read ({error.strerror}): name a .toml file") from error
