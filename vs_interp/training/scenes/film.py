@@ -72,7 +72,7 @@ class Reel:
 
         ``crop`` is height and width; shrinks that need larger frames than there are, are left out.
         """
-        sizes = [footage.size(sequence) for sequence in range(min(len(footage.lengths), LOOKED_AT))]
+        sizes = [footage.frame_size(sequence).shape for sequence in range(min(len(footage.lengths), LOOKED_AT))]
         shrinks = {n: share for n, share in source.shrinks.items() if any(_fits(size, crop, n) for size in sizes)}
         if not shrinks:
             (height, width), name = sizes[0], footage.name(0)
@@ -99,7 +99,7 @@ class Reel:
         patterns = [roll.patterns[0] for roll in self.rolls]
         offsets = np.array([(*pattern.inputs, *pattern.truths) for pattern in patterns], np.int64)[found]
         times = np.array([float(pattern.time or 0) for pattern in patterns])[found]
-        sizes = np.array([self.footage.size(sequence) for sequence in sequences.tolist()], np.int64)
+        sizes = np.array([self.footage.frame_size(sequence).shape for sequence in sequences.tolist()], np.int64)
         scale = self.spec.output.scale if self.footage.small else 1
         room = np.maximum(sizes - shrink * np.array(self.crop), 0) // scale
         tops, lefts = (random.integers(0, room + 1) * scale).T
