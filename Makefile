@@ -1,4 +1,5 @@
 # make demo: interpolate the bundled clip.  make test: install everything and run all tests.
+# make gpu-kit: pack what benchmarks/gpu.py needs on a bare machine with a GPU and PyTorch, see tools/gpu_kit.py.
 # Needs Python 3.12 or newer; `make demo PYTHON=/path/to/python3.12` names one.
 
 PYTHON ?= $(shell for p in python3.12 python3.13 python3.14 python3 python; do \
@@ -6,7 +7,7 @@ PYTHON ?= $(shell for p in python3.12 python3.13 python3.14 python3 python; do \
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo test check clean
+.PHONY: demo test check gpu-kit clean
 
 demo: .venv/serve
 	$(BIN)/vs-interp demo --output demo-output
@@ -19,8 +20,11 @@ check: .venv/dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
+gpu-kit: .venv/dev
+	$(BIN)/python -m tools.gpu_kit
+
 clean:
-	rm -rf .venv demo-output build *.egg-info
+	rm -rf .gpu-kit .venv demo-output build *.egg-info
 
 .venv/serve: .venv/python pyproject.toml constraints.txt
 	$(INSTALL) .

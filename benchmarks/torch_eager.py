@@ -10,6 +10,7 @@ nothing but the network's multiplications, at the rate that it reaches in one la
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -48,24 +49,43 @@ def inputs_of(network: Network, size: tuple[int, int], device: torch.device, kin
 
 
 @torch.inference_mode()
-def measure(network: Network, size: tuple[int, int], device: torch.device, half: bool) -> dict[str, float]:
-    """Return frames a second in eager mode, operations a frame, the matrix rate, and the floor."""
+def measure(
+    network: Network, size: tuple[int, int], device: torch.device, half: bool, *, seconds: float = 3.0
+) -> dict[str, float]:
+    """Return frames a second in eager mode, operations a frame, the matrix rate, and the floor.
+
+    ``seconds`` is how long the network runs.
+    """
     kind = torch.float16 if half else torch.float32
     inputs = inputs_of(network, size, device, torch.float32)
-    with FlopCounterMode(display=False) as counter:
-        network(*inputs)
     with torch.autocast(device.type, torch.float16, enabled=half):
-        each = seconds_of(lambda: network(*inputs), device)
-    side = 8192 if device.type == "cuda" else 1024
-    matrix = torch.rand(side, side, device=device).to(kind)
-    rate = 2 * side**3 / seconds_of(lambda: matrix @ matrix, device)
-    pictures, operations = network.spec.pictures, counter.get_total_flops()
+        each = seconds_of(lambda: network(*inputs), device, seconds)
+    rate = matrix_rate(device, kind)
+    pictures, operations = network.spec.pictures, operations_of(network, size, device)
     return {
         "fps": pictures / each,
         "operations_per_frame": operations / pictures,
         "matrix_rate": rate,
         "floor_fps": pictures * rate / operations,
     }
+
+
+@functools.cache
+def matrix_rate(device: torch.device, kind: torch.dtype) -> float:
+    """Return the operations a second that the device reaches in one large matrix product."""
+    side = 8192 if device.type == "cuda" else 1024
+    matrix = torch.rand(side, side, device=device).to(kind)
+    return 2 * side**3 / seconds_of(lambda: matrix @ matrix, device, 1.0)
+
+
+def operations_of(network: Network, size: tuple[int, int], device: torch.device) -> float:
+    """Return the multiplications and additions of one run, counted on a small picture: they grow with the pixels."""
+    small = inputs_of(network, (256, 256), device, torch.float32)
+    with FlopCounterMode(display=False) as counter:
+        network(*small)
+    spec = network.spec
+    counted = spec.padded(256) ** 2
+    return counter.get_total_flops() * spec.padded(size[0]) * spec.padded(size[1]) / counted
 
 
 def main() -> None:

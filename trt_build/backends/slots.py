@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +11,6 @@ import numpy as np
 
 from trt_build.profile import Profile
 from vs_interp.errors import BackendError
-from vs_interp.log import logger
 from vs_interp.spec import NetworkSpec
 
 from .base import Picture
@@ -21,10 +21,10 @@ from .frames import FrameStore, PictureLayout
 Streams = int | Literal["auto"]
 
 MOST_STREAMS = 3
-"""What ``"auto"`` gives at most: one that computes, and two whose copies and callbacks run meanwhile."""
+"""What ``"auto"`` gives at most: one that computes, one whose copies run meanwhile, a third where it costs little."""
 
-SHARE = 0.8
-"""How much of the free memory ``"auto"`` may take; the rest is for the display and for other programs."""
+SHARE = 0.5
+"""How much of the free memory a second stream may take by itself, and a third an eighth: other filters will follow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,7 @@ class Slot:
 def open_slots(device: Device, make: Callable[[], Executors], bindings: Bindings, streams: Streams) -> list[Slot]:
     """Return the slots of a device: as many as asked for, or as its memory and :data:`MOST_STREAMS` allow.
 
-    Where memory ends before, there are fewer, and a warning says so.  Raises
+    Where memory ends before, there are fewer, and one line on standard error says so.  Raises
     :class:`~vs_interp.errors.BackendError` where there is none for the first.
     """
     device.activate()
@@ -178,11 +178,13 @@ def open_slots(device: Device, make: Callable[[], Executors], bindings: Bindings
         try:
             slots.append(Slot(device, store, make(), bindings))
         except DeviceMemoryError:
-            logger.warning("GPU %d has memory for %d of %d streams", device.index, len(slots), wanted)
+            print(f"vs-interp: GPU {device.index} has memory for {len(slots)} of {wanted} streams", file=sys.stderr)
             break
     return slots
 
 
 def _affordable(used: int, free: int) -> int:
-    """Return how many slots fit, where one has used so many bytes and so many are free."""
-    return min(MOST_STREAMS, 1 + int(SHARE * free) // max(used, 1))
+    """Return how many slots to have, where one has used so many bytes and so many are free."""
+    if used > SHARE * free:
+        return 1
+    return MOST_STREAMS if used <= SHARE / 4 * (free - used) else 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -19,7 +20,6 @@ from trt_build.graphs.dynamic import input_shapes, served_size
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError, BackendError
-from vs_interp.log import logger
 from vs_interp.size import Size
 
 from .base import Backend, Check, Session
@@ -36,8 +36,8 @@ class EngineBackend(Backend):
     device, devices
         Number of the GPU, as CUDA counts them; or several, among which windows are dealt in turn.
     streams
-        Windows worked on at the same time on each GPU.  ``"auto"`` takes three, or as many as its memory has room for;
-        a number is lowered, with a line that says so, where memory ends before.
+        Windows worked on at the same time on each GPU.  ``"auto"`` takes two, a third where it costs little memory, and
+        one where there is little; a number is lowered, with a line that says so, where memory ends before.
     optimization
         0 (quick to build) to 5 (slow to build, perhaps faster to run).
     workspace
@@ -113,7 +113,7 @@ class EngineBackend(Backend):
         try:
             return self._serve(device, model, built, profile, check)
         except PlanError as error:
-            logger.warning("the engine is built again: %s", error)
+            print(f"vs-interp: the engine is built again: {error}", file=sys.stderr)
         here, cache = current_gpu(number), EngineCache()
         entry = cache.find(engine_key(model, built, options, here.target, here))
         if entry is not None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
-
-from vs_interp.log import logger
 
 Progress = Callable[[str, float], None]
 """Called with the name of what is built and how much of it is done: never falling, 1 only once it is built."""
@@ -23,8 +20,8 @@ def silent(name: str, done: float) -> None:
 
 @contextlib.contextmanager
 def bar() -> Iterator[Progress]:
-    """Show a bar on a terminal; where standard error is piped, one line a plan once it is done; nothing if quiet."""
-    if not sys.stderr.isatty() or not logger.isEnabledFor(logging.WARNING):
+    """Show a bar on a terminal; where standard error is piped, one line a plan once it is done."""
+    if not sys.stderr.isatty():
         yield _line
         return
     from rich.console import Console
@@ -45,7 +42,7 @@ def bar() -> Iterator[Progress]:
 
 def _line(name: str, done: float) -> None:
     if done >= 1:
-        logger.info("built %s", name)
+        print(f"built {name}", file=sys.stderr)
 
 
 class Phases:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import resource
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from vs_interp.errors import ArgumentError
-from vs_interp.host import peak_memory
 from vs_interp.size import Size
 
 from .formats import PictureSize
@@ -39,8 +39,7 @@ class Report:
     moved_bytes
         Between host and sessions for one frame: every source frame goes in once, every picture comes out once.
     host_mib, device_mib
-        The most memory that the process held (``None`` on Windows, which does not say), and what the sessions hold on
-        the GPU (``None`` without one).
+        The most memory that the process held, and what the sessions hold on the GPU (``None`` without one).
     """
 
     network: str
@@ -56,7 +55,7 @@ class Report:
     bare_host_ms: float
     pipeline_host_ms: float
     moved_bytes: int
-    host_mib: float | None
+    host_mib: float
     device_mib: float | None
 
 
@@ -94,7 +93,7 @@ def command(
     report = measure(model, size, factor, backend, seconds)
     _show(report)
     if path is not None:
-        path.write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(asdict(report), indent=2) + "\n")
 
 
 def measure(model: str | None, size: Size, factor: int, backend: Backend | None, seconds: float) -> Report:
@@ -121,7 +120,6 @@ def measure(model: str | None, size: Size, factor: int, backend: Backend | None,
     gc.collect()
     clip = make(endless_clip(size), factor=factor, model=path, backend=runtime, scene_threshold=None)
     pipeline = play(clip, factor, streams, seconds)
-    peak = peak_memory()
     return Report(
         network=file.spec.name,
         model=path.name,
@@ -136,7 +134,7 @@ def measure(model: str | None, size: Size, factor: int, backend: Backend | None,
         bare_host_ms=bare.host,
         pipeline_host_ms=pipeline.host,
         moved_bytes=_moved(profile, factor),
-        host_mib=None if peak is None else peak / MIB,
+        host_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         device_mib=None if held is None else held / MIB,
     )
 
@@ -180,7 +178,6 @@ def _free_memory(runtime: Backend) -> int | None:
 
 
 def _show(report: Report) -> None:
-    host = "   ?" if report.host_mib is None else f"{report.host_mib:8.0f}"
     device = "" if report.device_mib is None else f", {report.device_mib:.0f} MiB on the GPU"
     lines = (
         f"{report.network} ({report.model}) at {report.size}, factor {report.factor}, {report.streams} streams",
@@ -189,6 +186,6 @@ def _show(report: Report) -> None:
         f"VapourSynth     {report.pipeline_fps:8.2f} frames made a second, {report.pipeline_host_ms:.1f} ms each",
         f"ratio           {report.ratio:8.2f}",
         f"moved           {report.moved_bytes / MIB:8.2f} MiB for each frame made",
-        f"memory          {host} MiB of the process at most{device}",
+        f"memory          {report.host_mib:8.0f} MiB of the process at most{device}",
     )
     click.echo("\n".join(lines))

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from vs_interp.errors import ArgumentError, BackendError
-from vs_interp.log import logger
 
 from .formats import PictureSize, parse_format
 from .options import Runtimes
@@ -184,7 +183,7 @@ def _verification(
 
     @cache
     def on_cpu() -> Mapping[str, float]:
-        logger.info("verifying the FP16 graph on the CPU")
+        click.echo("vs-interp: verifying the FP16 graph on the CPU", err=True)
         return verify_graph(file, profile)
 
     def verify(target: Target) -> Callable[[Engine], Mapping[str, float]]:
