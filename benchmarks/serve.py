@@ -29,6 +29,7 @@ import numpy as np
 import vapoursynth as vs
 
 from trt_build.backends import Backend, OpenVINO, Session
+from trt_build.backends.base import Check
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp import super_slomo
@@ -43,9 +44,9 @@ class Kept(OpenVINO):
 
     sessions: list[Session] = field(default_factory=list)
 
-    def open(self, model: ModelFile, profile: Profile) -> Sequence[Session]:
+    def open(self, model: ModelFile, profile: Profile, check: Check | None = None) -> Sequence[Session]:
         if not self.sessions:
-            self.sessions.extend(super().open(model, profile))
+            self.sessions.extend(super().open(model, profile, check))
         return self.sessions
 
 

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 import vapoursynth as vs
 
-from trt_build.backends import Backend, Session, choose
+from trt_build.backends import Backend, choose
+from trt_build.backends.pool import SessionPool
 from trt_build.profile import Profile
 from trt_build.verify.verify import verify_session
 from vs_interp.errors import ArgumentError
 from vs_interp.films.durations import variable_durations
 from vs_interp.spec import NetworkSpec
 
-from .layout import lay_out
+from .layout import lay_out, or_source
 from .models import load_model, speaking_as
 from .planes import check_clip
 from .routes import Route, enlarged, find_route, shrunk
 from .scenes import DEFAULT_THRESHOLD, check_threshold
-from .serve import Batch, deal, serve
+from .serve import serve
 from .timeline import HIGHEST_FACTOR, Rate, Timeline, as_factor, as_rate, by_factor, by_rate
 
 core = vs.core
@@ -145,12 +145,12 @@ def interpolate(
         runtime = choose(backend)
         route = find_route(small, colour, runtime, file.spec)
         profile = Profile(width=small.width, height=small.height, planes=route.planes)
-        sessions = runtime.open(file, profile, verify_session)
-    made = [
-        enlarged(picture, clip, colour)
-        for picture in _made(route, file.spec, sessions, timeline=timeline, threshold=scene_threshold)
-    ]
-    return lay_out(clip, made, timeline, rate, constant=fps is not None)
+        pool = SessionPool(runtime.open(file, profile, verify_session))
+        made = [
+            or_source(enlarged(route.back(picture), clip, colour), clip, picture)
+            for picture in _made(route, file.spec, pool, timeline=timeline, threshold=scene_threshold)
+        ]
+        return lay_out(clip, made, timeline, rate, constant=fps is not None)
 
 
 def _check_spec(spec: NetworkSpec, model: Any) -> None:
@@ -209,21 +209,19 @@ def _timeline(clip: vs.VideoNode, factor: Any, fps: Any) -> tuple[Timeline, Frac
 
 
 def _made(
-    route: Route, spec: NetworkSpec, sessions: Sequence[Session], *, timeline: Timeline, threshold: float | None
+    route: Route, spec: NetworkSpec, pool: SessionPool, *, timeline: Timeline, threshold: float | None
 ) -> list[vs.VideoNode]:
-    """Return ``timeline.most_made`` clips: the first frame made in each window, the second, …"""
+    """Return ``timeline.most_made`` clips: the first frame made in each window, the second, …
+
+    Where the pictures of a window would take too much memory together, they are made in several runs.
+    """
     served, most = route.served, timeline.most_made
     picture = served.width * served.height * served.format.bytes_per_sample * served.format.num_planes
-    pictures = min(most, max(1, TALLEST // picture)) if spec.takes_time else most
-    batch = Batch(pictures, -(-most // pictures))
-
-    def times_of(number: int) -> list[float]:
-        return [float(time) for time in timeline.times(number) if time > 0]
-
-    tall = serve(route, spec, sessions, times_of=times_of, batch=batch, threshold=threshold)
-    made = []
-    for index in range(most):
-        part, place = divmod(index, pictures)
-        below = (pictures - 1 - place) * served.height
-        made.append(route.back(deal(tall, batch.parts, part).std.Crop(top=place * served.height, bottom=below)))
+    together = min(most, max(1, TALLEST // picture)) if spec.takes_time else most
+    times = [[float(time) for time in times if time > 0] for times in timeline.cycle]
+    made: list[vs.VideoNode] = []
+    for first in range(0, most, together):
+        last = min(first + together, most)
+        parts = [times[first:last] for times in times]
+        made += serve(route, spec, pool, times=parts, most=last - first, threshold=threshold)
     return made

@@ -2,77 +2,83 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from fractions import Fraction
 
 import vapoursynth as vs
 
 from vs_interp.films.durations import lasts
 
-from .scenes import following
+from .scenes import MARKS
 from .serve import REPEAT
-from .timeline import Timeline, span
+from .timeline import Timeline
+from .windows import shift
 
 core = vs.core
 
+DURATION = ["_DurationNum", "_DurationDen"]
+
+LONGEST = 2000
+"""Source frames a SelectEvery: what it takes to make one grows with the square of its offsets."""
+
+
+def or_source(picture: vs.VideoNode, clip: vs.VideoNode, made: vs.VideoNode) -> vs.VideoNode:
+    """Return pictures that were converted from ``made``, and the clip's own frames, bit-exact, where those repeat."""
+    if picture is made:
+        return picture
+
+    def choose(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        return f[1 + f[0].props[REPEAT]] if REPEAT in f[0].props else f[0]
+
+    return picture.std.ModifyFrame([picture, clip, shift(clip, 1)], choose)
+
 
 def lay_out(
-    clip: vs.VideoNode, made: list[vs.VideoNode], timeline: Timeline, rate: Fraction, constant: bool
+    clip: vs.VideoNode, made: Sequence[vs.VideoNode], timeline: Timeline, rate: Fraction, constant: bool
 ) -> vs.VideoNode:
-    """Put source frames and made frames on the time line, with properties of the source and exact durations."""
-    stride, offsets = len(made) + 1, timeline.offsets()
+    """Put source frames and made frames on the time line, with properties of the source and exact durations.
 
-    def lay(row: list[vs.VideoNode]) -> vs.VideoNode:
-        woven = core.std.Interleave(row, modify_duration=False)
-        picked = core.std.SelectEvery(woven, len(timeline.cycle) * stride, offsets, modify_duration=False)
-        return picked[: timeline.length]
+    Every filter used here passes frames on; Python is called for durations that neither a constant rate nor a whole
+    factor gives.
+    """
+    source = core.std.RemoveFrameProps(clip, MARKS)  # at another rate they are of other frames
+    made = [core.std.RemoveFrameProps(core.std.CopyFrameProps(frame, source), "_AbsoluteTime") for frame in made]
+    if timeline.is_whole and not constant:
+        return core.std.Interleave([source, *made])  # divides durations
+    laid = _lay([source, *made], timeline)
+    if constant:
+        return core.std.AssumeFPS(laid, fpsnum=rate.numerator, fpsden=rate.denominator)
+    return _timed(laid, clip, timeline, rate)
 
-    rows = [lay([clip, *made]), lay([clip] * stride), lay([following(clip)] * stride)]
-    rated = core.std.BlankClip(
-        clip, length=timeline.length, fpsnum=rate.numerator, fpsden=rate.denominator if rate else 1, keep=True
-    )
-    moments, count = timeline.moments(), len(timeline.cycle)
 
-    def finish(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
-        laid, here, after = f
-        cycle, index = divmod(n, len(moments))
-        source, time = moments[index]
-        chosen = laid
-        if time and REPEAT in laid.props:
-            chosen = here if time <= Fraction(1, 2) or cycle * count + source == len(clip) - 1 else after
-        frame = chosen.copy()
-        if chosen is laid and time:
-            frame.props.clear()
-            frame.props.update(here.props)
-        for name in ("_SceneChangeNext", "_SceneChangePrev", *(("_AbsoluteTime",) if time else ())):
-            if name in frame.props:
-                del frame.props[name]
-        if constant:
-            duration: Fraction | None = 1 / rate
-        else:
-            duration = _duration(timeline, n, moments, lasts(here, clip.fps), lasts(after, clip.fps))
-        if duration is not None:
-            frame.props["_DurationNum"], frame.props["_DurationDen"] = duration.numerator, duration.denominator
+def _lay(row: Sequence[vs.VideoNode], timeline: Timeline) -> vs.VideoNode:
+    """Return the time line's moments out of a source clip and the clips of frames made between its frames."""
+    woven, offsets = core.std.Interleave(row, modify_duration=False), timeline.offsets()
+    frames, most = len(timeline.cycle) * len(row), LONGEST * len(row)
+    if frames <= most:
+        return core.std.SelectEvery(woven, frames, offsets, modify_duration=False)[: timeline.length]
+    parts = []  # the cycle of a variable rate is the whole clip
+    for first in range(0, frames, most):
+        part = woven[first : first + most]
+        chosen = offsets[bisect_left(offsets, first) : bisect_left(offsets, first + most)]
+        if chosen:
+            moved = [offset - first for offset in chosen]
+            parts.append(core.std.SelectEvery(part, len(part), moved, modify_duration=False))
+    return core.std.Splice(parts)[: timeline.length]
+
+
+def _timed(laid: vs.VideoNode, clip: vs.VideoNode, timeline: Timeline, rate: Fraction) -> vs.VideoNode:
+    """Return frames that last until the next, by the durations of the source frame that they fall into and its next."""
+    rated = core.std.BlankClip(laid, fpsnum=rate.numerator, fpsden=rate.denominator if rate else 1, keep=True)
+    following = _lay([shift(clip, 1)] * (1 + timeline.most_made), timeline)
+
+    def set_duration(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        here, after = (lasts(frame, clip.fps) for frame in f)
+        if here is None or after is None:
+            return f[0]
+        frame, duration = f[0].copy(), timeline.duration(n, here, after)
+        frame.props.update(zip(DURATION, duration.as_integer_ratio(), strict=True))
         return frame
 
-    return core.std.ModifyFrame(rated, clips=rows, selector=finish)
-
-
-def _duration(
-    timeline: Timeline,
-    n: int,
-    moments: tuple[tuple[int, Fraction], ...],
-    lasts: Fraction | None,
-    next_lasts: Fraction | None,
-) -> Fraction | None:
-    """Return how long output frame n lasts where source durations are divided; ``None`` where they are unknown."""
-    if lasts is None or next_lasts is None:
-        return None
-    source, time = moments[n % len(moments)]
-    if n + 1 == timeline.length:
-        rest = timeline.sources - 1 - (n // len(moments) * len(timeline.cycle) + source)
-        return span(time, Fraction(1 + rest), lasts, next_lasts)
-    next_source, next_time = moments[(n + 1) % len(moments)]
-    ahead = (next_source - source) % len(timeline.cycle)
-    if next_source == source and next_time <= time:
-        ahead = len(timeline.cycle)
-    return span(time, next_time + ahead, lasts, next_lasts)
+    return rated.std.ModifyFrame([laid, following], set_duration)

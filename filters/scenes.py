@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+import numpy as np
 import vapoursynth as vs
 
 from vs_interp.errors import ArgumentError
 
-core = vs.core
-
 DEFAULT_THRESHOLD = 0.1
 """Mean absolute difference of luma (of a range of 1) between two frames from which on a cut lies between them."""
+
+MARKS = ("_SceneChangeNext", "_SceneChangePrev")
+"""Properties of the last frame of a scene and of the first of the next, as detectors set them."""
+
+GRID = 128
+"""The detector looks at every k-th sample of every k-th line, so that these are 128 lines or a few more."""
 
 
 def check_threshold(threshold: float | None) -> None:
@@ -21,32 +23,30 @@ def check_threshold(threshold: float | None) -> None:
         raise ArgumentError(f"scene_threshold is {threshold!r}: it must lie in (0, 1], or be None to switch it off")
 
 
-def pairs(clip: vs.VideoNode) -> vs.VideoNode:
-    """Return a small clip whose frame n tells of frames n and n + 1.
-
-    ``PlaneStatsDiff`` of their luma (RGB: green), ``_SceneChangeNext`` of the first, ``_SceneChangePrev`` of the
-    second; the last frame's is a pair with itself.
-    """
-    plane = core.std.ShufflePlanes(clip, 1 if clip.format.color_family == vs.RGB else 0, vs.GRAY)
-    plane = core.std.RemoveFrameProps(plane)  # resize refuses a matrix that contradicts the format
-    width, height = (max(16, size // 4) for size in (clip.width, clip.height))
-    small = core.resize.Bilinear(plane, width, height, format=vs.GRAY8, range_in=vs.RANGE_FULL, range=vs.RANGE_FULL)
-    compared = core.std.PlaneStats(small, following(small))
-    marked = core.std.CopyFrameProps(compared, clip, props=["_SceneChangeNext"])
-    return core.std.CopyFrameProps(marked, following(clip), props=["_SceneChangePrev"])
-
-
-def following(clip: vs.VideoNode) -> vs.VideoNode:
-    """Return the clip whose frame n is frame n + 1; the last repeats."""
-    return clip[1:] + clip[-1] if len(clip) > 1 else clip
-
-
-def is_cut(pair: Mapping[str, Any], threshold: float | None) -> bool:
-    """Return whether a cut lies between two frames, by the properties of their pair.
+def is_cut(first: vs.VideoFrame, second: vs.VideoFrame, threshold: float | None) -> bool:
+    """Return whether a cut lies between two frames that follow each other in the clip.
 
     Marks have the say; where neither is there, the difference against the threshold, if there is one.
     """
-    marks = pair.get("_SceneChangeNext"), pair.get("_SceneChangePrev")
+    marks = first.props.get(MARKS[0]), second.props.get(MARKS[1])
     if marks != (None, None):
         return any(marks)
-    return threshold is not None and pair["PlaneStatsDiff"] >= threshold
+    return threshold is not None and difference(first, second) >= threshold
+
+
+def difference(first: vs.VideoFrame, second: vs.VideoFrame) -> float:
+    """Return the mean absolute difference of luma (RGB: green) of two frames, of a range of 1, on a grid of samples."""
+    form = first.format
+    plane = 1 if form.color_family == vs.RGB else 0
+    step = max(1, min(first.width, first.height) // GRID)
+    samples = [np.asarray(frame[plane])[::step, ::step].astype(np.float32) for frame in (first, second)]
+    if form.sample_type == vs.FLOAT:
+        samples = [sample.clip(0, 1) for sample in samples]
+    top = 1 if form.sample_type == vs.FLOAT else 2**form.bits_per_sample - 1
+    return float(np.abs(samples[0] - samples[1]).mean()) / top
+
+
+def is_repeat(first: vs.VideoFrame, second: vs.VideoFrame) -> bool:
+    """Return whether two frames are equal bit by bit; those that are not mostly differ in the first few lines seen."""
+    planes = [(np.asarray(first[plane]), np.asarray(second[plane])) for plane in range(first.format.num_planes)]
+    return all(np.array_equal(a[::GRID], b[::GRID]) for a, b in planes) and all(np.array_equal(a, b) for a, b in planes)

@@ -1,207 +1,174 @@
-"""The one frame-serving node: windows of a clip through a network, the pictures of a window stacked in a tall frame."""
+"""The one frame-serving node: windows of a clip through a network, by whichever session is idle.
+
+A callback is run once a window.  It leaves the first picture that it makes as its frame, and the others hang on that
+frame as properties, from which VapourSynth's own filters take them without a copy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from trt_build.backends.base import Session
+from trt_build.backends.pool import SessionPool
+from vs_interp.errors import ArgumentError
 from vs_interp.spec import NetworkSpec
 
 from .routes import Route
-from .scenes import is_cut, pairs
+from .scenes import is_cut, is_repeat
+from .windows import near_side, window_clips, window_numbers
 
 core = vs.core
 
 REPEAT = "VsInterpRepeat"
-"""Property of a tall frame that holds no pictures, since the nearer source frame is to be repeated."""
+"""Property of a picture that no network made: 0 where it is the window's frame 0, 1 where it is the next."""
 
+PICTURE = "VsInterpPicture"
+"""Properties of a window's frame, with a number from 1 up, that hold its other pictures."""
 
-@dataclass(frozen=True)
-class Batch:
-    """How the frames made in a window leave: in ``parts`` tall frames of ``pictures`` each."""
-
-    pictures: int
-    parts: int
-
-
-TimesOf = Callable[[int], Sequence[float]]
-"""The times asked for in the window of a source frame."""
+MOST_FRAMES = 2**31 - 1
+"""What a clip of VapourSynth can have."""
 
 
 def serve(
     route: Route,
     spec: NetworkSpec,
-    sessions: Sequence[Session],
+    pool: SessionPool,
     *,
-    times_of: TimesOf,
-    batch: Batch,
+    times: Sequence[Sequence[float]],
+    most: int,
     threshold: float | None,
-) -> vs.VideoNode:
-    """Return a clip with ``batch.parts`` tall frames a window, each of ``batch.pictures`` pictures.
+) -> list[vs.VideoNode]:
+    """Return ``most`` clips: frame n of each is a picture made in the window of frame n, for one of its times.
 
-    Concurrent windows go to the sessions in turn, so that no session is ever entered twice.  A frame beyond a cut is
-    replaced by its neighbour on the near side.  Where pictures are to lie between frame 0 and the next, and there is a
-    cut or no change, the tall frame is blank and carries :data:`REPEAT`.
+    ``times`` are those of the first windows, over and over again; a window may have fewer than ``most``, and its frame
+    in the other clips must not be asked for.  A frame beyond a cut is replaced by its neighbour on the near side.
+    Where pictures are to lie between frame 0 and the next, and there is a cut or no change, the nearer of the two is
+    the picture, and carries :data:`REPEAT`.
     """
-    served, slots, offsets, scale = route.served, len(sessions), spec.window.offsets, spec.output.scale
-    clips = [shift(served, offset, partial(reflect, edge=spec.window.edge)) for offset in offsets]
-    told = pairs(route.source)
-    clips += [shift(told, offset, partial(reflect_pair, edge=spec.window.edge)) for offset in offsets[:-1]]
-    clips = [_weave([clip] * batch.parts) for clip in clips]
-    jobs = len(clips[0])
-    padding = -jobs % slots
-    clips = [clip + clip[-1] * padding if padding else clip for clip in clips]
-    width, height = served.width * scale, served.height * scale * batch.pictures
-    tall = core.std.BlankClip(served, width=width, height=height, length=len(clips[0]) // slots, keep=True)
-    nodes = []
-    for slot, session in enumerate(sessions):
-        dealt = [deal(clip, slots, slot) for clip in clips]
-        work = _Worker(
-            spec,
-            session,
-            times_of=times_of,
-            batch=batch,
-            threshold=threshold,
-            turn=(slots, slot),
-            length=len(served),
-            tall=tall,
-        )
-        nodes.append(core.std.ModifyFrame(tall, clips=dealt, selector=work))
-    alone = batch.pictures * batch.parts == 1
-    return (_weave(nodes) if alone or slots == 1 else _together(nodes))[:jobs]
+    served, scale, lanes = route.served, spec.output.scale, _lanes(pool.size)
+    if len(served) * max(lanes, most + 1) > MOST_FRAMES:
+        raise ArgumentError(f"the clip has {len(served)} frames, more than VapourSynth can lay out: cut it into parts")
+    blank = core.std.BlankClip(served, width=served.width * scale, height=served.height * scale, keep=True)
+    clips = window_clips(served, spec.window)
+    if route.source is not served:
+        clips += window_clips(route.source, spec.window)
+    make = _Windows(spec, pool, times=times, threshold=threshold, like=blank)
+    windows = _in_parallel([blank.std.ModifyFrame(clips, make) for _ in range(lanes)])
+    return [windows] if most == 1 else _pictures(_together(windows, pool.size), blank, most)
 
 
-def _together(nodes: Sequence[vs.VideoNode]) -> vs.VideoNode:
-    """Return the nodes' frames in turn, where asking for one sets all nodes to work on their frames of that number.
+def _lanes(sessions: int) -> int:
+    """Return how many nodes, whose callbacks VapourSynth runs one at a time each, keep so many sessions at work.
+
+    A prime above the number of sessions: drawings that are held for two, three or four frames leave work to every
+    second, third or fourth window, and that must not be one node's.  Callbacks that wait for a device hold no core, but
+    threads of VapourSynth: it is given as many more.
+    """
+    if sessions == 1:
+        return 1
+    lanes = next(n for n in range(max(5, sessions + 1), 2 * sessions + 5) if all(n % k for k in range(2, n)))
+    core.num_threads = max(core.num_threads, lanes + len(os.sched_getaffinity(0)))
+    return lanes
+
+
+def _in_parallel(nodes: Sequence[vs.VideoNode]) -> vs.VideoNode:
+    """Return a clip that has frame n of one of the nodes, which are all alike: of each in turn."""
+    count = len(nodes)
+    if count == 1:
+        return nodes[0]
+    turns = [place * count + place for place in range(count)]
+    woven = core.std.Interleave(nodes, modify_duration=False)
+    return core.std.SelectEvery(woven, count * count, turns, modify_duration=False)
+
+
+def _together(windows: vs.VideoNode, count: int) -> vs.VideoNode:
+    """Return the windows, where asking for one sets ``count`` sessions to work on the group that it belongs to.
 
     A window with many times is asked for many times over, and those who ask for a few frames at once (a preview,
-    vspipe) would never reach the next window while one is worked on: all slots but one would stand idle.
+    vspipe) would never reach the next window while one is worked on: all sessions but one would stand idle.  Nothing is
+    copied: CopyFrameProps is to take a property that no frame has, and waits for both of its clips.
     """
-    count = len(nodes)
-    return core.std.ModifyFrame(_weave(nodes), clips=[_weave([n] * count) for n in nodes], selector=_pick(count))
+    waiting = windows
+    for place in range(count if count > 1 else 0):
+        other = core.std.SelectEvery(windows, count, [place] * count, modify_duration=False)
+        waiting = core.std.CopyFrameProps(waiting, other, props=["VsInterpNothing"])
+    return waiting
 
 
-def _pick(count: int) -> Callable[[int, list[vs.VideoFrame]], vs.VideoFrame]:
-    return lambda n, f: f[n % count]
+def _pictures(windows: vs.VideoNode, blank: vs.VideoNode, count: int) -> list[vs.VideoNode]:
+    """Return the pictures that hang on windows, as clips.
 
-
-def deal(clip: vs.VideoNode, hands: int, hand: int) -> vs.VideoNode:
-    """Return every ``hands``-th frame of the clip, from ``hand`` on."""
-    return clip if hands == 1 else core.std.SelectEvery(clip, hands, [hand], modify_duration=False)
-
-
-def _weave(clips: Sequence[vs.VideoNode]) -> vs.VideoNode:
-    return clips[0] if len(clips) == 1 else core.std.Interleave(clips, modify_duration=False)
-
-
-def shift(clip: vs.VideoNode, offset: int, stands_for: Callable[[int, int], int]) -> vs.VideoNode:
-    """Return the clip whose frame n is frame n + ``offset``.
-
-    Beyond its ends it is what ``stands_for`` says of that number and the clip's length.
+    PropToClip looks at its first frame as soon as it is made: that one must not be worth a run of the network.
     """
-    length = len(clip)
-    if offset == 0:
-        return clip
-    beyond = range(length, length + offset) if offset > 0 else range(offset, 0)
-    added = [clip[stands_for(number, length)] for number in beyond]
-    if abs(offset) >= length:
-        return core.std.Splice(added[-length:] if offset > 0 else added[:length])
-    return core.std.Splice([clip[offset:], *added] if offset > 0 else [*added, clip[:offset]])
+    clips, first = [windows], blank[0]
+    for index in range(1, count):
+        name = f"{PICTURE}{index}"
+        held = core.std.Splice([core.std.ClipToProp(first, first, prop=name), windows])
+        clips.append(core.std.PropToClip(held, prop=name)[1:])
+    return clips
 
 
-def reflect(number: int, length: int, edge: str) -> int:
-    """Return the frame that stands for ``number``, which may lie before or beyond the clip."""
-    if edge == "mirror" and length > 1:
-        number = abs(number) % (2 * length - 2)
-        return min(number, 2 * length - 2 - number)
-    return min(max(number, 0), length - 1)
-
-
-def reflect_pair(number: int, length: int, edge: str) -> int:
-    """Return the frame whose pair with the next stands for that of ``number`` and ``number`` + 1."""
-    return min(reflect(number, length, edge), reflect(number + 1, length, edge))
-
-
-class _Worker:
-    """The callback of one slot: a window's frames in, one tall frame out."""
+class _Windows:
+    """The callback: a window's frames in, its pictures out."""
 
     def __init__(
         self,
         spec: NetworkSpec,
-        session: Session,
+        pool: SessionPool,
         *,
-        times_of: TimesOf,
-        batch: Batch,
+        times: Sequence[Sequence[float]],
         threshold: float | None,
-        turn: tuple[int, int],
-        length: int,
-        tall: vs.VideoNode,
+        like: vs.VideoNode,
     ) -> None:
-        self.window, self.between, self.session = spec.window, spec.between, session
-        self.times_of, self.batch, self.threshold, self.length = times_of, batch, threshold, length
-        self.slots, self.slot = turn
-        self.centre = self.window.offsets.index(0)
-        self.format, self.width, self.height = tall.format, tall.width, tall.height
+        self._window, self._between, self._pool = spec.window, spec.between, pool
+        self._centre = spec.window.offsets.index(0)
+        self._times, self._threshold, self._like = times, threshold, like
 
     def __call__(self, n: int, f: list[vs.VideoFrame] | vs.VideoFrame) -> vs.VideoFrame:
-        given = f if isinstance(f, list) else [f]
-        job = min(n * self.slots + self.slot, self.length * self.batch.parts - 1)
-        number, part = divmod(job, self.batch.parts)
-        count = len(self.window.offsets)
-        frames, told = given[:count], [frame.props for frame in given[count:]]
-        tall = core.create_video_frame(self.format, self.width, self.height)
-        pictures = self.batch.pictures
-        times = self.times_of(number)[part * pictures : (part + 1) * pictures]
-        chosen = self._near_side(told)
-        if not times or (self.between and self._is_still(number, frames, told, chosen)):
-            tall.props[REPEAT] = 1
-            return tall
-        keys = [reflect(number + self.window.offsets[index], self.length, self.window.edge) for index in chosen]
-        out = _stacked(tall, pictures)[: len(times)]
-        self.session.run([_planes(frames[index]) for index in chosen], keys, times, out)
-        return tall
+        given, count, centre = f if isinstance(f, list) else [f], len(self._window.offsets), self._centre
+        frames, sources = given[:count], given[-count:]
+        times = self._times[n % len(self._times)]
+        if not times:
+            return frames[centre]
+        numbers = window_numbers(n, len(self._like), self._window)
 
-    def _is_still(
-        self,
-        number: int,
-        frames: Sequence[vs.VideoFrame],
-        told: Sequence[Mapping[str, Any]],
-        chosen: Sequence[int],
-    ) -> bool:
+        def cut(first: int, second: int) -> bool:
+            return is_cut(sources[first], sources[second], self._threshold)
+
+        chosen = near_side(numbers, centre, cut)
+        if self._between and self._is_still(n, sources, chosen):
+            is_last = n == len(self._like) - 1
+            pictures = [_repeated(frames[centre:], 0 if is_last or time <= 1 / 2 else 1) for time in times]
+        else:
+            pictures = self._run([frames[place] for place in chosen], [numbers[place] for place in chosen], times)
+        for index, picture in enumerate(pictures[1:], 1):
+            pictures[0].props[f"{PICTURE}{index}"] = picture
+        return pictures[0]
+
+    def _is_still(self, n: int, sources: Sequence[vs.VideoFrame], chosen: Sequence[int]) -> bool:
         """Return whether nothing is to be made between frame 0 and the next: a cut, the clip's end, or no change."""
-        centre, after = self.centre, self.centre + 1
-        if number == self.length - 1 or chosen[after] == centre:
+        centre, after = self._centre, self._centre + 1
+        if n == len(self._like) - 1 or chosen[after] == centre:
             return True
-        return told[centre]["PlaneStatsDiff"] == 0 and _equal(frames[centre], frames[after])
+        return is_repeat(sources[centre], sources[after])
 
-    def _near_side(self, told: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Return, for every place in the window, the frame to put there: none from beyond a cut."""
-        chosen = list(range(len(told) + 1))
-        cuts = [is_cut(pair, self.threshold) for pair in told]
-        for index in range(self.centre + 1, len(chosen)):
-            chosen[index] = chosen[index - 1] if cuts[index - 1] or chosen[index - 1] != index - 1 else index
-        for index in range(self.centre - 1, -1, -1):
-            chosen[index] = chosen[index + 1] if cuts[index] or chosen[index + 1] != index + 1 else index
-        return chosen
+    def _run(self, frames: Sequence[vs.VideoFrame], keys: Sequence[int], times: Sequence[float]) -> list[vs.VideoFrame]:
+        like = self._like
+        pictures = [core.create_video_frame(like.format, like.width, like.height) for _ in times]
+        window, out = [self._planes(frame) for frame in frames], [self._planes(picture) for picture in pictures]
+        self._pool.run(window, keys, times, out)
+        return pictures
 
-
-def _planes(frame: vs.VideoFrame) -> list[NDArray[Any]]:
-    return [np.asarray(frame[plane]) for plane in range(frame.format.num_planes)]
+    def _planes(self, frame: vs.VideoFrame) -> list[NDArray[Any]]:
+        return [np.asarray(frame[plane]) for plane in range(self._like.format.num_planes)]
 
 
-def _stacked(tall: vs.VideoFrame, pictures: int) -> list[list[NDArray[Any]]]:
-    """Return the planes of every picture of a tall frame."""
-    planes = _planes(tall)
-    lines = [plane.shape[0] // pictures for plane in planes]
-    return [[p[index * n : (index + 1) * n] for p, n in zip(planes, lines, strict=True)] for index in range(pictures)]
-
-
-def _equal(first: vs.VideoFrame, second: vs.VideoFrame) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(_planes(first), _planes(second), strict=True))
+def _repeated(frames: Sequence[vs.VideoFrame], place: int) -> vs.VideoFrame:
+    picture = frames[place].copy()
+    picture.props[REPEAT] = place
+    return picture

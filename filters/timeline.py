@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import accumulate
 from math import floor, isfinite
 
@@ -43,6 +44,29 @@ class Timeline:
         """The largest number of frames to make within one source frame."""
         return max(sum(time > 0 for time in times) for times in self.cycle)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether each source frame is followed by as many made ones, at equal distances."""
+        (first, *others), count = self.cycle, len(self.cycle[0])
+        return not others and first == tuple(Fraction(index, count) for index in range(count))
+
+    def duration(self, output: int, here: Fraction, following: Fraction) -> Fraction:
+        """Return the seconds from an output frame to the next, or to the end of the clip.
+
+        The source frame that it falls into lasts ``here`` seconds and the next ``following``.
+        """
+        source, time = self.moment(output)
+        if output + 1 == self.length:
+            return span(time, Fraction(self.sources - source), here, following)
+        next_source, next_time = self.moment(output + 1)
+        return span(time, next_source - source + next_time, here, following)
+
+    def moment(self, output: int) -> tuple[int, Fraction]:
+        """Return the source frame and the time of an output frame."""
+        cycle, index = divmod(output, len(self.moments))
+        source, time = self.moments[index]
+        return cycle * len(self.cycle) + source, time
+
     def offsets(self) -> list[int]:
         """Return where a cycle's moments lie when each source frame is followed by ``most_made`` made ones."""
         stride = self.most_made + 1
@@ -52,6 +76,7 @@ class Timeline:
             picked += [index * stride + first_made + position for position in range(len(times))]
         return picked
 
+    @cached_property
     def moments(self) -> tuple[tuple[int, Fraction], ...]:
         """Return the moments of one cycle: source frame within the cycle, and time."""
         return tuple((index, time) for index, times in enumerate(self.cycle) for time in times)

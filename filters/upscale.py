@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import vapoursynth as vs
 
 from trt_build.backends import Backend, Session, choose
+from trt_build.backends.pool import SessionPool
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from trt_build.verify.verify import verify_session
@@ -18,7 +19,7 @@ from .models import load_model, speaking_as
 from .planes import check_clip
 from .routes import Route, find_route
 from .scenes import DEFAULT_THRESHOLD, check_threshold
-from .serve import Batch, serve
+from .serve import serve
 from .tiles import TiledSession, tiling
 
 core = vs.core
@@ -64,11 +65,9 @@ def upscale(
         _check_spec(file.spec, scale)
         runtime = choose(backend)
         route = find_route(clip, colour, runtime, file.spec)
-        sessions = _sessions(file, route, runtime, tile, overlap)
-    made = serve(
-        route, file.spec, sessions, times_of=lambda number: (0.0,), batch=Batch(1, 1), threshold=scene_threshold
-    )
-    return core.std.CopyFrameProps(route.back(made), clip)
+        pool = SessionPool(_sessions(file, route, runtime, tile, overlap))
+        (made,) = serve(route, file.spec, pool, times=[[0.0]], most=1, threshold=scene_threshold)
+        return core.std.CopyFrameProps(route.back(made), clip)
 
 
 def _check_spec(spec: NetworkSpec, scale: int) -> None:

@@ -12,6 +12,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from trt_build.backends import OpenVINO, Picture, Session
+from trt_build.backends.base import Check
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 
@@ -103,8 +104,8 @@ class Noting(OpenVINO):
     threads: int = 2
     runs: list[tuple[tuple[int, ...], tuple[float, ...]]] = field(default_factory=list)
 
-    def open(self, model: ModelFile, profile: Profile) -> Sequence[Session]:
-        return [_NotingSession(session, self.runs) for session in super().open(model, profile)]
+    def open(self, model: ModelFile, profile: Profile, check: Check | None = None) -> Sequence[Session]:
+        return [_NotingSession(session, self.runs) for session in super().open(model, profile, check)]
 
 
 @dataclass

@@ -21,3 +21,17 @@ def test_serving_is_compared_in_both_ways() -> None:
     figures = r": \d+\.\d{3} \(\d+\.\d{3} to \d+\.\d{3}\); \d+\.\d\d against \d+\.\d\d pairs of frames a second"
     assert re.fullmatch("pipeline over bare loop, factor 2" + figures, ratios[0])
     assert re.fullmatch("shared state in the pipeline at factor 8 over eight whole runs a pair" + figures, ratios[1])
+
+
+def test_the_host_is_called_once_a_window_and_copies_no_picture_twice() -> None:
+    """Each source frame is copied to the device, each picture from it; source frames are passed on without Python."""
+    small = ["--sizes", "256x256", "--formats", "YUV420P8", "--factors", "2,8", "--sessions", "1", "--seconds", "0.2"]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", ROOT / "benchmarks" / "host.py", *small],
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    _, _, double, eightfold = ([cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines())
+    assert double[1:5] == ["256x256", "YUV420P8", "2", "1"]
+    assert double[-4:-1] == ["1.00", "1.00", "0.2"]  # callbacks, frames allocated, MiB copied: in once, out once
+    assert eightfold[-4:-1] == ["0.14", "1.00", "0.1"]

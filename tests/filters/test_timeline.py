@@ -20,7 +20,7 @@ durations = st.lists(
 
 def positions(timeline: Timeline) -> list[Fraction]:
     """All output moments as one number, source frame plus time."""
-    moments = timeline.moments()
+    moments = timeline.moments
     count = len(timeline.cycle)
     found = [
         Fraction(n // len(moments) * count + moments[n % len(moments)][0]) + moments[n % len(moments)][1]
@@ -40,7 +40,7 @@ def test_output_frame_k_lies_at_k_over_factor(sources: int, factor: Fraction) ->
 def test_offsets_pick_the_moments_from_source_and_made_frames_in_turn(sources: int, factor: Fraction) -> None:
     timeline = by_factor(sources, factor)
     stride = timeline.most_made + 1
-    for offset, (source, time) in zip(timeline.offsets(), timeline.moments(), strict=True):
+    for offset, (source, time) in zip(timeline.offsets(), timeline.moments, strict=True):
         made = [t for t in timeline.cycle[source] if t > 0]
         assert offset // stride == source
         assert time == ([0, *made][offset % stride])
@@ -51,7 +51,7 @@ def test_a_constant_rate_follows_the_true_time_stamps(lasts: list[Fraction], fps
     timeline = by_rate(lasts, fps)
     starts = [sum(lasts[:n], Fraction(0)) for n in range(len(lasts))]
     assert timeline.length == floor(sum(lasts) * fps)
-    for k, (source, time) in enumerate(timeline.moments()):
+    for k, (source, time) in enumerate(timeline.moments):
         assert 0 <= time < 1
         assert starts[source] + time * lasts[source] == k / fps
 

@@ -1,0 +1,187 @@
+"""What the host does for a made frame, on a device that does nothing: no GPU is needed.
+
+    python benchmarks/host.py
+    python benchmarks/host.py --sizes 1920x1080 --factors 2,8 --sessions 3 --seconds 5
+    python benchmarks/host.py --parts
+
+Each line is one clip through ``super_slomo``: the frames made a second (the device never lets it wait), the
+milliseconds of processor time for each of them, and the same for sessions fed from memory without VapourSynth.  Then,
+a made frame: how often Python was called, how many frames it allocated, and how many MiB it copied; counted in a run
+of its own, since counting takes time.  Processor time is what to go by: other programs that run disturb it less.
+
+``--parts`` measures what a made frame consists of, each part by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+from pathlib import Path
+from types import CodeType, FunctionType
+
+import numpy as np
+import vapoursynth as vs
+from null_device import NullBackend
+from vs_interp.filters import layout
+from vs_interp.filters.scenes import DEFAULT_THRESHOLD, difference, is_repeat
+from vs_interp.filters.timeline import by_factor
+
+from trt_build.model_file import ModelFile
+from trt_build.profile import PlaneFormat, Profile
+from vs_interp import super_slomo
+from vs_interp.cli.loops import feed
+from vs_interp.weights.catalogue import resolve
+
+core = vs.core
+
+YUV420P8 = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1), full_range=False)
+FORMATS = {
+    "YUV420P8": (vs.YUV420P8, YUV420P8),
+    "YUV420P10": (vs.YUV420P10, replace(YUV420P8, bits=10)),
+    "RGB24": (vs.RGB24, PlaneFormat(family="rgb", bits=8, floating=False)),
+}
+MIB = 2**20
+
+
+def source(size: tuple[int, int], form: int, frames: int = 1 << 20) -> vs.VideoNode:
+    """Return a clip of eight different frames in memory, which cost neither Python nor a copy; no two are a cut."""
+    values = [[64 + index] * core.get_video_format(form).num_planes for index in range(8)]
+    shown = [core.std.BlankClip(None, *size, form, length=1, color=color, keep=True) for color in values]
+    return core.std.Loop(core.std.Splice(shown), frames // 8)
+
+
+def played(clip: vs.VideoNode, seconds: float) -> tuple[float, float]:
+    """Return the frames a second that a clip gives, and the milliseconds of processor time for each."""
+    frames, count = clip.frames(close=True), 0
+    for _ in range(4 * core.num_threads):
+        next(frames)
+    start, busy = time.perf_counter(), time.process_time()
+    while (passed := time.perf_counter() - start) < seconds:
+        next(frames)
+        count += 1
+    busy = time.process_time() - busy
+    frames.close()
+    return count / passed, 1000 * busy / count
+
+
+@contextmanager
+def counted(calls: Counter[str]) -> Iterator[None]:
+    """Count calls of Python from outside, frames allocated and bytes copied, in all threads."""
+    monitoring, tool, folder = sys.monitoring, sys.monitoring.PROFILER_ID, str(Path(layout.__file__).parent)
+
+    def start(code: CodeType, offset: int) -> None:
+        if code.co_filename.startswith(folder) and sys._getframe(1).f_back is None:
+            calls["callbacks"] += 1
+
+    def call(code: CodeType, offset: int, function: object, first: object) -> None:
+        if function is np.copyto and isinstance(first, np.ndarray):
+            calls["copied"] += first.nbytes
+        elif not isinstance(function, FunctionType) and getattr(function, "__name__", "") == "create_video_frame":
+            calls["frames"] += 1
+
+    monitoring.use_tool_id(tool, "host")
+    monitoring.register_callback(tool, monitoring.events.PY_START, start)
+    monitoring.register_callback(tool, monitoring.events.CALL, call)
+    monitoring.set_events(tool, monitoring.events.PY_START | monitoring.events.CALL)
+    try:
+        yield
+    finally:
+        monitoring.set_events(tool, 0)
+        monitoring.free_tool_id(tool)
+
+
+def row(size: tuple[int, int], name: str, factor: Fraction, sessions: int, seconds: float) -> str:
+    """Measure one clip, and return its line of the table."""
+    path = resolve(None, network="super-slomo")
+    model, backend, (form, planes) = ModelFile.load(path), NullBackend(streams=sessions), FORMATS[name]
+    profile = Profile(width=size[0], height=size[1], planes=planes)
+    bare = feed(backend.open(model, profile), model.spec.window.offsets, profile, 2, seconds)
+    share = 1 - 1 / factor.numerator  # of the frames is made
+    figures = []
+    for threshold in (DEFAULT_THRESHOLD, None):
+        made = super_slomo(source(size, form), factor=factor, model=path, backend=backend, scene_threshold=threshold)
+        figures.append(played(made, seconds))
+    calls: Counter[str] = Counter()
+    count = 120
+    with counted(calls):
+        for _ in made[:count].frames(close=True):
+            pass
+    gc.collect()
+    (fps, host), (_, plain) = ((fps * share, host / share) for fps, host in figures)
+    each = {what: number / (count * share) for what, number in calls.items()}
+    return (
+        f"| {size[0]}x{size[1]} | {name} | {factor} | {sessions} | {fps:.0f} | {host:.2f} | {plain:.2f} | "
+        f"{bare.host:.2f} | {each['callbacks']:.2f} | {each['frames']:.2f} | {each['copied'] / MIB:.1f} |"
+    )
+
+
+def parts(size: tuple[int, int], seconds: float) -> Iterator[tuple[str, float]]:
+    """Yield what a made frame of YUV 4:2:0 in 8 bits consists of, and the milliseconds of processor time of each."""
+    clip = source(size, vs.YUV420P8)
+    blank, following, form = core.std.BlankClip(clip, keep=True), clip[1:], clip.format
+    first, second = clip.get_frame(0), clip.get_frame(1)
+
+    def write(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        frame = core.create_video_frame(form, *size)
+        for plane in range(3):
+            np.asarray(frame[plane])[...] = 0
+        return frame
+
+    laid = layout.lay_out(clip, [blank], by_factor(len(clip), Fraction(2)), clip.fps * 2, constant=False)
+    yield "a source frame", played(clip, seconds)[1]
+    yield "two frames on the time line, source and made", 2 * played(laid, seconds)[1]
+    yield "a callback that is given two frames", played(blank.std.ModifyFrame([clip, following], _pass), seconds)[1]
+    yield "a callback that allocates a frame and fills it", played(blank.std.ModifyFrame(clip, write), seconds)[1]
+    yield "the cut detector", called(lambda: difference(first, second), seconds)
+    yield "whether a frame repeats", called(lambda: is_repeat(first, second), seconds)
+
+
+def _pass(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+    return f[0]
+
+
+def called(function: Callable[[], object], seconds: float) -> float:
+    """Return the milliseconds of processor time that a call takes."""
+    start, busy, count = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() - start < seconds:
+        function()
+        count += 1
+    return 1000 * (time.process_time() - busy) / count
+
+
+def main() -> None:
+    """Print the table, or the parts."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sizes", default="1280x720,1920x1080,3840x2160")
+    parser.add_argument("--formats", default=",".join(FORMATS))
+    parser.add_argument("--factors", default="2,5/2,8")
+    parser.add_argument("--sessions", default="1,2,3,4")
+    parser.add_argument("--seconds", type=float, default=2, help="how long each figure is measured")
+    parser.add_argument("--parts", action="store_true", help="measure the parts of a made frame instead")
+    arguments = parser.parse_args()
+    sizes = [(int(width), int(height)) for width, height in (size.split("x") for size in arguments.sizes.split(","))]
+    if arguments.parts:
+        for size in sizes:
+            for what, milliseconds in parts(size, arguments.seconds):
+                print(f"{size[0]}x{size[1]}: {what}: {milliseconds:.3f} ms", flush=True)
+        return
+    print(
+        "| size | format | factor | sessions | made a second | ms each | without detector | bare sessions | "
+        "callbacks | frames | MiB copied |\n" + "|---" * 11 + "|"
+    )
+    for size, form, factor, sessions in product(
+        sizes, arguments.formats.split(","), arguments.factors.split(","), arguments.sessions.split(",")
+    ):
+        print(row(size, form, Fraction(factor), int(sessions), arguments.seconds), flush=True)
+
+
+if __name__ == "__main__":
+    main()
