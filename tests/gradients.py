@@ -11,19 +11,16 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from vs_interp.training.batches import Batches
 from vs_interp.training.processes import Processes
 from vs_interp.training.recipe import Recipe
-from vs_interp.training.scenes.drafts import Drafts
-from vs_interp.training.scenes.samples import Workshop
 from vs_interp.training.trainer import Trainer
 
 
 def gradients(recipe: Recipe, processes: Processes) -> dict[str, torch.Tensor]:
     """Return the gradients by the names of the weights, averaged over the processes."""
     trainer = Trainer(recipe, processes)
-    spec = trainer.network.spec
-    drafts = Drafts(recipe.data, spec, recipe.training.seed, processes.rank, processes.world)
-    outcome = trainer.model(Workshop(spec, drafts.scenes, None, processes.device)(drafts[0]))
+    outcome = trainer.model(next(Batches(recipe, trainer.network.spec, processes).since(0)))
     outcome.total.backward()
     found = {}
     for name, weight in trainer.network.named_parameters():

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from vs_interp.training.recipe import Recipe
+from vs_interp.training.recipe import Recipe, Source
+from vs_interp.training.scenes.synthetic import Scenes
 
 
 def texture(seed: int, height: int, width: int) -> NDArray[np.uint8]:
@@ -31,6 +32,12 @@ def write_pictures(folder: Path, count: int = 3, height: int = 160, width: int =
     disc = ((rows - 24) ** 2 + (columns - 24) ** 2 < 400).astype(np.uint8) * 255
     Image.fromarray(np.dstack((texture(99, 48, 48), disc))).save(sprites / "disc.png")
     return photos, sprites
+
+
+def some_scenes(folder: Path, **source: Any) -> Scenes:
+    """Return scenes of 96×64 pixels made of such pictures, those of the source 0."""
+    photos, sprites = write_pictures(folder)
+    return Scenes.open({0: Source(photos=photos, sprites=sprites, **source)}, 64, 96)
 
 
 def recipe(values: dict[str, Any]) -> Recipe:

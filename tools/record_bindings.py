@@ -64,4 +64,4 @@ def record(requirement: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(json.dumps([record(each) for each in sys.argv[2:]], indent=0) + "\n")
+    Path(sys.argv[1]).write_text(json.dumps([record(each) for each in sys.argv[2:]], indent=0) + "\n", encoding="utf-8")

@@ -15,15 +15,19 @@ from safetensors.torch import load_file
 from tests.training_data import fsrcnn_recipe, recipe, super_slomo_recipe
 from vs_interp.errors import ArgumentError
 from vs_interp.registry import NETWORKS
+from vs_interp.training.batches import Batches
 from vs_interp.training.checkpoints import Checkpoints
 from vs_interp.training.loop import Report, train
 from vs_interp.training.pause import PAUSE_FILE
 from vs_interp.training.processes import Processes
-from vs_interp.training.scenes.drafts import Drafts
-from vs_interp.training.scenes.samples import Workshop
+from vs_interp.training.scenes.samples import Batch
 from vs_interp.training.trainer import Trainer
 
 CPU = torch.device("cpu")
+
+
+def first_batch(trainer: Trainer) -> Batch:
+    return next(Batches(trainer.recipe, trainer.network.spec, trainer.processes).since(0))
 
 
 class Stop:
@@ -152,8 +156,7 @@ def test_every_network_of_the_registry_takes_a_step(pictures: Path, name: str) -
     values["losses"] = {"l1": 1.0}
     values["data"] |= {"batch": 2}
     trainer = Trainer(recipe(values), Processes(0, 1, CPU))
-    drafts = Drafts(trainer.recipe.data, trainer.network.spec, 1)
-    outcome = trainer.train(Workshop(trainer.network.spec, drafts.scenes, None, CPU)(drafts[0]))
+    outcome = trainer.train(first_batch(trainer))
     assert outcome.made.shape[2:] == (64, 64)
     assert trainer.skipped == 0 and torch.isfinite(outcome.total)
 
@@ -165,8 +168,7 @@ def test_frozen_parts_stay_what_they_were(pictures: Path) -> None:
     values["losses"] = {"l1": 1.0}
     trainer = Trainer(recipe(values), Processes(0, 1, CPU))
     before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
-    drafts = Drafts(trainer.recipe.data, trainer.network.spec, 1)
-    trainer.train(Workshop(trainer.network.spec, drafts.scenes, None, CPU)(drafts[0]))
+    trainer.train(first_batch(trainer))
     changed = {name for name, tensor in trainer.network.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed and all(name.startswith("refiner.") for name in changed)
     assert all(torch.equal(before[name], trainer.average[name]) for name in before if name.startswith("enlarger."))
@@ -178,8 +180,7 @@ def test_frozen_parts_stay_what_they_were(pictures: Path) -> None:
 def test_a_gradient_that_is_not_finite_is_skipped_and_counted(pictures: Path) -> None:
     """The weights stay as they are; the next step is taken."""
     trainer = Trainer(recipe(super_slomo_recipe(pictures)), Processes(0, 1, CPU))
-    drafts = Drafts(trainer.recipe.data, trainer.network.spec, 1)
-    batch = Workshop(trainer.network.spec, drafts.scenes, None, CPU)(drafts[0])
+    batch = first_batch(trainer)
     before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
     trainer.train(batch._replace(truth=torch.full_like(batch.truth, torch.nan)))
     assert trainer.skipped == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,28 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tests.training_data import super_slomo_recipe, write_pictures
+from tests.training_data import some_scenes, super_slomo_recipe, write_pictures
 from vs_interp.networks.super_slomo import SuperSloMo
 from vs_interp.spec import NetworkSpec, Output, Window
-from vs_interp.training.recipe import Data
+from vs_interp.training.recipe import Data, Variation
+from vs_interp.training.scenes.changes import Changes, varied
 from vs_interp.training.scenes.drafts import Drafts
-from vs_interp.training.scenes.samples import UNCHANGED, Batch, Workshop, luma, shrunk, varied
+from vs_interp.training.scenes.samples import Batch, Workshop, luma, shrunk
 from vs_interp.training.scenes.synthetic import Scenes
 
 CPU = torch.device("cpu")
 
+TIMES = (0.0, 1.0, 0.5)
+
+
+def workshop_of(drafts: Drafts) -> Workshop:
+    width, height = drafts.data.crop
+    return Workshop(drafts.spec, CPU, (height, width), drafts.scenes)
+
 
 @pytest.fixture
 def scenes(tmp_path: Path) -> Scenes:
-    return Scenes.open(*write_pictures(tmp_path), 64, 96, reach=(40.0, 60.0))
+    return some_scenes(tmp_path)
 
 
 def sample_at(picture: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
@@ -37,24 +46,21 @@ def sample_at(picture: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
 
 def test_the_flow_of_a_scene_leads_to_the_same_picture_at_the_other_time(scenes: Scenes) -> None:
     """Where the background is seen at both times, the frame sampled along the exact flow is the made one."""
-    random = np.random.default_rng(3)
-    for _ in range(4):
-        layers = scenes.draw(random, (0.0, 1.0, 0.5))[:1]
-        pictures, top = scenes.render(layers)
-        truth = pictures[2]
+    layers = scenes.draw(np.random.default_rng(3), 0, np.tile(TIMES, (4, 1)))[:1]
+    pictures, top = scenes.render(layers)
+    flows = scenes.flow(layers, top[:, 2], 2, (0, 1))
+    for shown, flow in zip(pictures, flows, strict=True):
         for other in (0, 1):
-            flow = scenes.flow(layers, top[2], 2, other)
-            found = sample_at(pictures[other], flow)[:, 16:-16, 24:-24]
-            assert (found - truth[:, 16:-16, 24:-24]).abs().mean() < 0.01
+            found = sample_at(shown[other], flow[2 * other : 2 * other + 2])[:, 16:-16, 24:-24]
+            assert (found - shown[2][:, 16:-16, 24:-24]).abs().mean() < 0.01
 
 
 def test_motion_is_linear_in_the_time(scenes: Scenes) -> None:
     """The flow from the middle to both ends of a shift is opposite (rotation and zoom bend it by a pixel at most)."""
-    layers = scenes.draw(np.random.default_rng(5), (0.0, 1.0, 0.5))[:1]
-    top = scenes.render(layers)[1][2]
-    back, forth = scenes.flow(layers, top, 2, 0), scenes.flow(layers, top, 2, 1)
+    layers = scenes.draw(np.random.default_rng(5), 0, np.tile(TIMES, (4, 1)))[:1]
+    back, forth = scenes.flow(layers, scenes.render(layers)[1][:, 2], 2, (0, 1)).split(2, 1)
     assert (back + forth).abs().max() < 1.0
-    assert back.abs().max() > 0.5
+    assert (back.abs().amax((1, 2, 3)) > 0.5).all()
 
 
 def test_a_change_moves_pictures_and_flow_alike() -> None:
@@ -66,16 +72,29 @@ def test_a_change_moves_pictures_and_flow_alike() -> None:
     shifts = ((3, 1), (-3, -1), (0, 0))
     pictures = torch.stack([base.roll((dy, dx), (1, 2)) for dx, dy in shifts])
     flow = torch.tensor([3.0, 1.0, -3.0, -1.0]).view(4, 1, 1).expand(4, 48, 48)
-    for mirrored in ((True, False), (False, True), (True, True)):
-        for turned in (False, True):
-            for backwards in (False, True):
-                change = replace(UNCHANGED, mirrored=mirrored, turned=turned, reversed=backwards)
-                changed, moved, time = varied(pictures, flow, 0.25, 2, change)
-                assert moved is not None
-                assert time == (0.75 if backwards else 0.25)
-                for frame, side in ((changed[0], moved[:2]), (changed[1], moved[2:])):
-                    inner = (slice(None), slice(6, -6), slice(6, -6))
-                    assert (sample_at(frame, side)[inner] - changed[2][inner]).abs().max() < 1e-4
+    ways = np.array(list(product((False, True), repeat=4)))
+    count = len(ways)
+    changes = replace(Changes.none(count), mirrored=ways[:, :2], turned=ways[:, 2], reversed=ways[:, 3])
+    every = pictures.expand(count, -1, -1, -1, -1), flow.expand(count, -1, -1, -1), torch.full((count,), 0.25)
+    changed, moved, times = varied(*every, 2, changes)
+    assert times.tolist() == [0.75 if backwards else 0.25 for backwards in ways[:, 3]]
+    inner = (slice(None), slice(6, -6), slice(6, -6))
+    for shown, flows in zip(changed, moved, strict=True):
+        for frame, side in ((shown[0], flows[:2]), (shown[1], flows[2:])):
+            assert (sample_at(frame, side)[inner] - shown[2][inner]).abs().max() < 1e-4
+
+
+def test_every_sample_has_a_change_of_its_own() -> None:
+    """Channels, gamma, gain and offset are those of the sample alone (NumPy, one by one)."""
+    pictures = torch.rand(5, 3, 3, 8, 8, generator=torch.Generator().manual_seed(2))
+    by = Variation(mirror=False, reverse=False)
+    changes = Changes.draw(np.random.default_rng(4), by, 5)
+    made, *_ = varied(pictures, torch.zeros(5, 4, 8, 8), torch.full((5,), 0.5), 2, changes)
+    for index, one in enumerate(pictures.double().numpy()):
+        wanted = one[:, changes.channels[index]].clip(1e-4) ** changes.gamma[index]
+        wanted = (wanted * changes.gain[index] + changes.offset[index]).clip(0, 1)
+        np.testing.assert_allclose(made[index].numpy(), wanted, atol=1e-5)
+    assert len({tuple(channels) for channels in changes.channels.tolist()}) > 1
 
 
 def test_luma_and_shrinking_are_pillows(tmp_path: Path) -> None:
@@ -100,7 +119,7 @@ def test_a_batch_depends_on_seed_and_step_alone_and_is_shared_out_whole(tmp_path
     spec = SuperSloMo().spec
     spec = replace(spec, multiple_of=32)
     alone = Drafts(data(tmp_path), spec, seed=5)
-    workshop = Workshop(spec, {0: alone.scenes[0]}, None, CPU)
+    workshop = workshop_of(alone)
     third = workshop(alone[3])
     again = Drafts(data(tmp_path), spec, seed=5)
     again[0], again[9]
@@ -120,7 +139,7 @@ def test_scenes_that_are_shrunk_are_sharper_and_their_flow_is_as_much_shorter(tm
         source = {**super_slomo_recipe(tmp_path)["data"]["source"][0], "shrinks": {shrink: 1.0}, "reach": (16.0, 1e-6)}
         variation = {"noise": 0.0}
         drafts = Drafts(data(tmp_path, source=[source], variation=variation), spec, seed=7)
-        return Workshop(spec, {0: drafts.scenes[0]}, None, CPU)(drafts[0])
+        return workshop_of(drafts)(drafts[0])
 
     def off(made: torch.Tensor, truth: torch.Tensor) -> float:
         return float((made - truth)[:, 12:-12, 12:-12].abs().median())
@@ -140,7 +159,7 @@ def test_a_luma_network_gets_small_luma_and_large_truth(tmp_path: Path) -> None:
         name="fsrcnn", window=Window(offsets=(0,), channels=1), output=Output(channels=1, times=(0.0,), scale=2)
     )
     drafts = Drafts(data(tmp_path, source=[{"footage": f"pictures:{tmp_path / 'photos'}"}]), spec, seed=1)
-    batch = Workshop(spec, {}, None, CPU)(drafts[0])
+    batch = workshop_of(drafts)(drafts[0])
     assert batch.frames[0].shape == (4, 1, 32, 32)
     assert batch.truth.shape == (4, 1, 64, 64)
     enlarged = functional.interpolate(batch.frames[0], scale_factor=2, mode="bicubic")

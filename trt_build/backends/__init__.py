@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-import sys
 
 from trt_build.engines.runtimes import plain_name
 from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.log import logger
 
 from .base import Backend, Picture, Session
 from .openvino import OpenVINO
@@ -44,14 +44,14 @@ def choose(backend: Backend | str | None) -> Backend:
 
 @functools.cache
 def _best() -> Backend:
-    """Return the first backend that lacks nothing; say once on standard error where it is not the one to prefer."""
+    """Return the first backend that lacks nothing; say once where it is not the one to prefer."""
     lacks: dict[str, str] = {}
     for kind in known():
         missing = kind.missing()
         if missing is None:
             if lacks:
                 others = " or ".join(lacks)
-                print(f"vs-interp: runs on {kind.name}, not {others} (vs-interp doctor says why)", file=sys.stderr)
+                logger.warning("runs on %s, not %s (vs-interp doctor says why)", kind.name, others)
             return kind()
         lacks[kind.name] = missing
     raise BackendError(f"no backend works here: {'; '.join(f'{name}: {lack}' for name, lack in lacks.items())}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -17,6 +16,7 @@ from trt_build.graphs.subpixel import with_subpixels
 from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, RGBS, Profile
 from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.host import cores
 
 from .base import Backend, Check, Picture, Session
 from .frames import fill
@@ -44,7 +44,7 @@ class OpenVINO(Backend):
         go in and come out, converted in the graph as on a GPU.
     """
 
-    threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    threads: int = field(default_factory=cores)
     slots: int | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
     planes: Literal["rgb", "native"] = "rgb"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +10,7 @@ import numpy as np
 
 from trt_build.profile import Profile
 from vs_interp.errors import BackendError
+from vs_interp.log import logger
 from vs_interp.spec import NetworkSpec
 
 from .base import Picture
@@ -158,7 +158,7 @@ class Slot:
 def open_slots(device: Device, make: Callable[[], Executors], bindings: Bindings, streams: Streams) -> list[Slot]:
     """Return the slots of a device: as many as asked for, or as its memory and :data:`MOST_STREAMS` allow.
 
-    Where memory ends before, there are fewer, and one line on standard error says so.  Raises
+    Where memory ends before, there are fewer, and a warning says so.  Raises
     :class:`~vs_interp.errors.BackendError` where there is none for the first.
     """
     device.activate()
@@ -178,7 +178,7 @@ def open_slots(device: Device, make: Callable[[], Executors], bindings: Bindings
         try:
             slots.append(Slot(device, store, make(), bindings))
         except DeviceMemoryError:
-            print(f"vs-interp: GPU {device.index} has memory for {len(slots)} of {wanted} streams", file=sys.stderr)
+            logger.warning("GPU %d has memory for %d of %d streams", device.index, len(slots), wanted)
             break
     return slots
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -20,6 +19,7 @@ from trt_build.graphs.dynamic import input_shapes, served_size
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.log import logger
 from vs_interp.size import Size
 
 from .base import Backend, Check, Session
@@ -113,7 +113,7 @@ class EngineBackend(Backend):
         try:
             return self._serve(device, model, built, profile, check)
         except PlanError as error:
-            print(f"vs-interp: the engine is built again: {error}", file=sys.stderr)
+            logger.warning("the engine is built again: %s", error)
         here, cache = current_gpu(number), EngineCache()
         entry = cache.find(engine_key(model, built, options, here.target, here))
         if entry is not None:

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 from trt_build.profile import Profile
 from vs_interp.files import PARTIAL, write_whole
 from vs_interp.folders import cache_folder
+from vs_interp.log import logger
 
 from .engine import Engine, EngineError
 
@@ -100,7 +100,7 @@ class Entry:
 class EngineCache:
     """A folder of engines (by default ``engines`` in the user's cache) that several processes may use at the same time.
 
-    ``say`` takes the lines that explain a rebuild or a cache that cannot be written; standard error by default.
+    ``say`` takes the lines that explain a rebuild or a cache that cannot be written; warnings by default.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class EngineCache:
     ) -> None:
         self.folder = folder or cache_folder("engines")
         self.limit = limit
-        self._say = say or (lambda line: print(f"vs-interp: {line}", file=sys.stderr))
+        self._say = say or logger.warning
 
     def get_or_build(self, key: EngineKey, build: Callable[[], Built]) -> Engine:
         """Return the engine of that key, from disk or else from ``build``, which only one process at a time enters.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
+
+from vs_interp.log import logger
 
 Progress = Callable[[str, float], None]
 """Called with the name of what is built and how much of it is done: never falling, 1 only once it is built."""
@@ -20,8 +23,8 @@ def silent(name: str, done: float) -> None:
 
 @contextlib.contextmanager
 def bar() -> Iterator[Progress]:
-    """Show a bar on a terminal; where standard error is piped, one line a plan once it is done."""
-    if not sys.stderr.isatty():
+    """Show a bar on a terminal; where standard error is piped, one line a plan once it is done; nothing if quiet."""
+    if not sys.stderr.isatty() or not logger.isEnabledFor(logging.WARNING):
         yield _line
         return
     from rich.console import Console
@@ -42,7 +45,7 @@ def bar() -> Iterator[Progress]:
 
 def _line(name: str, done: float) -> None:
     if done >= 1:
-        print(f"built {name}", file=sys.stderr)
+        logger.info("built %s", name)
 
 
 class Phases:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from vs_interp.files import write_whole
+from vs_interp.log import logger
 
 _CHECKSUM = 32
 
@@ -34,7 +34,7 @@ class TimingCache:
                 measured.combine(config.create_timing_cache(self.read()), ignore_mismatch=False)
                 self.write(bytes(memoryview(measured.serialize())))
         except OSError as error:
-            print(f"vs-interp: the timing cache {self.path} is not kept ({error.strerror})", file=sys.stderr)
+            logger.warning("the timing cache %s is not kept (%s)", self.path, error.strerror)
 
     def read(self) -> bytes:
         """Return the runtime's bytes; none where the file is missing or damaged (which is said once, and it goes)."""
@@ -45,7 +45,7 @@ class TimingCache:
         checksum, measurements = content[:_CHECKSUM], content[_CHECKSUM:]
         if hashlib.sha256(measurements).digest() == checksum:
             return measurements
-        print(f"vs-interp: the timing cache {self.path.name} is damaged and is begun anew", file=sys.stderr)
+        logger.warning("the timing cache %s is damaged and is begun anew", self.path.name)
         self.path.unlink(missing_ok=True)
         return b""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from math import prod
-from pathlib import Path
 
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import BackendError
+from vs_interp.host import free_memory
+from vs_interp.log import logger
 
 from .receptive_field import POINTWISE, receptive_radius
 from .shapes import static_shapes
@@ -20,7 +20,7 @@ FLOAT = 4
 def slots_that_fit(model: ModelFile, profile: Profile, wanted: int) -> int:
     """Return how many of the ``wanted`` windows can be worked on at once in the memory that is free.
 
-    Where these are fewer, one line on standard error says so.  Raises :class:`BackendError` where there is none.
+    Where these are fewer, a warning says so.  Raises :class:`BackendError` where there is none.
     """
     free = free_memory()
     if free is None:
@@ -33,7 +33,7 @@ def slots_that_fit(model: ModelFile, profile: Profile, wanted: int) -> int:
             f"{free / GIB:.1f} GiB are free: use {_smaller(model)}, or end other programs"
         )
     if fitting < wanted:
-        print(f"vs-interp: there is memory for {fitting} of {wanted} slots", file=sys.stderr)
+        logger.warning("there is memory for %d of %d slots", fitting, wanted)
     return fitting
 
 
@@ -42,16 +42,6 @@ def _smaller(model: ModelFile) -> str:
     if model.spec.between:
         return "a smaller clip" if model.spec.takes_time else "a smaller size (scale=0.5)"
     return "a smaller clip" if receptive_radius(model) is None else "tiles (tile=512)"
-
-
-def free_memory() -> int | None:
-    """Return the bytes that this machine can still give out; ``None`` where it does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    values = dict(line.split(":") for line in lines)
-    return int(values["MemAvailable"].split()[0]) * 1024
 
 
 def working_memory(model: ModelFile, width: int, height: int) -> int:

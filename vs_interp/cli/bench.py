@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import resource
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vs_interp.errors import ArgumentError
+from vs_interp.host import peak_memory
 from vs_interp.size import Size
 
 from .formats import PictureSize
@@ -39,7 +39,8 @@ class Report:
     moved_bytes
         Between host and sessions for one frame: every source frame goes in once, every picture comes out once.
     host_mib, device_mib
-        The most memory that the process held, and what the sessions hold on the GPU (``None`` without one).
+        The most memory that the process held (``None`` on Windows, which does not say), and what the sessions hold on
+        the GPU (``None`` without one).
     """
 
     network: str
@@ -55,7 +56,7 @@ class Report:
     bare_host_ms: float
     pipeline_host_ms: float
     moved_bytes: int
-    host_mib: float
+    host_mib: float | None
     device_mib: float | None
 
 
@@ -93,7 +94,7 @@ def command(
     report = measure(model, size, factor, backend, seconds)
     _show(report)
     if path is not None:
-        path.write_text(json.dumps(asdict(report), indent=2) + "\n")
+        path.write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
 
 
 def measure(model: str | None, size: Size, factor: int, backend: Backend | None, seconds: float) -> Report:
@@ -120,6 +121,7 @@ def measure(model: str | None, size: Size, factor: int, backend: Backend | None,
     gc.collect()
     clip = make(endless_clip(size), factor=factor, model=path, backend=runtime, scene_threshold=None)
     pipeline = play(clip, factor, streams, seconds)
+    peak = peak_memory()
     return Report(
         network=file.spec.name,
         model=path.name,
@@ -134,7 +136,7 @@ def measure(model: str | None, size: Size, factor: int, backend: Backend | None,
         bare_host_ms=bare.host,
         pipeline_host_ms=pipeline.host,
         moved_bytes=_moved(profile, factor),
-        host_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        host_mib=None if peak is None else peak / MIB,
         device_mib=None if held is None else held / MIB,
     )
 
@@ -178,6 +180,7 @@ def _free_memory(runtime: Backend) -> int | None:
 
 
 def _show(report: Report) -> None:
+    host = "   ?" if report.host_mib is None else f"{report.host_mib:8.0f}"
     device = "" if report.device_mib is None else f", {report.device_mib:.0f} MiB on the GPU"
     lines = (
         f"{report.network} ({report.model}) at {report.size}, factor {report.factor}, {report.streams} streams",
@@ -186,6 +189,6 @@ def _show(report: Report) -> None:
         f"VapourSynth     {report.pipeline_fps:8.2f} frames made a second, {report.pipeline_host_ms:.1f} ms each",
         f"ratio           {report.ratio:8.2f}",
         f"moved           {report.moved_bytes / MIB:8.2f} MiB for each frame made",
-        f"memory          {report.host_mib:8.0f} MiB of the process at most{device}",
+        f"memory          {host} MiB of the process at most{device}",
     )
     click.echo("\n".join(lines))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.log import logger
 
 from .formats import PictureSize, parse_format
 from .options import Runtimes
@@ -183,7 +184,7 @@ def _verification(
 
     @cache
     def on_cpu() -> Mapping[str, float]:
-        click.echo("vs-interp: verifying the FP16 graph on the CPU", err=True)
+        logger.info("verifying the FP16 graph on the CPU")
         return verify_graph(file, profile)
 
     def verify(target: Target) -> Callable[[Engine], Mapping[str, float]]:

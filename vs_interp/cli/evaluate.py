@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.log import logger
 
 from .options import BackendName
 from .progress import frames_done
@@ -162,7 +163,7 @@ def _check_spec(spec: NetworkSpec, model: str) -> None:
 
 
 def _comparators(spec: NetworkSpec, against: str | None) -> tuple[dict[str, Method], dict[str, str]]:
-    """Return the methods named, and for those that do not work here why; says so on standard error."""
+    """Return the methods named, and for those that do not work here why; says so in a warning."""
     from vs_interp.evaluation.comparators import ENLARGERS, INTERPOLATORS
 
     known = INTERPOLATORS if spec.between else ENLARGERS
@@ -172,7 +173,7 @@ def _comparators(spec: NetworkSpec, against: str | None) -> tuple[dict[str, Meth
         raise ArgumentError(f"{spec.name} is not measured against {', '.join(wrong)}: known are {', '.join(known)}")
     left_out = {name: why for name in names if (why := known[name].missing()) is not None}
     for name, why in left_out.items():
-        click.echo(f"vs-interp: {name} is left out: {why}", err=True)
+        logger.warning("%s is left out: %s", name, why)
     return {name: known[name].method for name in names if name not in left_out}, left_out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from types import FrameType
 import click
 
 from vs_interp.errors import VsInterpError
+from vs_interp.log import speak
 
 COMMANDS = {
     "bench": "bench:command",
@@ -62,6 +64,10 @@ def group() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 when done, 2 with one line for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
     signal.signal(signal.SIGTERM, _terminate)
+    speak()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # LC_ALL=C and old code pages know few letters
     try:
         sys.exit(group.main(arguments, prog_name="vs-interp", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:

@@ -47,7 +47,8 @@ def command(
 
     Recipes that RECIPE begins with are trained before it, into runs/, as far as they have not been.
 
-    SIGUSR1, or a file PAUSE in FOLDER, pauses and frees the GPU; the next signal, or removing the file, goes on.
+    A file PAUSE in FOLDER pauses and frees the GPU until it is removed; so does SIGUSR1 until the next one (there is
+    none on Windows).
     Ctrl-C and SIGTERM stop after the step, with a checkpoint.
 
     \b

@@ -37,6 +37,11 @@ class FrameFormat:
         """Bytes of a frame."""
         return self.height * self.width * 3 // 2
 
+    @property
+    def black(self) -> int:
+        """The code of black in luma."""
+        return 0 if self.full else 16
+
 
 class Sequence420(NamedTuple):
     """A sequence's name, the format of its frames, and how much each differs from the one before."""
@@ -98,19 +103,33 @@ def split(planes: Planes, frame_format: FrameFormat) -> tuple[NDArray[np.uint8],
     return planes[:, :area].reshape(-1, height, width), planes[:, area:].reshape(-1, 2, height // 2, width // 2)
 
 
+def to_rgb_matrix(frame_format: FrameFormat) -> NDArray[np.float64]:
+    """Return what luma, Cb, Cr (each less its zero, in codes) add to R, G and B, in codes of the full range: 3×3.
+
+    These are ITU-T H.273's.
+    """
+    red, blue = RED_AND_BLUE[MATRICES[frame_format.matrix]]
+    green = 1 - red - blue
+    gain, chroma = (1.0, 1.0) if frame_format.full else (255 / 219, 255 / 224)
+    to_red, to_blue = 2 * (1 - red) * chroma, 2 * (1 - blue) * chroma
+    return np.array(
+        (
+            (gain, 0, to_red),
+            (gain, -to_blue * blue / green, -to_red * red / green),
+            (gain, to_blue, 0),
+        )
+    )
+
+
 @functools.cache
 def _factors(frame_format: FrameFormat) -> tuple[np.uint16, NDArray[np.float32], float]:
     """Return what luma is multiplied by (in 1/128), Cb and Cr (3×2, in 1/4), and what is added (in 1/4).
 
-    These are ITU-T H.273's; the matrix is applied to chroma before that is enlarged, so that sixteen bits suffice
-    for the sums at every pixel.
+    The matrix is applied to chroma before that is enlarged, so that sixteen bits suffice for the sums at every pixel.
     """
-    red, blue = RED_AND_BLUE[MATRICES[frame_format.matrix]]
-    green = 1 - red - blue
-    gain, black, chroma = (1.0, 0, 1.0) if frame_format.full else (255 / 219, 16, 255 / 224)
-    to_red, to_blue = 2 * (1 - red) * chroma, 2 * (1 - blue) * chroma
-    mixed = np.array(((0, to_red), (-to_blue * blue / green, -to_red * red / green), (to_blue, 0)), np.float32)
-    return np.uint16(round(128 * gain)), 4 * mixed, 4 * (0.5 - black * gain)
+    matrix = to_rgb_matrix(frame_format)
+    gain = float(matrix[0, 0])
+    return np.uint16(round(128 * gain)), (4 * matrix[:, 1:]).astype(np.float32), 4 * (0.5 - frame_format.black * gain)
 
 
 def _around(chroma: NDArray[np.uint8], numbers: Sequence[int], box: Box) -> NDArray[np.uint8]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +9,7 @@ from itertools import pairwise
 import vapoursynth as vs
 
 from vs_interp.errors import ArgumentError, EncoderError
+from vs_interp.host import split_words
 
 from .ffmpeg import pixel_formats
 from .hdr import is_high_dynamic_range, x265_parameters
@@ -120,7 +120,7 @@ class Chosen:
 def split_arguments(arguments: str, option: str) -> tuple[str, ...]:
     """Return the words of arguments written as in a shell.  Raises :class:`ArgumentError`."""
     try:
-        return tuple(shlex.split(arguments))
+        return tuple(split_words(arguments))
     except ValueError as error:
         raise ArgumentError(f"{option} {arguments!r} cannot be split into words: {error}") from error
 

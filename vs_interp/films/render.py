@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import IO
 
 import av
 import numpy as np
@@ -49,24 +51,42 @@ def render(encoding: Encoding, output: Path, *, overwrite: bool, ahead: int, adv
     return done
 
 
-class FrameWriter:
-    """Writes frames with their time stamps into a pipe, as the encoding's ``pipe_format``."""
+BUFFER = 1 << 22
+"""Bytes that are handed to the pipe at once: a frame of 1080p."""
 
-    def __init__(self, pipe: int, encoding: Encoding) -> None:
+GONE = {errno.EPIPE, errno.EINVAL}
+"""What writing says once the reader has ended: Windows knows no EPIPE."""
+
+
+class FrameWriter:
+    """Writes frames with their time stamps into a pipe, as the encoding's ``pipe_format``.
+
+    Frames at a constant rate are bare planes, which need no container.
+    """
+
+    def __init__(self, pipe: IO[bytes], encoding: Encoding) -> None:
         clip = encoding.stream.clip
         self._constant, self._tick = encoding.stream.tick is None, encoding.tick
         self._lasts = 1 / clip.fps if clip.fps else None
         self._planes = (1, 2, 0) if clip.format.color_family == vs.RGB else range(clip.format.num_planes)
         self._number, self._time = 0, Fraction(0)
-        self._container = av.open(f"pipe:{pipe}", "w", format=encoding.pipe_format)
+        self._pipe = pipe
+        if self._constant:
+            return
+        self._container = av.open(pipe, "w", format=encoding.pipe_format, buffer_size=BUFFER)
         nominal = clip.fps.limit_denominator(1001) if clip.fps else None  # what the file will be said to be, on average
         self._stream = self._container.add_stream("rawvideo", rate=nominal)
         self._stream.width, self._stream.height = clip.width, clip.height
         self._stream.pix_fmt, self._stream.time_base = pixel_format(clip.format), self._tick
 
     def write(self, frame: vs.VideoFrame) -> None:
-        """Write one frame; its planes are copied once, into the packet."""
+        """Write one frame; its planes are copied once, where their rows are padded or into the packet."""
         planes = [np.asarray(frame[index]) for index in self._planes]
+        self._number += 1
+        if self._constant:
+            for plane in planes:
+                self._pipe.write(np.ascontiguousarray(plane).data)
+            return
         packet = av.Packet(sum(plane.nbytes for plane in planes))
         room = np.frombuffer(packet, np.uint8)
         start = 0
@@ -80,20 +100,19 @@ class FrameWriter:
 
     def close(self) -> None:
         """Write what is held back."""
-        self._container.close()
+        if not self._constant:
+            self._container.close()
 
     def _stamp(self, frame: vs.VideoFrame) -> int:
         """Return the frame's time stamp in ticks; times are summed exactly, so that nothing drifts."""
-        stamp = self._number if self._constant else round(self._time / self._tick)
+        stamp = round(self._time / self._tick)
         numerator, denominator = frame.props.get("_DurationNum", 0), frame.props.get("_DurationDen", 0)
-        if not self._constant:
-            lasts = Fraction(numerator, denominator) if numerator and denominator else self._lasts
-            if lasts is None:
-                raise SourceError(
-                    f"frame {self._number} has no duration: set _DurationNum and _DurationDen, or a frame rate"
-                )
-            self._time += lasts
-        self._number += 1
+        lasts = Fraction(numerator, denominator) if numerator and denominator else self._lasts
+        if lasts is None:
+            raise SourceError(
+                f"frame {self._number - 1} has no duration: set _DurationNum and _DurationDen, or a frame rate"
+            )
+        self._time += lasts
         return stamp
 
 
@@ -113,17 +132,26 @@ def _finished_as(output: Path, overwrite: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _ffmpeg(command: list[str]) -> Iterator[int]:
+def _ffmpeg(command: list[str]) -> Iterator[IO[bytes]]:
     """Run ffmpeg and hand out the pipe it reads.  Ctrl-C reaches us alone: ffmpeg is in a session of its own."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         assert process.stdin is not None
         stopped = False
         try:
-            yield process.stdin.fileno()
-        except av.error.BrokenPipeError:
+            yield process.stdin
+            process.stdin.flush()
+        except OSError as error:
+            if error.errno not in GONE:
+                process.kill()
+                raise
             stopped = True
         except BaseException:
             process.kill()

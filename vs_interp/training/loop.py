@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader
 
-from vs_interp.errors import CheckpointError, DatasetError
-from vs_interp.networks.rife import Rife
-from vs_interp.training.scenes.drafts import Drafts
-from vs_interp.training.scenes.samples import Batch, Workshop
-from vs_interp.weights.checkpoint import load_checkpoint
+from vs_interp.errors import CheckpointError
+from vs_interp.training.scenes.samples import Batch
 
+from .batches import Batches
 from .checkpoints import Checkpoints
 from .objectives import Outcome
-from .pause import Pause, leave_signals_to_the_trainer
+from .pause import Pause
 from .processes import Processes
 from .recipe import Recipe
 from .trainer import Trainer
@@ -45,14 +42,6 @@ class Report:
 
 
 Listener = Callable[[Report], None]
-
-
-def load_teacher(path: Path) -> Rife:
-    """Read the checkpoint of a teacher.  Raises :class:`DatasetError` where it is not RIFE's."""
-    found = load_checkpoint(path)
-    if not isinstance(found, Rife):
-        raise DatasetError(f"{path} holds {found.spec.name}: the teacher must be rife")
-    return found.eval()
 
 
 def train(
@@ -108,7 +97,9 @@ class Run:
         """Train to the last step, to a signal, or until validation has long not become better: see ``train``."""
         trainer, recipe = self.trainer, self.trainer.recipe
         running, before = 0.0, time.monotonic()
-        for number, batch in enumerate(self._batches(), 1):
+        batches = Batches(recipe, trainer.network.spec, trainer.processes)
+        for number, batch in enumerate(batches.since(trainer.step), 1):
+            self.unreadable.update(batch.unreadable)
             outcome = trainer.train(batch)
             trainer.seconds += time.monotonic() - before
             before = time.monotonic()
@@ -136,26 +127,6 @@ class Run:
             if ending:
                 break
         return self.checkpoints.path(trainer.step) if self.pause.stopped is None else self.pause.stopped
-
-    def _batches(self) -> Iterator[Batch]:
-        """Yield the batches from the trainer's step on, on its device."""
-        trainer, recipe, processes = self.trainer, self.trainer.recipe, self.trainer.processes
-        data, spec = recipe.data, trainer.network.spec
-        drafts = Drafts(data, spec, recipe.training.seed, processes.rank, processes.world)
-        teacher = None if data.teacher is None else load_teacher(data.teacher).to(processes.device)
-        scenes = {number: scene.to(processes.device) for number, scene in drafts.scenes.items()}
-        workshop = Workshop(spec, scenes, teacher, processes.device)
-        at_once = processes.device.type == "cpu" and data.workers > 0  # then the worker does the arithmetic, too
-        loader = DataLoader(
-            drafts, batch_size=None, sampler=range(trainer.step, recipe.training.steps), num_workers=data.workers,
-            collate_fn=workshop if at_once else _as_it_is, prefetch_factor=8 if data.workers else None,
-            worker_init_fn=leave_signals_to_the_trainer,
-            generator=torch.Generator(),  # else it would draw from the random state that is saved
-        )  # fmt: skip
-        for drawn in loader:
-            batch = drawn if at_once else workshop(drawn)
-            self.unreadable.update(batch.unreadable)
-            yield batch
 
     def _report(self, batch: Batch, outcome: Outcome, running: float) -> Report:
         trainer = self.trainer
@@ -186,8 +157,6 @@ class Run:
         if self.trainer.processes.leads:
             self.checkpoints.write(self.trainer.step, self.trainer.state(), self.trainer.average, self.trainer.about())
             if self.unreadable:
-                (self.checkpoints.folder / "unreadable.txt").write_text("\n".join(sorted(self.unreadable)) + "\n")
-
-
-def _as_it_is[T](drawn: T) -> T:
-    return drawn
+                (self.checkpoints.folder / "unreadable.txt").write_text(
+                    "\n".join(sorted(self.unreadable)) + "\n", encoding="utf-8"
+                )

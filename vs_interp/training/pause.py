@@ -1,4 +1,4 @@
-"""Pausing a run: a signal or a file, so that other work may have the GPU for a while."""
+"""Pausing a run: a file or a signal, so that other work may have the GPU for a while."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ INTERVAL = 0.2
 
 
 class Pause:
-    """Listens, as a context, for SIGUSR1 and for a file called ``PAUSE`` in the run's folder.
+    """Listens, as a context, for a file called ``PAUSE`` in the run's folder, and for SIGUSR1 where the system has it.
 
-    The signal pauses, and the next one goes on; the file pauses for as long as it is there.  SIGTERM and Ctrl-C ask to
+    The file pauses for as long as it is there; the signal pauses, and the next one goes on.  SIGTERM and Ctrl-C ask to
     stop after the step; a second Ctrl-C interrupts.
     """
 
@@ -27,10 +27,11 @@ class Pause:
 
     def __enter__(self) -> Pause:
         self._before = {
-            signal.SIGUSR1: signal.signal(signal.SIGUSR1, self._toggle),
             signal.SIGTERM: signal.signal(signal.SIGTERM, self._stop),
             signal.SIGINT: signal.signal(signal.SIGINT, self._stop),
         }
+        if hasattr(signal, "SIGUSR1"):  # Windows has none
+            self._before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._toggle)
         return self
 
     def __exit__(

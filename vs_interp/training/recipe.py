@@ -97,6 +97,7 @@ class Data(Table):
     The sides of a crop are multiples of what the network takes, times its scale.
     ``margin`` pixels at the edges of a made picture are not judged: they miss what lies beyond the crop.
     ``teacher`` is a RIFE checkpoint whose flows pull the flows of the network, where its picture is better.
+    ``workers`` are processes that read and, for training on a CPU, make the samples: by default as the cores allow.
     """
 
     source: Annotated[tuple[Source, ...], Field(min_length=1)]
@@ -104,7 +105,7 @@ class Data(Table):
     crop: tuple[Count, Count]
     margin: int = 0
     teacher: Path | None = None
-    workers: int = 1
+    workers: int | None = None
     variation: Variation = Variation()
 
 
@@ -200,7 +201,7 @@ class Recipe(Table):
     def read(cls, path: Path) -> Recipe:
         """Read a recipe.  Raises :class:`ArgumentError` that names the file and the key that is wrong."""
         try:
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
             values = tomllib.loads(text)
         except OSError as error:
             raise ArgumentError(f"the recipe {path} cannot be read ({error.strerror}): name a .toml file") from error

@@ -14,8 +14,10 @@ from vs_interp.datasets.footage import Footage
 from vs_interp.datasets.readers import open_footage
 from vs_interp.datasets.windows import Window, cut_windows
 from vs_interp.networks.base import Network
-from vs_interp.training.scenes.drafts import spread
-from vs_interp.training.scenes.samples import UNCHANGED, Draft, Workshop
+from vs_interp.training.scenes.changes import Changes
+from vs_interp.training.scenes.drafts import Draft, FilmDraft, spread
+from vs_interp.training.scenes.film import Crops
+from vs_interp.training.scenes.samples import Workshop
 
 from .recipe import Recipe
 
@@ -42,11 +44,11 @@ class Judge:
         """Return the mean PSNR (dB) of the pictures made with ``weights``; every picture counts the same."""
         self.network.load_state_dict(weights)
         device = next(self.network.parameters()).device
-        workshop = Workshop(self.network.spec, {}, None, device)
+        workshop = Workshop(self.network.spec, device, (0, 0))
         scores: list[float] = []
         with torch.inference_mode():
             for window in self.windows:
-                batch = workshop([(0, self._draft(window))])
+                batch = workshop(self._draft(window))
                 inputs = (*batch.frames, batch.time) if self.network.spec.takes_time else batch.frames
                 error = (self.network(*inputs).float().clamp(0, 1) - batch.truth).square().flatten(1).mean(1)
                 scores += (-10 * torch.log10(error.clamp(min=1e-10))).tolist()
@@ -66,5 +68,6 @@ class Judge:
         small = None
         if footage.small is not None and scale > 1:
             box = (top // scale, left // scale, height // scale, width // scale)
-            small = footage.small.frames(window.sequence, window.inputs, box)
-        return Draft(frames, (), small, 1, float(window.time or 0), UNCHANGED, still=False)
+            small = footage.small.frames(window.sequence, window.inputs, box)[None]
+        film = Crops(frames[None], small, np.array([float(window.time or 0)]), ())
+        return Draft([FilmDraft(0, 1, film, np.zeros(1, bool))], [], Changes.none(1), noise=0)

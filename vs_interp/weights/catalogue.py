@@ -188,7 +188,7 @@ def verify(entry: Weights) -> None:
     if entry.bundled:
         wanted, repair = entry.files[0].sha256, "install vs-interp again"
     else:
-        wanted = json.loads(entry.record.read_text())["sha256"]
+        wanted = json.loads(entry.record.read_text(encoding="utf-8"))["sha256"]
         repair = f"remove it and run `vs-interp weights get {entry.name}`"
     if file_digest(entry.model_file) != wanted:
         raise DownloadError(f"{entry.model_file} is damaged or was changed (its SHA-256 differs): {repair}")

@@ -132,7 +132,9 @@ def fetched_wheel(wheel: str, folder: Path) -> Iterator[Path]:
             command += ["--implementation", "cp", "--python-version", f"{python[2]}.{python[3:]}"]
             command += ["--abi", abi, "--platform", platform]
         command.append(f"{distribution}=={version}")
-        result = subprocess.run(command, stdout=2, stderr=subprocess.PIPE, text=True, check=False)
+        result = subprocess.run(
+            command, stdout=2, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace", check=False
+        )
         path = Path(inside) / wheel
         if result.returncode or not path.is_file():
             said = (result.stderr.strip().splitlines() or ["it gave another file"])[-1]

@@ -6,10 +6,8 @@ each draw their share of the very batch that one process would draw.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,51 +15,63 @@ from torch.utils.data import Dataset
 
 from vs_interp.datasets.footage import Footage
 from vs_interp.datasets.readers import open_footage
-from vs_interp.datasets.windows import Window, Windows, cut_windows
+from vs_interp.datasets.windows import Window, Windows
 from vs_interp.errors import DatasetError
 from vs_interp.spec import NetworkSpec
-from vs_interp.training.recipe import Data, Source
+from vs_interp.training.recipe import Data
 
-from .samples import Change, Draft
-from .synthetic import Scenes
-
-TRIES = 20
-"""Windows that are tried for one sample before a data set counts as unreadable."""
+from .changes import Changes
+from .film import Crops, Places, Reel
+from .shares import dealt
+from .synthetic import Layers, Scenes
 
 
 @dataclass(frozen=True)
-class Reel:
-    """A source of footage, opened: its windows by gap, and for each gap by the place of the truth."""
+class FilmDraft:
+    """Samples of one source, shrunk as many times: read already, or where to read them on the training device.
 
-    source: Source
-    footage: Footage
-    windows: dict[int, list[Windows]]
+    ``still``: whether all pictures of a sample are to be the same.
+    """
 
-    @classmethod
-    def open(cls, source: Source, spec: NetworkSpec) -> Reel:
-        """Open the data set and cut it.  Raises :class:`DatasetError` where it is missing or too short."""
-        assert source.footage is not None
-        footage = open_footage(source.footage, source.split)
-        if not spec.takes_time:
-            return cls(source, footage, {1: [cut_windows(footage, spec)]})
-        windows = {
-            gap: [cut_windows(footage, spec, (gap,), (Fraction(place, gap),)) for place in range(1, gap)]
-            for gap in source.gaps
-        }
-        return cls(source, footage, windows)
-
-    def window(self, random: np.random.Generator) -> Window:
-        """Draw a window of the source's part, the gap by its share."""
-        gap = _choice(random, self.source.gaps) if len(self.windows) > 1 else next(iter(self.windows))
-        found = self.windows[gap][int(random.integers(len(self.windows[gap])))]
-        first, last = (round(end * len(found)) for end in self.source.part)
-        return found[int(random.integers(first, max(last, first + 1)))]
+    source: int
+    shrink: int
+    film: Crops | Places
+    still: NDArray[np.bool_]
 
 
-class Drafts(Dataset[list[tuple[int, Draft]]]):
-    """Batch k of a recipe's data as drafts with the numbers of their sources.
+@dataclass(frozen=True)
+class SceneDraft:
+    """Scenes of one source, shrunk as many times, by layer; ``times`` are those of their truths."""
 
-    ``rank`` and ``world`` name this process of a data-parallel run.
+    shrink: int
+    layers: Sequence[Layers]
+    times: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A batch before arithmetic: what must be read, and every random choice; samples in the order of their groups.
+
+    ``noise`` fixes the sensor noise of the whole batch, of which this process takes the samples ``part``.
+    """
+
+    films: Sequence[FilmDraft]
+    scenes: Sequence[SceneDraft]
+    changes: Changes
+    noise: int
+    part: tuple[int, int] = (0, 1)
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """What could not be read on the way."""
+        return tuple(text for film in self.films if isinstance(film.film, Crops) for text in film.film.unreadable)
+
+
+class Drafts(Dataset[Draft]):
+    """Batch k of a recipe's data as a draft.
+
+    ``rank`` and ``world`` name this process of a data-parallel run; footage whose source is in ``unread`` is not read,
+    since the training device holds it.
     """
 
     def __init__(self, data: Data, spec: NetworkSpec, seed: int, rank: int = 0, world: int = 1) -> None:
@@ -74,91 +84,71 @@ class Drafts(Dataset[list[tuple[int, Draft]]]):
                 f"{spec.multiple_of * scale}, at least {spec.padded(1) * scale}"
             )
         self.data, self.spec, self.seed, self.rank, self.world = data, spec, seed, rank, world
-        self.scenes: dict[int, Scenes] = {}
-        self.reels: dict[int, Reel] = {}
+        self.unread: Collection[int] = ()
         width, height = data.crop
+        footages: dict[tuple[str, str], Footage] = {}
+        self.reels: dict[int, Reel] = {}
         for number, source in enumerate(data.source):
             if source.footage is not None:
-                self.reels[number] = Reel.open(source, spec)
-            else:
-                assert source.photos is not None and source.sprites is not None
-                self.scenes[number] = Scenes.open(
-                    source.photos, source.sprites, height, width, reach=source.reach, patterns=source.patterns
-                )
+                address = source.footage, source.split
+                if address not in footages:
+                    footages[address] = open_footage(*address)
+                self.reels[number] = Reel.open(source, footages[address], spec, (height, width))
+        made = {number: source for number, source in enumerate(data.source) if source.photos is not None}
+        self.scenes = Scenes.open(made, height, width) if made else None
         self.shares = {number: source.share for number, source in enumerate(data.source)}
 
-    def __getitem__(self, step: int) -> list[tuple[int, Draft]]:
+    def __getitem__(self, step: int) -> Draft:
+        random = np.random.default_rng((self.seed, step))
+        data, own = self.data, slice(self.rank, None, self.world)
+        changes, noise = Changes.draw(random, data.variation, data.batch).part(own), int(random.integers(1 << 62))
+        films: list[FilmDraft] = []
+        scenes: list[SceneDraft] = []
+        first = 0
+        for source, shrink, count in self._groups(random):
+            part = slice((self.rank - first) % self.world, None, self.world)
+            first += count
+            if source in self.reels:
+                films.append(self._filmed(random, source, shrink, count, part))
+            else:
+                scenes.append(self._scene(random, source, shrink, count, part))
+        films = self._read([film for film in films if len(film.still)], step)
+        return Draft(films, [scene for scene in scenes if len(scene.times)], changes, noise, (self.rank, self.world))
+
+    def _groups(self, random: np.random.Generator) -> Iterator[tuple[int, int, int]]:
+        """Yield source, shrink and the number of their samples; films first."""
+        sources = dealt(random, self.shares, self.data.batch)
+        for source in sorted(set(sources.tolist()), key=lambda number: (number not in self.reels, number)):
+            by = self.reels[source].source if source in self.reels else self.data.source[source]
+            shrinks = dealt(random, by.shrinks, int((sources == source).sum()))
+            for shrink in np.unique(shrinks).tolist():
+                yield source, shrink, int((shrinks == shrink).sum())
+
+    def _filmed(self, random: np.random.Generator, source: int, shrink: int, count: int, part: slice) -> FilmDraft:
+        reel = self.reels[source]
+        places = reel.draw(random, count, shrink).part(part)
+        return FilmDraft(source, shrink, places, (random.random(count) < reel.source.still)[part])
+
+    def _scene(self, random: np.random.Generator, source: int, shrink: int, count: int, part: slice) -> SceneDraft:
+        """Draw scenes at the times of the spec's window and pictures; any time is a half more often than not."""
+        assert self.scenes is not None
+        fixed = self.spec.output.times
+        chosen = np.where(random.random(count) < 0.6, 0.5, random.uniform(0.1, 0.9, count))
+        asked = chosen[:, None] if fixed is None else np.tile(fixed, (count, 1))
+        times = np.concatenate((np.tile(self.spec.window.offsets, (count, 1)), asked), 1)
+        layers = self.scenes.enlarged(shrink).draw(random, source, times)
+        own = (layer.part(part) for layer in layers)
+        return SceneDraft(shrink, [layer for layer in own if len(layer.maps)], chosen[part])
+
+    def _read(self, films: Sequence[FilmDraft], step: int) -> list[FilmDraft]:
+        """Read what the training device does not hold."""
+        random = np.random.default_rng((self.seed, step, self.rank))
         return [
-            self._draft(np.random.default_rng((self.seed, step, index)))
-            for index in range(self.rank, self.data.batch, self.world)
+            film
+            if film.source in self.unread or isinstance(film.film, Crops)
+            else replace(film, film=self.reels[film.source].read(film.film, film.shrink, random))
+            for film in films
         ]
-
-    def _draft(self, random: np.random.Generator) -> tuple[int, Draft]:
-        number = _choice(random, self.shares)
-        change = Change.draw(random, self.data.variation)
-        if number in self.reels:
-            return number, self._filmed(self.reels[number], random, change)
-        return number, self._scene(number, random, change)
-
-    def _scene(self, number: int, random: np.random.Generator, change: Change) -> Draft:
-        """Draw a scene at the times of the spec's window and pictures; any time is a half more often than not."""
-        shrinks = self.data.source[number].shrinks
-        shrink = _choice(random, shrinks) if len(shrinks) > 1 else next(iter(shrinks))
-        times, time = self.spec.output.times, 0.0
-        if times is None:
-            time = 0.5 if random.random() < 0.6 else float(random.uniform(0.1, 0.9))
-            times = (time,)
-        layers = self.scenes[number].enlarged(shrink).draw(random, (*self.spec.window.offsets, *times))
-        return Draft(None, layers, None, shrink, time, change, still=False)
-
-    def _filmed(self, reel: Reel, random: np.random.Generator, change: Change) -> Draft:
-        """Crop a window, the one with most motion of a few places; files that cannot be read are passed over."""
-        unreadable: list[str] = []
-        while len(unreadable) < TRIES:
-            try:
-                crops = [self._crop(reel, random) for _ in range(reel.source.choices)]
-            except DatasetError as error:
-                unreadable.append(str(error))
-                continue
-            frames, small, shrink, time = max(crops, key=lambda crop: _motion(crop[0]))
-            still = random.random() < reel.source.still
-            return Draft(frames, (), small, shrink, time, change, still, tuple(unreadable))
-        raise DatasetError(f"{TRIES} windows in a row cannot be read; the last: {unreadable[-1]}")
-
-    def _crop(self, reel: Reel, random: np.random.Generator) -> tuple[NDArray[np.uint8], Any, int, float]:
-        """Return a random crop: the frames of a window and its truth, the small window, how many times to shrink."""
-        window, footage = reel.window(random), reel.footage
-        size, (width, height) = footage.frame_size(window.sequence), self.data.crop
-        room = min(size.height // height, size.width // width)
-        fitting = {shrink: share for shrink, share in reel.source.shrinks.items() if shrink <= room}
-        if not fitting:
-            raise DatasetError(
-                f"{footage.name(window.sequence)} is {size}, smaller than the crop {width}x{height}: "
-                "make data.crop smaller"
-            )
-        shrink, scale = _choice(random, fitting), self.spec.output.scale if footage.small else 1
-        top, left = (
-            int(random.integers(0, (length - shrink * wanted) // scale + 1)) * scale
-            for length, wanted in ((size.height, height), (size.width, width))
-        )
-        numbers = (*window.inputs, *window.truths)
-        frames = footage.frames(window.sequence, numbers, (top, left, shrink * height, shrink * width))
-        small = None
-        if footage.small is not None and scale > 1:
-            box = (top // scale, left // scale, height // scale, width // scale)
-            small = footage.small.frames(window.sequence, window.inputs, box)
-        return frames, small, shrink, float(window.time or 0)
-
-
-def _choice(random: np.random.Generator, shares: dict[int, float]) -> int:
-    weights = np.array(list(shares.values()), np.float64)
-    return int(random.choice(list(shares), p=weights / weights.sum()))
-
-
-def _motion(frames: NDArray[np.uint8]) -> float:
-    """Return how much the first and the last input differ: mean absolute difference of a sixteenth of the pixels."""
-    first, last = (frames[index, ::4, ::4].astype(np.int16) for index in (0, -2))
-    return float(np.abs(last - first).mean())
 
 
 def spread(windows: Windows, part: tuple[float, float], count: int) -> Sequence[Window]:

@@ -7,17 +7,15 @@ what passes before it.
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 SIZE = 512
 
 type Plane = NDArray[np.float64]
 
 
-def draw_pattern(seed: int) -> Tensor:
-    """Return a picture (3×512×512 bytes) whose kind, period, direction, slant and two colours ``seed`` fixes."""
+def draw_pattern(seed: int) -> NDArray[np.uint8]:
+    """Return a picture (512×512×4 bytes, covered) whose kind, period, direction, slant and colours ``seed`` fixes."""
     random = np.random.default_rng(seed)
     period = float(random.uniform(7, 40))
     across, down = _places(random, period)
@@ -38,7 +36,8 @@ def draw_pattern(seed: int) -> Tensor:
     rows, columns = np.mgrid[-0.5 : 0.5 : SIZE * 1j, -0.5 : 0.5 : SIZE * 1j]
     light = 0.85 + slope[0] * rows + slope[1] * columns
     picture = light * (paper + (colour - paper) * ink)
-    return torch.from_numpy((picture.clip(0, 1) * 255).round().astype(np.uint8))
+    covered = np.concatenate((picture.clip(0, 1), np.ones((1, SIZE, SIZE))))
+    return np.ascontiguousarray((covered * 255).round().astype(np.uint8).transpose(1, 2, 0))
 
 
 def _places(random: np.random.Generator, period: float) -> tuple[Plane, Plane]:

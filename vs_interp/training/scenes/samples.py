@@ -1,13 +1,13 @@
-"""Samples: from drafts, which a worker reads and draws, to batches on the training device.
+"""Samples: from drafts, which hold what was read and every random choice, to batches on the training device.
 
-A draft holds what must be read and every random choice; what costs arithmetic (rendering scenes, shrinking, the
-teacher) is done where the network is trained, or in the worker where that is the same CPU.
+What costs arithmetic (rendering scenes, shrinking, the teacher) is done there for the whole batch at once, or in a
+worker where that is the same CPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -18,64 +18,15 @@ from torch.nn import functional
 
 from vs_interp.networks.rife import Rife
 from vs_interp.spec import NetworkSpec
-from vs_interp.training.recipe import Variation
 
-from .synthetic import Layer, Scenes
+from .changes import Changes, varied
+from .drafts import Draft, FilmDraft, SceneDraft
+from .film import Crops
+from .resident import ResidentFilm
+from .synthetic import Scenes
 
 LUMA = (0.299, 0.587, 0.114)
 """BT.601: what luma-only networks are trained on."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """How one sample is varied, the same for all its frames; see :class:`~vs_interp.training.recipe.Variation`."""
-
-    mirrored: tuple[bool, bool]
-    reversed: bool
-    turned: bool
-    channels: tuple[int, ...]
-    gamma: float
-    gain: float
-    offset: float
-    noise: float
-    seed: int
-
-    @classmethod
-    def draw(cls, random: np.random.Generator, by: Variation) -> Change:
-        """Draw one at random."""
-        return cls(
-            mirrored=(by.mirror and random.random() < 0.5, by.mirror and random.random() < 0.5),
-            reversed=by.reverse and random.random() < 0.5,
-            turned=by.turn and random.random() < 0.5,
-            channels=tuple(random.permutation(3).tolist()) if by.colours else (0, 1, 2),
-            gamma=float(np.exp(random.normal(0, by.gamma))),
-            gain=float(random.uniform(by.gain, 1.0)),
-            offset=float(random.uniform(-by.offset, by.offset)),
-            noise=float(random.uniform(0, by.noise / 255)) * bool(random.random() < 0.5),
-            seed=int(random.integers(1 << 62)),
-        )
-
-
-UNCHANGED = Change((False, False), False, False, (0, 1, 2), 1.0, 1.0, 0.0, 0.0, 0)
-
-
-@dataclass(frozen=True)
-class Draft:
-    """One sample before arithmetic: a crop of N + M film frames as bytes, or the layers of a scene at N + M times.
-
-    The first N frames are the network's window, the other M the truth; all have the size of the output, but for
-    ``small``, N×h×w×3 bytes, where a data set brings its own small pictures.  ``time`` is the truth's, where the
-    network takes one.
-    """
-
-    frames: NDArray[np.uint8] | None
-    layers: Sequence[Layer]
-    small: NDArray[np.uint8] | None
-    shrink: int
-    time: float
-    change: Change
-    still: bool
-    unreadable: tuple[str, ...] = ()
 
 
 class Batch(NamedTuple):
@@ -95,74 +46,103 @@ class Batch(NamedTuple):
     unreadable: tuple[str, ...] = ()
 
 
+class Sampled(NamedTuple):
+    """K samples of one group: pictures K×T×3×H×W, flows K×4×H×W, whether these are known, times (K), small windows."""
+
+    pictures: Tensor
+    flow: Tensor
+    known: NDArray[np.bool_]
+    time: Tensor
+    small: Tensor | None = None
+
+
 @dataclass(frozen=True)
 class Workshop:
-    """Makes batches of drafts, on the device of ``scenes`` and ``teacher``."""
+    """Makes batches of drafts on ``device``, where scenes, films (by source) and the teacher are, too.
+
+    ``crop`` is the height and width of a sample.
+    """
 
     spec: NetworkSpec
-    scenes: dict[int, Scenes]
-    teacher: Rife | None
     device: torch.device
+    crop: tuple[int, int]
+    scenes: Scenes | None = None
+    films: Mapping[int, ResidentFilm] = field(default_factory=dict)
+    teacher: Rife | None = None
 
-    def __call__(self, drafts: Sequence[tuple[int, Draft]]) -> Batch:
-        """Return the batch of (number of the source, draft)."""
+    def __call__(self, draft: Draft) -> Batch:
+        """Return the batch of a draft."""
         with torch.no_grad():
-            samples = [self._sample(source, draft) for source, draft in drafts]
-            frames, truth = torch.stack([s[0] for s in samples]), torch.stack([s[1] for s in samples])
-            time = torch.tensor([s[2] for s in samples], device=self.device).view(-1, 1, 1, 1)
-            batch = Batch(frames.unbind(1), truth.flatten(0, 1), time, torch.empty(0), torch.empty(0))
+            groups = [*map(self._filmed, draft.films), *map(self._scene, draft.scenes)]
+            whole = Sampled(
+                torch.cat([group.pictures for group in groups]),
+                torch.cat([group.flow for group in groups]),
+                np.concatenate([group.known for group in groups]),
+                torch.cat([group.time for group in groups]),
+                _joined([group.small for group in groups if group.small is not None]),
+            )
+            batch = self._varied(whole, draft.changes)
             if self.spec.takes_time:
-                batch = self._taught(batch, [s[3] for s in samples])
-            noise = [self._noise(draft.change, sample[0]) for (_, draft), sample in zip(drafts, samples, strict=True)]
-            noisy = (frames + torch.stack(noise)).clamp(0, 1)
-            unreadable = tuple(text for _, draft in drafts for text in draft.unreadable)
-            return batch._replace(frames=tuple(f.contiguous() for f in noisy.unbind(1)), unreadable=unreadable)
+                batch = self._taught(batch, whole.known)
+            return batch._replace(frames=self._noisy(batch.frames, draft), unreadable=draft.unreadable)
 
-    def _sample(self, source: int, draft: Draft) -> tuple[Tensor, Tensor, float, Tensor | None]:
-        """Return the window (N×C×h×w), the truth (M×C×H×W), its time and, where it is known, the flow (4×H×W)."""
-        count, change = len(self.spec.window.offsets), draft.change
-        flow = None
-        if draft.frames is not None:
-            pictures = torch.from_numpy(draft.frames).to(self.device).permute(0, 3, 1, 2).float() / 255
-        else:
-            pictures, flow = self._scene(self.scenes[source].enlarged(draft.shrink), draft)
-        if draft.shrink > 1:
-            pictures = functional.avg_pool2d(pictures, draft.shrink)
-            middle = slice(draft.shrink // 2, None, draft.shrink)
-            flow = None if flow is None else flow[:, middle, middle] / draft.shrink
-        if draft.still:
-            pictures = pictures[count : count + 1].expand_as(pictures)
-            flow = torch.zeros(4, *pictures.shape[2:], device=self.device)
+    def _filmed(self, draft: FilmDraft) -> Sampled:
+        """Return film as it was read, or read it from what the device holds."""
         small = None
-        if draft.small is not None:
-            small = torch.from_numpy(draft.small).to(self.device).permute(0, 3, 1, 2).float() / 255
-        pictures, flow, time = varied(pictures, flow, draft.time, count, change)
-        window, truth = pictures[:count], pictures[count:]
-        if small is not None:
-            window = varied(small, None, draft.time, count, change)[0]
+        if isinstance(draft.film, Crops):
+            pictures = self._brought(draft.film.frames)
+            time = torch.from_numpy(draft.film.times.astype(np.float32)).to(self.device)
+            small = None if draft.film.small is None else self._brought(draft.film.small)
+        else:
+            size = draft.shrink * self.crop[0], draft.shrink * self.crop[1]
+            pictures, time = self.films[draft.source].read(draft.film, size, len(self.spec.window.offsets))
+        pictures = _smaller(pictures, draft.shrink)
+        if draft.still.any():
+            rows, truth = torch.from_numpy(np.flatnonzero(draft.still)).to(self.device), len(self.spec.window.offsets)
+            pictures[rows] = pictures[rows, truth : truth + 1]
+        flow = pictures.new_zeros(len(pictures), 4, *pictures.shape[3:])
+        return Sampled(pictures, flow, draft.still, time, small)
+
+    def _scene(self, draft: SceneDraft) -> Sampled:
+        assert self.scenes is not None
+        scenes = self.scenes.enlarged(draft.shrink)
+        pictures, top = scenes.render(draft.layers)
+        time = torch.from_numpy(draft.times.astype(np.float32)).to(self.device)
+        if self.spec.takes_time:
+            middle = slice(draft.shrink // 2, None, draft.shrink)
+            flow = scenes.flow(draft.layers, top[:, 2], 2, (0, 1))[:, :, middle, middle] / draft.shrink
+        else:
+            flow = pictures.new_zeros(len(pictures), 4, 1, 1).expand(-1, -1, self.scenes.height, self.scenes.width)
+        return Sampled(_smaller(pictures, draft.shrink), flow, np.ones(len(time), bool), time)
+
+    def _brought(self, frames: NDArray[np.uint8]) -> Tensor:
+        """Return K×T×H×W×3 bytes as K×T×3×H×W in [0, 1] on the device, by one copy."""
+        bytes_ = torch.from_numpy(frames)
+        if self.device.type == "cuda":
+            bytes_ = bytes_.pin_memory().to(self.device, non_blocking=True)
+        return bytes_.movedim(-1, 2).to(torch.float32, memory_format=torch.contiguous_format).mul_(1 / 255)
+
+    def _varied(self, whole: Sampled, changes: Changes) -> Batch:
+        """Return the batch after its changes, as the network takes it."""
+        count = len(self.spec.window.offsets)
+        pictures, flow, time = varied(whole.pictures, whole.flow, whole.time, count, changes)
+        window, truth = pictures[:, :count], pictures[:, count:].flatten(0, 1)
+        if whole.small is not None:
+            window, *_ = varied(whole.small, whole.flow, whole.time, count, changes)
         elif self.spec.output.scale > 1:
-            window = shrunk(window, self.spec.output.scale)
+            small = shrunk(window.flatten(0, 1), self.spec.output.scale)
+            window = small.view(-1, count, *small.shape[1:])
         if self.spec.window.channels == 1:
             window, truth = luma(window), luma(truth)
-        return window, truth, time, flow
+        return Batch(window.unbind(1), truth, time.view(-1, 1, 1, 1), flow, torch.empty(0))
 
-    def _scene(self, scenes: Scenes, draft: Draft) -> tuple[Tensor, Tensor | None]:
-        pictures, top = scenes.render(draft.layers)
-        if not self.spec.takes_time:
-            return pictures, None
-        ends = [scenes.flow(draft.layers, top[2], 2, other) for other in (0, 1)]
-        return pictures, torch.cat(ends)
-
-    def _taught(self, batch: Batch, flows: Sequence[Tensor | None]) -> Batch:
-        """Fill in the flows that are known, and let the teacher give the others."""
-        truth = batch.truth
-        flow = torch.zeros(len(truth), 4, *truth.shape[2:], device=self.device)
-        doubt = torch.full((len(truth), 1, *truth.shape[2:]), torch.inf, device=self.device)
-        unknown = [index for index, known in enumerate(flows) if known is None]
-        for index, known in enumerate(flows):
-            if known is not None:
-                flow[index], doubt[index] = known, 0.0
-        if unknown and self.teacher is not None:
+    def _taught(self, batch: Batch, known: NDArray[np.bool_]) -> Batch:
+        """Fill in how far the known flows may be doubted, and let the teacher give the others."""
+        flow, truth = batch.flow, batch.truth
+        doubt = torch.where(torch.from_numpy(known).to(self.device), 0.0, torch.inf).view(-1, 1, 1, 1)
+        doubt = doubt.repeat(1, 1, *truth.shape[2:])
+        if self.teacher is not None and not known.all():
+            unknown = torch.from_numpy(np.flatnonzero(~known)).to(self.device)
             frame0, frame1 = (frame[unknown] for frame in batch.frames)
             with torch.autocast(self.device.type, torch.bfloat16):
                 estimate, warped0, warped1 = self.teacher.estimate(frame0, frame1, batch.time[unknown])
@@ -171,28 +151,29 @@ class Workshop:
             flow[unknown], doubt[unknown] = estimate.flow, (made - truth[unknown]).abs().mean(1, keepdim=True)
         return batch._replace(flow=flow, doubt=doubt)
 
-    def _noise(self, change: Change, window: Tensor) -> Tensor:
-        generator = torch.Generator(self.device).manual_seed(change.seed)
-        return torch.randn(window.shape, generator=generator, device=self.device) * change.noise
+    def _noisy(self, frames: tuple[Tensor, ...], draft: Draft) -> tuple[Tensor, ...]:
+        """Return the frames with sensor noise; that of the whole batch is drawn, whatever is this process's part."""
+        rank, world = draft.part
+        if not draft.changes.noise.any():
+            return tuple(frame.contiguous() for frame in frames)
+        clean = torch.stack(frames, 1)
+        generator = torch.Generator(self.device).manual_seed(draft.noise)
+        shape = world * len(clean), *clean.shape[1:]
+        noise = torch.randn(shape, generator=generator, device=self.device)[rank::world]
+        strength = torch.from_numpy(draft.changes.noise).to(self.device).view(-1, 1, 1, 1, 1)
+        return tuple(frame.contiguous() for frame in torch.addcmul(clean, noise, strength).clamp_(0, 1).unbind(1))
 
 
-def varied(
-    pictures: Tensor, flow: Tensor | None, time: float, count: int, change: Change
-) -> tuple[Tensor, Tensor | None, float]:
-    """Return pictures (a window of ``count`` and its truth, T×3×H×W), flow and time after the change."""
-    for axis, mirrored in ((3, change.mirrored[0]), (2, change.mirrored[1])):
-        if mirrored:
-            pictures = pictures.flip(axis)
-            if flow is not None:
-                flow = flow.flip(axis - 1) * flow.new_tensor([-1, 1] * 2 if axis == 3 else [1, -1] * 2).view(4, 1, 1)
-    if change.turned and pictures.shape[2] == pictures.shape[3]:
-        pictures = pictures.transpose(2, 3)
-        flow = None if flow is None else flow.transpose(1, 2)[[1, 0, 3, 2]]
-    if change.reversed:
-        pictures, time = torch.cat((pictures[:count].flip(0), pictures[count:].flip(0))), 1 - time
-        flow = None if flow is None else flow[[2, 3, 0, 1]]
-    pictures = pictures[:, list(change.channels)].clamp(min=1e-4) ** change.gamma * change.gain + change.offset
-    return pictures.clamp(0, 1), flow, time
+def _joined(parts: list[Tensor]) -> Tensor | None:
+    return torch.cat(parts) if parts else None
+
+
+def _smaller(pictures: Tensor, times: int) -> Tensor:
+    """Return K×T×C×H×W pictures so many times smaller, each pixel the mean of a square."""
+    if times == 1:
+        return pictures
+    shrunken = functional.avg_pool2d(pictures.flatten(0, 1), times)
+    return shrunken.view(*pictures.shape[:2], *shrunken.shape[1:])
 
 
 def shrunk(pictures: Tensor, scale: int) -> Tensor:
@@ -203,5 +184,5 @@ def shrunk(pictures: Tensor, scale: int) -> Tensor:
 
 
 def luma(pictures: Tensor) -> Tensor:
-    """Return the BT.601 luma (T×1×H×W) of RGB pictures."""
-    return (pictures * pictures.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    """Return the BT.601 luma (…×1×H×W) of RGB pictures."""
+    return (pictures * pictures.new_tensor(LUMA).view(3, 1, 1)).sum(-3, keepdim=True)

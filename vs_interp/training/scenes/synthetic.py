@@ -1,183 +1,216 @@
 """Synthetic motion: photographs and cut-out sprites moved over each other, with exact flow and occlusion.
 
 Every layer has an affine map from the canvas to its own pixels for each time, with motion linear in the time; a
-picture is rendered at any time by sampling each layer once, so that sub-pixel motion is exact.  A scene is drawn as
-matrices alone, wherever; its pictures are rendered on the device that holds the photographs.
+picture is rendered at any time by sampling each layer once, so that sub-pixel motion is exact.  Scenes are drawn as
+matrices alone, wherever, many at once; their pictures are rendered on the device that holds the photographs.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from vs_interp.errors import DatasetError
+from vs_interp.training.recipe import Source
 
 from .patterns import draw_pattern
+from .shares import dealt
+from .textures import Numbers, Textures, read_pictures
 
-BORDER = 2
-"""Empty pixels around a sprite, so that its edges are soft."""
+MOST_SPRITES = 4
+
+MARGIN = 2
+"""Pixels around a sprite that are cut out with it, so that its edges are soft."""
+
+ROUNDED = 32
+"""Parts of pictures are cut as multiples of so many pixels: few sizes, so that a GPU's memory is used again."""
+
+type Reals = NDArray[np.float64]
+
+
+class Layers(NamedTuple):
+    """One layer of many scenes: a picture each, and where it is.
+
+    colours, covers
+        Numbers of K textures; ``covers`` is the outline of a sprite, and ``None`` for backgrounds.
+    maps
+        K×T×3×3, canvas pixel → picture pixel (x, y, 1), at each of the scenes' times.
+    """
+
+    colours: Numbers
+    covers: Numbers | None
+    maps: Reals
+
+    def part(self, part: slice) -> Layers:
+        """Return the layer of some of the scenes."""
+        return Layers(self.colours[part], None if self.covers is None else self.covers[part], self.maps[part])
 
 
 @dataclass(frozen=True)
-class Layer:
-    """A picture that moves: a photograph, a sprite, or the texture of the one in the outline of the other.
+class Stock:
+    """What the scenes of one source are made of: numbers of textures, and how far these move at most."""
 
-    ``maps``: T×3×3, canvas pixel → picture pixel (x, y, 1), at each of the scene's times.
-    """
-
-    photo: int | None
-    sprite: int | None
-    maps: Tensor
-
-
-def _load(folder: Path, mode: str) -> list[Tensor]:
-    files = sorted(p for p in folder.glob("*") if p.suffix in {".png", ".jpg", ".jpeg"})
-    if not files:
-        raise DatasetError(f"{folder} holds no pictures: give a folder of .png or .jpg files")
-    return [torch.from_numpy(np.array(Image.open(f).convert(mode))).permute(2, 0, 1).contiguous() for f in files]
-
-
-def _affine(angle: float, zoom: float, shift: tuple[float, float], centre: tuple[float, float]) -> Tensor:
-    """Return the matrix that rotates and zooms about ``centre`` (x, y) and then shifts."""
-    cosine, sine = zoom * math.cos(angle), zoom * math.sin(angle)
-    x, y = centre
-    return torch.tensor(
-        [
-            [cosine, -sine, x - cosine * x + sine * y + shift[0]],
-            [sine, cosine, y - sine * x - cosine * y + shift[1]],
-            [0.0, 0.0, 1.0],
-        ],
-        dtype=torch.float64,
-    )
+    photos: Numbers
+    patterns: Numbers
+    sprites: Numbers
+    reach: tuple[float, float]
+    """Pixels that the background and a sprite move at most from time 0 to 1; with 0 it does not turn either."""
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """Random scenes of ``height``×``width`` pixels, of photographs (3×h×w bytes) and sprites (4×h×w, with alpha)."""
+    """Random scenes of ``height``×``width`` pixels; the stocks are those of a recipe's sources, by number."""
 
-    photos: list[Tensor]
-    sprites: list[Tensor]
+    textures: Textures
+    stocks: Mapping[int, Stock]
     height: int
     width: int
-    reach: tuple[float, float] = (40.0, 60.0)
-    """Pixels that the background and a sprite move at most from time 0 to 1; with 0 it does not turn either."""
-    patterns: int = 0
-    """How many at the end of ``photos`` are patterns, which are backgrounds alone."""
 
     @classmethod
-    def open(
-        cls, photos: Path, sprites: Path, height: int, width: int, *, reach: tuple[float, float], patterns: int = 0
-    ) -> Scenes:
-        """Read two folders of pictures and draw patterns.  Raises :class:`DatasetError` for a folder that has none."""
-        backgrounds = [*_load(photos, "RGB"), *(draw_pattern(number) for number in range(patterns))]
-        return cls(backgrounds, _load(sprites, "RGBA"), height, width, reach, patterns)
+    def open(cls, sources: Mapping[int, Source], height: int, width: int) -> Scenes:
+        """Read the folders of pictures and draw patterns.  Raises :class:`DatasetError` for a folder that has none."""
+        patterns = [draw_pattern(number) for number in range(max(source.patterns for source in sources.values()))]
+        folders = {path: None for source in sources.values() for path in (source.photos, source.sprites) if path}
+        contents = [patterns, *(read_pictures(path) for path in folders)]
+        ends = np.cumsum([len(pictures) for pictures in contents])
+        drawn, *read = (np.arange(end - len(pictures), end) for pictures, end in zip(contents, ends, strict=True))
+        known = dict(zip(folders, read, strict=True))
+        stocks = {
+            number: Stock(known[source.photos], drawn[: source.patterns], known[source.sprites], source.reach)
+            for number, source in sources.items()
+            if source.photos and source.sprites
+        }
+        return cls(Textures.of([picture for pictures in contents for picture in pictures]), stocks, height, width)
 
     def to(self, device: torch.device) -> Scenes:
         """Return the same scenes, rendered on ``device``."""
-        return replace(self, photos=[p.to(device) for p in self.photos], sprites=[s.to(device) for s in self.sprites])
+        return replace(self, textures=self.textures.to(device))
 
     def enlarged(self, factor: int) -> Scenes:
         """Return the same scenes on a canvas ``factor`` times as large, to be shrunk: sharper than they are sampled."""
         return replace(self, height=self.height * factor, width=self.width * factor)
 
-    def draw(self, random: np.random.Generator, times: Sequence[float]) -> list[Layer]:
-        """Return the layers of a random scene, from back to front, with their places at ``times``."""
+    def draw(self, random: np.random.Generator, source: int, times: Reals) -> list[Layers]:
+        """Return random scenes of one source, those with most sprites first, at their ``times`` (K×T).
+
+        They are given by layer, from the back: all have a background and a sprite, not all a second, and so on.
+        """
+        stock, count = self.stocks[source], len(times)
+        sprites = dealt(random, dict.fromkeys(range(MOST_SPRITES, 0, -1), 1.0), count)
+        drawn = (int((sprites > depth).sum()) for depth in range(MOST_SPRITES))
         return [
-            self._background(random, times),
-            *(self._sprite(random, times) for _ in range(random.integers(1, 5))),
+            self._backgrounds(random, stock, times),
+            *(self._sprites(random, stock, times[:number]) for number in drawn if number),
         ]
 
-    def render(self, layers: Sequence[Layer]) -> tuple[Tensor, Tensor]:
-        """Return the T pictures (T×3×H×W in [0, 1]), and the layer on top at every pixel of each (T×H×W)."""
+    def render(self, layers: Sequence[Layers]) -> tuple[Tensor, Tensor]:
+        """Return the pictures (K×T×3×H×W in [0, 1]), and the number of the layer on top of each (K×T×H×W)."""
         background, *sprites = layers
-        canvas = self._placed(background, "reflection")
-        top = torch.zeros(canvas.shape[0], self.height, self.width, dtype=torch.int64, device=canvas.device)
+        canvas = self._placed(background)
+        top = torch.zeros_like(canvas[:, :, 0], dtype=torch.int64)
         for number, layer in enumerate(sprites, 1):
-            placed = self._placed(layer, "zeros")
-            colour, cover = placed[:, :3], placed[:, 3:]
-            canvas = canvas * (1 - cover) + (colour / cover.clamp(min=1e-3)).clamp(0, 1) * cover
-            top = torch.where(cover[:, 0] > 0.5, number, top)
-        return canvas.clamp(0, 1), top
+            placed, first = self._placed(layer), slice(len(layer.maps))
+            colour, cover = placed[:, :, :3], placed[:, :, 3:]
+            canvas[first] = torch.addcmul(torch.minimum(colour, cover), canvas[first], 1 - cover)
+            top[first].masked_fill_(cover[:, :, 0] > 0.5, number)
+        return canvas, top
 
-    def flow(self, layers: Sequence[Layer], top: Tensor, moment: int, other: int) -> Tensor:
-        """Return the exact flow (2×H×W, pixels) of the topmost layer from one of the times to another."""
-        pixels = self._pixels(top.device)
-        flow = torch.zeros(2, self.height, self.width, device=top.device)
-        for number, layer in enumerate(layers):
-            there = (torch.linalg.inv(layer.maps[other]) @ layer.maps[moment]).to(top.device) @ pixels
-            move = (there - pixels)[:2].view(2, self.height, self.width).float()
-            flow = torch.where(top == number, move, flow)
-        return flow
+    def flow(self, layers: Sequence[Layers], top: Tensor, moment: int, others: Sequence[int]) -> Tensor:
+        """Return the exact flows (K×2·O×H×W, pixels) of the topmost layers (K×H×W) from one of the times to others."""
+        count = len(layers[0].maps)
+        moves = np.zeros((len(layers), count, len(others), 2, 3))
+        for layer, move in zip(layers, moves, strict=True):
+            there = np.linalg.inv(layer.maps[:, others]) @ layer.maps[:, moment, None]
+            move[: len(there)] = (there - np.eye(3))[:, :, :2]
+        table = torch.from_numpy(moves.reshape(-1, 6 * len(others)).astype(np.float32)).to(top.device)
+        scene = torch.arange(count, device=top.device).view(-1, 1, 1)
+        found = table[top * count + scene].view(*top.shape, -1, 3).movedim(3, 1)
+        rows, columns = self._pixels(top.device)
+        return found[..., 0] * columns + (found[..., 1] * rows + found[..., 2])
 
-    def _placed(self, layer: Layer, padding: str) -> Tensor:
-        """Return a layer's picture where it is at each of its T times: T×3×H×W, or T×4×H×W with its coverage."""
-        picture = self._picture(layer)
-        height, width = picture.shape[1:]
-        columns, rows = (layer.maps.to(picture.device) @ self._pixels(picture.device))[:, :2].unbind(1)
-        grid = torch.stack(((columns + 0.5) * 2 / width - 1, (rows + 0.5) * 2 / height - 1), -1).float()
-        grid, pictures = grid.view(-1, self.height, self.width, 2), picture.expand(len(grid), -1, -1, -1)
-        return functional.grid_sample(pictures, grid, padding_mode=padding, align_corners=False)
+    def _placed(self, layer: Layers) -> Tensor:
+        """Return a layer's pictures where they are at each of their T times: K×T×3×H×W, or K×T×4×H×W with coverage."""
+        tops, lefts, size = self._part(layer)
+        if layer.covers is None:
+            part = self.textures.mirrored(layer.colours, tops, lefts, size)
+        else:
+            part = self.textures.cut_out(layer.colours, layer.covers, tops, lefts, size)
+        corner = np.stack((lefts, tops), -1)[:, None, :]
+        scaled = layer.maps[:, :, :2].copy()
+        scaled[..., 2] += 0.5 - corner
+        scaled *= 2 / np.array(size[::-1])[:, None]
+        scaled[..., 2] -= 1
+        factors = torch.from_numpy(scaled.astype(np.float32)).to(part.device)[:, :, :, None, None]
+        rows, columns = self._pixels(part.device)
+        places = factors[..., 0] * columns + (factors[..., 1] * rows + factors[..., 2])
+        grid = torch.stack(places.unbind(2), -1)
+        placed = functional.grid_sample(part, grid.flatten(1, 2), padding_mode="border", align_corners=False)
+        return placed.view(*placed.shape[:2], -1, self.height, self.width).transpose(1, 2)
 
-    def _pixels(self, device: torch.device) -> Tensor:
-        rows, columns = torch.meshgrid(torch.arange(self.height), torch.arange(self.width), indexing="ij")
-        return torch.stack((columns, rows, torch.ones_like(rows))).double().view(3, -1).to(device)
+    def _part(self, layer: Layers) -> tuple[Numbers, Numbers, tuple[int, int]]:
+        """Return the tops and lefts of the parts of a layer's pictures that the canvas ever shows, and their size."""
+        across, down = self.width - 1.0, self.height - 1.0
+        corners = np.array([(0, 0, 1), (across, 0, 1), (0, down, 1), (across, down, 1)]).T
+        seen = (layer.maps[:, :, :2] @ corners).transpose(0, 1, 3, 2).reshape(len(layer.maps), -1, 2)
+        first, last = np.floor(seen.min(1)), np.ceil(seen.max(1)) + 1
+        if layer.covers is not None:
+            size = self.textures.common(layer.colours, layer.covers)[:, ::-1]
+            first, last = np.clip(first, -MARGIN, size), np.clip(last, 0, size + MARGIN)
+        longest = np.maximum((last - first).max(0), 1) // ROUNDED * ROUNDED + ROUNDED
+        lefts, tops = first.astype(np.int64).T
+        return tops, lefts, (int(longest[1]), int(longest[0]))
 
-    def _picture(self, layer: Layer) -> Tensor:
-        """Return a background's 3×h×w, or a sprite's 4×h×w, RGB and coverage, with its border."""
-        photo = None if layer.photo is None else self.photos[layer.photo]
-        if layer.sprite is None:
-            assert photo is not None
-            return photo.float() / 255
-        sprite = self.sprites[layer.sprite]
-        if photo is not None:
-            height, width = self._size(layer)
-            sprite = torch.cat((photo[:, :height, :width], sprite[3:, :height, :width]))
-        return functional.pad(sprite.float() / 255, (BORDER,) * 4)
+    def _pixels(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return the rows (H×1) and the columns (W) of the canvas."""
+        rows, columns = (torch.arange(n, device=device, dtype=torch.float32) for n in (self.height, self.width))
+        return rows[:, None], columns
 
-    def _size(self, layer: Layer) -> tuple[int, int]:
-        """Return how many lines and columns a sprite's picture has inside its border: no more than its texture."""
-        assert layer.sprite is not None
-        pictures = [self.sprites[layer.sprite], *([] if layer.photo is None else [self.photos[layer.photo]])]
-        return min(picture.shape[1] for picture in pictures), min(picture.shape[2] for picture in pictures)
+    def _moved(self, random: np.random.Generator, times: Reals, reach: float, place: Reals) -> Reals:
+        """Return the canvas → picture maps for random motions of up to ``reach`` pixels from time 0 to 1."""
+        count, turns = len(times), float(reach > 0)
+        angle, zoom = (random.normal(0, spread, (count, 1)) * turns for spread in (0.04, 0.03))
+        distance, direction = reach * random.beta(1.0, 2.5, (count, 1)), random.uniform(0, 2 * np.pi, (count, 1))
+        lag = times - 0.5
+        shift = distance * np.cos(direction) * lag, distance * np.sin(direction) * lag
+        moves = _similar(angle * lag, np.exp(zoom * lag), shift, (self.width / 2, self.height / 2))
+        return np.asarray(place[:, None] @ np.linalg.inv(moves))
 
-    def _motion(self, random: np.random.Generator, times: Sequence[float], reach: float, place: Tensor) -> Tensor:
-        """Return the canvas → picture maps for a random motion of up to ``reach`` pixels from time 0 to 1."""
-        angle, zoom = random.normal(0, 0.04) * (reach > 0), random.normal(0, 0.03) * (reach > 0)
-        distance, direction = reach * random.beta(1.0, 2.5), random.uniform(0, 2 * math.pi)
-        shift = distance * math.cos(direction), distance * math.sin(direction)
-        centre = self.width / 2, self.height / 2
-        maps = []
-        for moment in times:
-            lag = moment - 0.5
-            move = _affine(angle * lag, math.exp(zoom * lag), (shift[0] * lag, shift[1] * lag), centre)
-            maps.append(place @ torch.linalg.inv(move))
-        return torch.stack(maps)
+    def _backgrounds(self, random: np.random.Generator, stock: Stock, times: Reals) -> Layers:
+        count = len(times)
+        numbers = random.choice(np.concatenate((stock.photos, stock.patterns)), count)
+        zoom = random.uniform(0.8, 1.3, count)
+        place = _similar(random.normal(0, 0.1, count), zoom, (0.0, 0.0), (0.0, 0.0))
+        for axis, (side, lengths) in enumerate(
+            ((self.width, self.textures.widths), (self.height, self.textures.heights))
+        ):
+            place[:, axis, 2] += random.uniform(0.2, 0.8, count) * np.maximum(0, lengths[numbers] - zoom * side)
+        return Layers(numbers, None, self._moved(random, times, stock.reach[0], place))
 
-    def _background(self, random: np.random.Generator, times: Sequence[float]) -> Layer:
-        number = int(random.integers(len(self.photos)))
-        height, width = self.photos[number].shape[1:]
-        zoom = float(random.uniform(0.8, 1.3))
-        place = _affine(random.normal(0, 0.1), zoom, (0, 0), (0, 0))
-        place[0, 2] += random.uniform(0.2, 0.8) * max(0.0, width - zoom * self.width)
-        place[1, 2] += random.uniform(0.2, 0.8) * max(0.0, height - zoom * self.height)
-        return Layer(number, None, self._motion(random, times, self.reach[0], place))
+    def _sprites(self, random: np.random.Generator, stock: Stock, times: Reals) -> Layers:
+        count = len(times)
+        covers, photos = random.choice(stock.sprites, count), random.choice(stock.photos, count)
+        colours = np.where(random.random(count) < 0.5, photos, covers)
+        place = _similar(random.uniform(-0.6, 0.6, count), random.uniform(0.9, 2.5, count), (0.0, 0.0), (0.0, 0.0))
+        spot = np.stack((random.uniform(0, self.width, count), random.uniform(0, self.height, count)), -1)
+        middle = self.textures.common(colours, covers)[:, ::-1] / 2
+        place[:, :2, 2] += middle - (place[:, :2, :2] @ spot[:, :, None])[:, :, 0]
+        return Layers(colours, covers, self._moved(random, times, stock.reach[1], place))
 
-    def _sprite(self, random: np.random.Generator, times: Sequence[float]) -> Layer:
-        number = int(random.integers(len(self.sprites)))
-        texture = int(random.integers(len(self.photos) - self.patterns)) if random.random() < 0.5 else None
-        layer = Layer(texture, number, torch.empty(0))
-        height, width = self._size(layer)
-        place = _affine(random.uniform(-0.6, 0.6), float(random.uniform(0.9, 2.5)), (0, 0), (0, 0))
-        spot = torch.tensor([random.uniform(0, self.width), random.uniform(0, self.height), 1.0], dtype=torch.float64)
-        place[:2, 2] += (
-            torch.tensor([width / 2 + BORDER, height / 2 + BORDER], dtype=torch.float64) - (place @ spot)[:2]
-        )
-        return replace(layer, maps=self._motion(random, times, self.reach[1], place))
+
+def _similar(angle: Reals, zoom: Reals, shift: tuple[Any, Any], centre: tuple[float, float]) -> Reals:
+    """Return the matrices (…×3×3) that rotate and zoom about ``centre`` (x, y) and then shift."""
+    cosine, sine = zoom * np.cos(angle), zoom * np.sin(angle)
+    x, y = centre
+    matrices = np.zeros((*cosine.shape, 3, 3))
+    matrices[..., 0, 0], matrices[..., 0, 1] = cosine, -sine
+    matrices[..., 1, 0], matrices[..., 1, 1] = sine, cosine
+    matrices[..., 0, 2] = x - cosine * x + sine * y + shift[0]
+    matrices[..., 1, 2] = y - sine * x - cosine * y + shift[1]
+    matrices[..., 2, 2] = 1
+    return matrices

@@ -1,0 +1,87 @@
+"""The batches of a run, from any step on, made while the step before runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from vs_interp.datasets.planar import PlanarFootage
+from vs_interp.errors import DatasetError
+from vs_interp.networks.rife import Rife
+from vs_interp.spec import NetworkSpec
+from vs_interp.training.scenes.drafts import Drafts
+from vs_interp.training.scenes.resident import ResidentFilm, fits
+from vs_interp.training.scenes.samples import Batch, Workshop
+from vs_interp.weights.checkpoint import load_checkpoint
+
+from .pause import leave_signals_to_the_trainer
+from .processes import Processes
+from .recipe import Recipe
+
+MOST_WORKERS = 12
+
+
+def load_teacher(path: Path) -> Rife:
+    """Read the checkpoint of a teacher.  Raises :class:`DatasetError` where it is not RIFE's."""
+    found = load_checkpoint(path)
+    if not isinstance(found, Rife):
+        raise DatasetError(f"{path} holds {found.spec.name}: the teacher must be rife")
+    return found.eval()
+
+
+class Batches:
+    """All that a recipe's batches are made of, opened once."""
+
+    def __init__(self, recipe: Recipe, spec: NetworkSpec, processes: Processes) -> None:
+        data, self.steps, self.device = recipe.data, recipe.training.steps, processes.device
+        self.drafts = Drafts(data, spec, recipe.training.seed, processes.rank, processes.world)
+        films = _resident(self.drafts, self.device)
+        self.drafts.unread = films.keys()
+        self.workshop = Workshop(
+            spec, self.device, (data.crop[1], data.crop[0]),
+            scenes=None if self.drafts.scenes is None else self.drafts.scenes.to(self.device), films=films,
+            teacher=None if data.teacher is None else load_teacher(data.teacher).to(self.device),
+        )  # fmt: skip
+        self.workers = data.workers if data.workers is not None else self._workers()
+
+    def _workers(self) -> int:
+        """Return how many processes make drafts: none where nothing is read, else by the cores."""
+        cores = len(os.sched_getaffinity(0))
+        if self.device.type == "cpu":
+            return max(1, cores // 4)  # the others train
+        return min(MOST_WORKERS, max(1, cores - 2)) if self.drafts.reels.keys() - self.drafts.unread else 0
+
+    def since(self, step: int) -> Iterator[Batch]:
+        """Yield the batches from a step on, on the training device.
+
+        On a CPU a worker does the arithmetic, too.
+        """
+        at_once = self.device.type == "cpu" and self.workers > 0
+        made: Callable[[Any], Any] = self.workshop if at_once else _as_it_is
+        loader = DataLoader(
+            self.drafts, batch_size=None, sampler=range(step, self.steps), num_workers=self.workers,
+            collate_fn=made, prefetch_factor=4 if self.workers else None,
+            worker_init_fn=leave_signals_to_the_trainer,
+            generator=torch.Generator(),  # else it would draw from the random state that is saved
+        )  # fmt: skip
+        for drawn in loader:
+            yield drawn if at_once else self.workshop(drawn)
+
+
+def _resident(drafts: Drafts, device: torch.device) -> dict[int, ResidentFilm]:
+    """Return the films, by source, that the device holds whole, where it has room for all."""
+    footages = {number: reel.footage for number, reel in drafts.reels.items()}
+    planar = {id(footage): footage for footage in footages.values() if isinstance(footage, PlanarFootage)}
+    if not fits(list(planar.values()), device):
+        return {}
+    films = {key: ResidentFilm.load(footage, device) for key, footage in planar.items()}
+    return {number: films[id(footage)] for number, footage in footages.items() if id(footage) in films}
+
+
+def _as_it_is[T](drawn: T) -> T:
+    return drawn

@@ -1,0 +1,161 @@
+"""Windows of footage: where each sample of a batch is cut out, and reading it, here or on the training device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vs_interp.datasets.footage import Footage
+from vs_interp.datasets.windows import Windows, cut_windows
+from vs_interp.errors import DatasetError
+from vs_interp.spec import NetworkSpec
+from vs_interp.training.recipe import Source
+
+from .shares import dealt
+
+TRIES = 20
+"""Windows that are tried for one sample before a data set counts as unreadable."""
+
+LOOKED_AT = 16
+"""Sequences whose size is looked at before anything is read."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where K samples may be cut out of footage, C places to choose from for each.
+
+    ``sequences``, ``tops``, ``lefts``, ``times`` are K×C, ``numbers`` K×C×T: the frames of a window and its truth.
+    """
+
+    sequences: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    tops: NDArray[np.int64]
+    lefts: NDArray[np.int64]
+    times: NDArray[np.float64]
+
+    def part(self, part: slice) -> Places:
+        """Return the places of some of the samples."""
+        return Places(*(getattr(self, field.name)[part] for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Crops:
+    """K samples as they were read: ``frames`` K×T×H×W×3 bytes, ``small`` K×N×h×w×3 where a data set has such."""
+
+    frames: NDArray[np.uint8]
+    small: NDArray[np.uint8] | None
+    times: NDArray[np.float64]
+    unreadable: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reel:
+    """A source of footage, opened and cut into windows.
+
+    rolls
+        The windows of each gap and place of the truth, of which one is drawn by its share.
+    """
+
+    source: Source
+    footage: Footage
+    spec: NetworkSpec
+    crop: tuple[int, int]
+    rolls: tuple[Windows, ...]
+    shares: tuple[float, ...]
+
+    @classmethod
+    def open(cls, source: Source, footage: Footage, spec: NetworkSpec, crop: tuple[int, int]) -> Reel:
+        """Cut footage into windows.  Raises :class:`DatasetError` where it is too short or too small.
+
+        ``crop`` is height and width; shrinks that need larger frames than there are, are left out.
+        """
+        sizes = [footage.frame_size(sequence).shape for sequence in range(min(len(footage.lengths), LOOKED_AT))]
+        shrinks = {n: share for n, share in source.shrinks.items() if any(_fits(size, crop, n) for size in sizes)}
+        if not shrinks:
+            (height, width), name = sizes[0], footage.name(0)
+            raise DatasetError(
+                f"{name} is {width}x{height}, smaller than the crop {crop[1]}x{crop[0]}: make data.crop smaller"
+            )
+        places = [(gap, place) for gap in source.gaps for place in range(1, gap)] if spec.takes_time else []
+        rolls = [cut_windows(footage, spec, (gap,), (Fraction(place, gap),)) for gap, place in places]
+        shares = [source.gaps[gap] / (gap - 1) for gap, _ in places]
+        source = source.model_copy(update={"shrinks": shrinks})
+        return cls(source, footage, spec, crop, tuple(rolls or [cut_windows(footage, spec)]), tuple(shares or [1.0]))
+
+    def draw(self, random: np.random.Generator, count: int, shrink: int) -> Places:
+        """Draw places for ``count`` samples, to be shrunk so many times."""
+        shape = count, self.source.choices
+        found = dealt(random, dict(enumerate(self.shares)), count * self.source.choices)
+        random.shuffle(found)
+        sequences, starts = np.empty_like(found), np.empty_like(found)
+        for number, roll in enumerate(self.rolls):
+            here = found == number
+            first, last = (round(end * len(roll)) for end in self.source.part)
+            indices = random.integers(first, max(last, first + 1), int(here.sum()))
+            sequences[here], starts[here] = roll.sequences[indices], roll.starts[indices]
+        patterns = [roll.patterns[0] for roll in self.rolls]
+        offsets = np.array([(*pattern.inputs, *pattern.truths) for pattern in patterns], np.int64)[found]
+        times = np.array([float(pattern.time or 0) for pattern in patterns])[found]
+        sizes = np.array([self.footage.frame_size(sequence).shape for sequence in sequences.tolist()], np.int64)
+        scale = self.spec.output.scale if self.footage.small else 1
+        room = np.maximum(sizes - shrink * np.array(self.crop), 0) // scale
+        tops, lefts = (random.integers(0, room + 1) * scale).T
+        numbers = (starts[:, None] + offsets).reshape(*shape, -1)
+        return Places(
+            sequences.reshape(shape), numbers, tops.reshape(shape), lefts.reshape(shape), times.reshape(shape)
+        )
+
+    def read(self, places: Places, shrink: int, random: np.random.Generator) -> Crops:
+        """Read K samples, each where most moves; what cannot be read is passed over for what ``random`` draws then.
+
+        Raises :class:`DatasetError` where nothing can be read.
+        """
+        unreadable: list[str] = []
+        read = [self._one(places.part(slice(k, k + 1)), shrink, random, unreadable) for k in range(len(places.tops))]
+        frames, small, times = zip(*read, strict=True)
+        return Crops(
+            np.stack(frames), None if small[0] is None else np.stack(small), np.array(times), tuple(unreadable)
+        )
+
+    def _one(
+        self, places: Places, shrink: int, random: np.random.Generator, unreadable: list[str]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None, float]:
+        """Return the frames and the small window of the best of one sample's places, and its time."""
+        for _ in range(TRIES):
+            try:
+                found = [self._frames(places, choice, shrink) for choice in range(places.tops.shape[1])]
+            except DatasetError as error:
+                unreadable.append(str(error))
+                places = self.draw(random, 1, shrink)
+                continue
+            best = max(range(len(found)), key=lambda choice: _motion(found[choice], len(self.spec.window.offsets)))
+            return found[best], self._small(places, best), float(places.times[0, best])
+        raise DatasetError(f"{TRIES} windows in a row cannot be read; the last: {unreadable[-1]}")
+
+    def _frames(self, places: Places, choice: int, shrink: int) -> NDArray[np.uint8]:
+        sequence, numbers = int(places.sequences[0, choice]), places.numbers[0, choice].tolist()
+        top, left = int(places.tops[0, choice]), int(places.lefts[0, choice])
+        return self.footage.frames(sequence, numbers, (top, left, shrink * self.crop[0], shrink * self.crop[1]))
+
+    def _small(self, places: Places, choice: int) -> NDArray[np.uint8] | None:
+        """Return the same window as the data set's own small pictures have it, for networks that enlarge."""
+        scale = self.spec.output.scale
+        if self.footage.small is None or scale == 1:
+            return None
+        numbers = places.numbers[0, choice, : len(self.spec.window.offsets)].tolist()
+        corner = int(places.tops[0, choice]) // scale, int(places.lefts[0, choice]) // scale
+        box = (*corner, self.crop[0] // scale, self.crop[1] // scale)
+        return self.footage.small.frames(int(places.sequences[0, choice]), numbers, box)
+
+
+def _fits(size: tuple[int, int], crop: tuple[int, int], shrink: int) -> bool:
+    return all(shrink * wanted <= side for side, wanted in zip(size, crop, strict=True))
+
+
+def _motion(frames: NDArray[np.uint8], inputs: int) -> float:
+    """Return how much the first and the last input differ: mean absolute difference of a sixteenth of the pixels."""
+    first, last = (frames[index, ::4, ::4].astype(np.int16) for index in (0, inputs - 1))
+    return float(np.abs(last - first).mean())
