@@ -54,7 +54,8 @@ def identity(multiple_of: int = 1) -> ModelFile:
         helper.make_node("Sub", ["time", "time"], ["zero"], name="/Sub_0"),
         helper.make_node("Add", ["frame0", "zero"], ["output"], name="/Add_1"),
     ]
-    return as_model(nodes, NetworkSpec(name="identity", window=Window(offsets=(0,)), multiple_of=multiple_of))
+    spec = NetworkSpec(name="identity", window=Window(offsets=(0,)), multiple_of=multiple_of, input_range="free")
+    return as_model(nodes, spec)
 
 
 def run(graph: ModelProto | None, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import torch
 
@@ -11,7 +13,7 @@ from trt_build.pytorch.export import to_graph
 from vs_interp.networks.base import Network
 from vs_interp.registry import network_class
 
-CONFIGURATIONS = {
+CONFIGURATIONS: Mapping[str, Mapping[str, Any]] = {
     "super-slomo": {"width": 8},
     "rife": {"version": "4.25"},
     "fsrcnn": {"scale": 3},

@@ -75,6 +75,9 @@ class NetworkSpec:
         Names of inner tensors that do not depend on the time: worked out once a window, used for every time.
     fp32_islands
         Patterns (``fnmatch``) of node names or operator types that stay FP32 in a half-precision engine.
+    input_range
+        Ordinary film leaves the RGB cube where chroma was resampled, by up to 0.4, which networks have never seen:
+        servers bring its values to [0, 1], unless the network takes them as they are (``"free"``).
     """
 
     name: str
@@ -86,6 +89,7 @@ class NetworkSpec:
     tileable: bool = True
     state: tuple[str, ...] = ()
     fp32_islands: tuple[str, ...] = ()
+    input_range: Literal["clamped", "free"] = "clamped"
 
     @property
     def takes_time(self) -> bool:
@@ -160,6 +164,8 @@ class NetworkSpec:
         if self.output.kind not in ("frame", "flow", "labels", "mask"):
             raise ModelFileError(f"its output is {self.output.kind!r}, which is unknown: update vs-interp")
         self._check_size()
+        if self.input_range not in ("clamped", "free"):
+            raise ModelFileError(f"its spec has input_range = {self.input_range!r}: it must be 'clamped' or 'free'")
         for name in ("multiple_of", "minimum"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise ModelFileError(

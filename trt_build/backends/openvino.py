@@ -132,6 +132,7 @@ class _OpenVINOSession:
         import openvino
 
         self._spec, self._dtype = model.spec, profile.planes.dtype
+        self._clamped = model.spec.input_range == "clamped" and profile.planes in (RGBS, GRAYS)
         self._state = None if state is None else state.create_infer_request()
         self._synthesis = synthesis.create_infer_request()
         buffers: dict[str, NDArray[Any]] = {}
@@ -163,6 +164,9 @@ class _OpenVINOSession:
         for index, (picture, key) in enumerate(zip(window, keys, strict=True)):
             if self._keys[index] != key:
                 fill(self._frames[index], picture)
+                if self._clamped:
+                    for plane in self._frames[index]:
+                        np.clip(plane, 0, 1, out=plane)
                 self._keys[index] = key
         try:
             if self._state is not None:

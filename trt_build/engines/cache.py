@@ -27,7 +27,7 @@ from vs_interp.log import logger
 
 from .engine import Engine, EngineError
 
-GRAPH_VERSION = 3
+GRAPH_VERSION = 4
 """To be raised with every change to the FP16 pass, the colour graph or the split that changes what they write."""
 
 LIMIT = 20 * 2**30

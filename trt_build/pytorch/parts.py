@@ -92,7 +92,7 @@ def _halved(value: Any) -> Any:
 
 
 class _Planar(nn.Module):
-    """What both parts share: frames out of planes, padded by repetition."""
+    """What both parts share: frames out of planes, in the network's input range, padded by repetition."""
 
     def __init__(self, network: Network, half: HalfConvolutions, profile: Profile) -> None:
         super().__init__()
@@ -103,6 +103,8 @@ class _Planar(nn.Module):
     def frames(self, planes: Sequence[Tensor]) -> tuple[Tensor, ...]:
         channels = self.spec.window.channels
         pictures = [torch.cat(list(planes[first : first + channels]), 1) for first in range(0, len(planes), channels)]
+        if self.spec.input_range == "clamped":
+            pictures = [picture.clamp(0, 1) for picture in pictures]
         return tuple(functional.pad(p, self.padding, "replicate") if any(self.padding) else p for p in pictures)
 
 

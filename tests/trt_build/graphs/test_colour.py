@@ -86,7 +86,8 @@ def test_pictures_of_a_run_and_an_enlarging_scale_keep_their_order() -> None:
         helper.make_node("Concat", ["both", "both"], ["wide"], name="/Concat_1", axis=3),
         helper.make_node("Concat", ["wide", "wide"], ["output"], name="/Concat_2", axis=2),
     ]
-    model = as_model(nodes, NetworkSpec(name="pair", output=Output(times=(0.25, 0.75), scale=2)))
+    spec = NetworkSpec(name="pair", output=Output(times=(0.25, 0.75), scale=2), input_range="free")
+    model = as_model(nodes, spec)
     planes = replace(YUV420P8, bits=10)
     pictures = [noise(planes, SMALL, seed) for seed in (1, 2)]
     graph = with_planes(model, replace(SMALL, planes=planes))

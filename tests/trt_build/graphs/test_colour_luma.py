@@ -37,7 +37,8 @@ def repeating(scale: int, multiple_of: int = 1) -> ModelFile:
         helper.make_node("ConvTranspose", ["frame0", "kernel"], ["output"], strides=[scale] * 2, name="/Repeat_1"),
     ]
     output = Output(channels=1, times=(0.0,), scale=scale)
-    return as_model(nodes, NetworkSpec(name="luma", window=LUMA, output=output, multiple_of=multiple_of))
+    spec = NetworkSpec(name="luma", window=LUMA, output=output, multiple_of=multiple_of, input_range="free")
+    return as_model(nodes, spec)
 
 
 def enlarged(model: ModelFile, planes: PlaneFormat, picture: list[NDArray[Any]]) -> list[NDArray[Any]]:

@@ -185,7 +185,7 @@ def test_emulation_rounds_as_ieee_half_does() -> None:
         [helper.make_tensor_value_info("frame0", FLOAT, [1, 3, "height", "width"])],
         [helper.make_tensor_value_info("output", FLOAT, [1, 3, "height", "width"])],
     )
-    spec = NetworkSpec(name="negative", window=Window(offsets=(0,)), output=Output(times=(0.0,)))
+    spec = NetworkSpec(name="negative", window=Window(offsets=(0,)), output=Output(times=(0.0,)), input_range="free")
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     model = ModelFile.from_bytes(with_spec(proto, spec).SerializeToString())
     with np.errstate(over="ignore"):

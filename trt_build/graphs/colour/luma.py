@@ -6,21 +6,22 @@ from collections.abc import Sequence
 
 from trt_build.graphs.nodes import Nodes
 from trt_build.profile import Profile
+from vs_interp.spec import NetworkSpec
 
 from .chroma import enlarge
 from .matrices import from_rgb, to_rgb
-from .padding import cut, pad
+from .padding import cut, hand_over
 from .samples import decode, encode
 
 
-def read_luma(nodes: Nodes, frame: str, profile: Profile, padded: tuple[int, int]) -> list[str]:
+def read_luma(nodes: Nodes, frame: str, spec: NetworkSpec, profile: Profile) -> list[str]:
     """Write the way from a frame's planes to luma, and return its chroma: none of GRAY; of RGB as that of 4:4:4."""
     planes = profile.planes
     values = [decode(nodes, frame, index, planes) for index in range(planes.planes)]
     if planes.family == "rgb":
         values = from_rgb(nodes, planes.matrix, *values)
     luma, *chroma = values
-    pad(nodes, [luma], frame, profile, padded)
+    hand_over(nodes, [luma], frame, spec, profile)
     return chroma
 
 

@@ -6,16 +6,22 @@ from collections.abc import Sequence
 
 from trt_build.graphs.nodes import Nodes
 from trt_build.profile import Profile
+from vs_interp.spec import NetworkSpec
 
 
-def pad(nodes: Nodes, values: Sequence[str], frame: str, profile: Profile, padded: tuple[int, int]) -> None:
-    """Hand planes to the network as its input ``frame``: last row and column repeated up to the ``padded`` size."""
-    padding = [0, 0, 0, 0, 0, 0, padded[0] - profile.height, padded[1] - profile.width]
+def hand_over(nodes: Nodes, values: Sequence[str], frame: str, spec: NetworkSpec, profile: Profile) -> None:
+    """Hand planes to the network as its input ``frame``: in its input range, padded to a size that it takes.
+
+    The last row and column are repeated.
+    """
+    padding = spec.padded(profile.height) - profile.height, spec.padded(profile.width) - profile.width
+    picture = nodes.add("Concat", *values, axis=1) if len(values) > 1 else values[0]
     if any(padding):
-        picture = nodes.add("Concat", *values, axis=1) if len(values) > 1 else values[0]
-        nodes.add("Pad", picture, nodes.whole(padding), mode="edge", name=frame)
+        picture = nodes.add("Pad", picture, nodes.whole([0, 0, 0, 0, 0, 0, *padding]), mode="edge")
+    if spec.input_range == "clamped":
+        nodes.add("Clip", picture, nodes.real(0), nodes.real(1), name=frame)
     else:
-        nodes.add("Concat", *values, axis=1, name=frame)
+        nodes.add("Identity", picture, name=frame)
 
 
 def cut(nodes: Nodes, profile: Profile, padded: tuple[int, int]) -> str:

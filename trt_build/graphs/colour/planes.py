@@ -1,8 +1,8 @@
 """The colour graph: a network that takes a clip's own planes and gives them back.
 
-Frames become RGB (or luma) in [0, 1], all in FP32, are padded to a size the network takes, and its pictures go the way
-back.  Luma goes through sums and products only, since runtimes may work out FP32 convolutions in TF32; chroma that is
-resampled goes through one convolution each way, so build with TF32 off.
+Frames become RGB (or luma), all in FP32, are brought to the range and padded to a size that the network takes, and its
+pictures go the way back.  Luma goes through sums and products only, since runtimes may work out FP32 convolutions in
+TF32; chroma that is resampled goes through one convolution each way, so build with TF32 off.
 """
 
 from __future__ import annotations
@@ -43,15 +43,14 @@ def with_planes(model: ModelFile, profile: Profile) -> ModelFile:
     before, after = Nodes("/colour/in"), Nodes("/colour/out")
     scale = spec.output.scale
     made = replace(profile, width=profile.width * scale, height=profile.height * scale)
-    padded = spec.padded(profile.height), spec.padded(profile.width)
-    larger = padded[0] * scale, padded[1] * scale
+    larger = spec.padded(profile.height) * scale, spec.padded(profile.width) * scale
     inputs = [value for frame in spec.frame_inputs for value in _values(frame, profile, 1)]
     if spec.window.channels == 1:
-        chroma = [read_luma(before, frame, profile, padded) for frame in spec.frame_inputs]
+        chroma = [read_luma(before, frame, spec, profile) for frame in spec.frame_inputs]
         write_luma(after, chroma[spec.window.offsets.index(0)], made, larger, scale)
     else:
         for frame in spec.frame_inputs:
-            read_rgb(before, frame, profile, padded)
+            read_rgb(before, frame, spec, profile)
         write_rgb(after, made, larger)
     graph = helper.make_graph(
         [*before.nodes, *model.graph.graph.node, *after.nodes],

@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 
 from trt_build.graphs.nodes import Nodes
 from trt_build.profile import PlaneFormat, Profile
+from vs_interp.spec import NetworkSpec
 
 from .chroma import subsample, upsample
 from .matrices import from_rgb, to_rgb
-from .padding import cut, pad
+from .padding import cut, hand_over
 from .samples import decode, encode
 
 
-def read_rgb(nodes: Nodes, frame: str, profile: Profile, padded: tuple[int, int]) -> None:
+def read_rgb(nodes: Nodes, frame: str, spec: NetworkSpec, profile: Profile) -> None:
     """Write the way from a frame's planes to RGB."""
     planes = profile.planes
     values = [decode(nodes, frame, index, planes) for index in range(planes.planes)]
@@ -22,7 +23,7 @@ def read_rgb(nodes: Nodes, frame: str, profile: Profile, padded: tuple[int, int]
     elif planes.family == "yuv":
         chroma = _resampled(nodes, upsample, values[1:], planes)
         values = to_rgb(nodes, planes.matrix, values[0], *chroma)
-    pad(nodes, values, frame, profile, padded)
+    hand_over(nodes, values, frame, spec, profile)
 
 
 def write_rgb(nodes: Nodes, profile: Profile, padded: tuple[int, int]) -> None:
