@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,14 +156,13 @@ def interpolation(network: str, *, factor: Fraction | None = None, fps: Fraction
 
     def step(stream: Stream) -> Stream:
         from vs_interp import filters
-        from vs_interp.films.source import Stream, without_rate
+        from vs_interp.films.source import Stream
 
         rate = {"factor": factor} if fps is None else {"fps": fps}
-        clip = stream.clip if fps is None or stream.tick is None else without_rate(stream.clip)
-        clip = getattr(filters, INTERPOLATIONS[network])(clip, **rate, **options)
+        clip = getattr(filters, INTERPOLATIONS[network])(stream.clip, **rate, **options)
         if stream.tick is None or factor is None:
             return Stream(clip, None)
-        return Stream(clip, stream.tick / factor.numerator)
+        return replace(stream, clip=clip, tick=stream.tick / factor.numerator)
 
     return step
 
@@ -173,9 +172,8 @@ def upscaling(scale: int, **options: Any) -> Step:
 
     def step(stream: Stream) -> Stream:
         from vs_interp import filters
-        from vs_interp.films.source import Stream
 
-        return Stream(filters.upscale(stream.clip, scale=scale, **options), stream.tick)
+        return replace(stream, clip=filters.upscale(stream.clip, scale=scale, **options))
 
     return step
 

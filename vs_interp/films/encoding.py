@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import vapoursynth as vs
@@ -19,6 +20,9 @@ PROPERTIES = {"_Range": "-color_range", "_Matrix": "-colorspace", "_Primaries": 
 """Frame property → option of ffmpeg.  Numbers are those of ITU-T H.273; range and location count from 0 here."""
 
 UNSPECIFIED = 2
+
+FINE = Fraction(1, 20_000)
+"""Seconds to which a picture that begins later than the sound does so exactly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +70,12 @@ class Encoding:
 
     @property
     def tick(self) -> Fraction:
-        """Seconds of which the output's time stamps are multiples."""
-        return self.stream.tick or 1 / self.stream.clip.fps
+        """Seconds of which the output's time stamps are multiples: the frames' at a constant rate, else finer."""
+        if self.stream.tick is not None:
+            return self.stream.tick
+        lasts, late = 1 / self.stream.clip.fps, self.source.start
+        parts = 1 if late % lasts == 0 else ceil(lasts / FINE)  # a picture that begins late does so exactly
+        return Fraction(lasts / parts)
 
     def command(self, first: vs.VideoFrame, output: Path) -> list[str]:
         """Return the command; ``first`` is the first frame, whose properties say how to read the colours."""
@@ -85,9 +93,32 @@ class Encoding:
             *(word for name, value in self.source.tags.items() for word in ("-metadata:s:v:0", f"{name}={value}")),
             *tags, *_aspect(first), "-field_order", "progressive",
             *keep_time_stamps(self.ffmpeg), "-enc_time_base:v", f"{self.tick.numerator}/{self.tick.denominator}",
+            *self._last_duration(),
             *self.arguments,
             f"file:{output}",
+            *self._whole_source(),
         ]  # fmt: skip
+
+    def _last_duration(self) -> list[str]:
+        """Tell a variable rate's muxer when the last frame ends, which no time stamp does.
+
+        Of all other frames the next one's time stamp counts.  Decoded last and shown last need not be the same frame:
+        those of the last second are told not to last beyond the end by either.
+        """
+        if self.stream.seconds is None or self.stream.last is None:
+            return []
+        lasts = float(self.stream.seconds)
+        end, near = float(self.source.start) + lasts, float(self.stream.last) + 1
+        left = f"min({end!r}/TB-PTS,{lasts!r}/TB-(DTS-STARTDTS))"
+        return ["-bsf:v:0", f"setts=pts=PTS:dts=DTS:duration='if(gte(PTS*TB,{end - near!r}),{left},DURATION)'"]
+
+    def _whole_source(self) -> list[str]:
+        """Have ffmpeg use the source's picture too, though for nothing.
+
+        It takes a file for beginning where the first stream that it uses begins, and would else move sound that comes
+        late in a disc's or a broadcast's file to the front.
+        """
+        return ["-map", f"1:{self.source.track}", "-c", "copy", "-f", "null", "-"]
 
     def _others(self) -> list[str]:
         """Return the options that carry the source's other streams over; they follow the picture in their order."""

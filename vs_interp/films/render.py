@@ -74,7 +74,8 @@ class FrameWriter:
         if self._constant:
             return
         self._container = av.open(pipe, "w", format=encoding.pipe_format, buffer_size=BUFFER)
-        nominal = clip.fps.limit_denominator(1001) if clip.fps else None  # what the file will be said to be, on average
+        mean = clip.fps or (len(clip) / encoding.stream.seconds if encoding.stream.seconds else None)
+        nominal = mean.limit_denominator(1001) if mean else None  # what the file will be said to be, on average
         self._stream = self._container.add_stream("rawvideo", rate=nominal)
         self._stream.width, self._stream.height = clip.width, clip.height
         self._stream.pix_fmt, self._stream.time_base = pixel_format(clip.format), self._tick

@@ -1,0 +1,62 @@
+"""Decode a film frame by frame: BestSource, which reads it once and keeps what it found in the user's cache."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import vapoursynth as vs
+
+from vs_interp.errors import SourceError
+from vs_interp.folders import cache_folder
+
+from .stamps import known_stamps
+from .times import Stamps
+
+type Progress = Callable[[float], None]
+"""Called with the part of the file, of 1, that has been read."""
+
+
+def decode(path: Path, track: int, progress: Progress | None = None) -> tuple[vs.VideoNode, Stamps]:
+    """Return the decoded track and its frames' time stamps.  Raises :class:`SourceError`."""
+    index = cache_folder("index")
+    try:
+        with _messages_to(progress):
+            found: Any = vs.core.bs.VideoSource(
+                str(path.absolute()), track=track, cachepath=str(index), showprogress=True, exporttimestamps=True
+            )
+    except vs.Error as error:
+        raise SourceError(f"{path} cannot be decoded ({str(error).removeprefix('VideoSource: ')})") from error
+    clip: vs.VideoNode = found["clip"]
+    if clip.format is None or not clip.width:
+        raise SourceError(f"{path} changes its size or format on the way: cut it at the changes first")
+    return clip, known_stamps(np.atleast_1d(found["timestamps"]).tolist())  # a single one is handed on bare
+
+
+@contextmanager
+def _messages_to(progress: Progress | None) -> Iterator[None]:
+    """Read how far the index is from what BestSource tells VapourSynth, which else would write it into the log.
+
+    All else that it says there is that it returns time stamps without having declared them, which helps nobody.
+    """
+    logger = logging.getLogger("vapoursynth")
+
+    def hear(record: logging.LogRecord) -> bool:
+        told = re.search(r"index progress (\d+)%", record.getMessage())
+        if told and progress is not None:
+            progress(int(told[1]) / 100)
+        return False
+
+    level = logger.level
+    logger.addFilter(hear)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeFilter(hear)
+        logger.setLevel(level)
