@@ -40,6 +40,7 @@ LACKING = {
 }
 
 GUARDED = {
+    "vs_interp/films/unfinished.py": {"fcntl"},
     "vs_interp/host.py": {"os.sched_getaffinity", "resource"},
     "vs_interp/training/pause.py": {"signal.SIGUSR1"},
 }

@@ -7,7 +7,8 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,8 +16,10 @@ import av
 import pytest
 
 from tests.command_line import COMMAND, run
+from tests.support import names
 from tests.video import ffmpeg, make_variable, make_video, time_stamps
 from vs_interp.films.ffmpeg import find_ffmpeg, keep_time_stamps
+from vs_interp.films.unfinished import finished_as
 
 
 def convert(*arguments: str | Path) -> int:
@@ -73,17 +76,50 @@ def test_convert_interpolates_and_upscales_in_one_pass(tmp_path: Path, variable:
             assert (container.streams.video[0].width, container.streams.video[0].height) == size
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_conversion_leaves_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "presses"), [(signal.SIGINT, 130, 1), (signal.SIGINT, 130, 4), (signal.SIGTERM, 143, 2)]
+)
+def test_an_interrupted_conversion_leaves_nothing(
+    tmp_path: Path, number: signal.Signals, code: int, presses: int
+) -> None:
+    """Any number of signals: one line at once, the exit code within seconds, no crash, no file, no encoder left."""
     source, output = make_video(tmp_path / "in.mp4", frames=400, size="640x360"), tmp_path / "out.mkv"
-    command = [*COMMAND, "convert", source, output, "--interpolate", "super-slomo", "--factor", "4"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        _wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
-        process.send_signal(number)
+    with rendering(source, output) as process:
+        encoders = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        start = time.monotonic()
+        for _ in range(presses):
+            process.send_signal(number)
+            time.sleep(0.05)
         _, told = process.communicate(timeout=60)
     assert process.returncode == code
+    assert time.monotonic() - start < 5
+    assert "stopping …" in told and told.endswith("interrupted, nothing was written\n")
     assert "Traceback" not in told
-    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+    assert names(tmp_path) == ["in.mp4"]
+    assert not any(Path(f"/proc/{encoder}/exe").exists() for encoder in encoders)
+
+
+def test_what_a_killed_conversion_leaves_is_removed_by_the_next(tmp_path: Path) -> None:
+    """And not what another that still runs is writing."""
+    source, output = make_video(tmp_path / "in.mp4", frames=400, size="640x360"), tmp_path / "out.mkv"
+    with rendering(source, output) as process:
+        (running,) = tmp_path.glob(".*.partial.mkv")
+        with finished_as(output, overwrite=False) as mine:
+            assert names(tmp_path) == sorted([running.name, mine.name, "in.mp4"])
+        output.unlink()
+        process.kill()
+    assert names(tmp_path) == [running.name, "in.mp4"]
+    with finished_as(output, overwrite=False) as mine:
+        assert names(tmp_path) == [mine.name, "in.mp4"]
+
+
+@contextmanager
+def rendering(source: Path, output: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a conversion in a process of its own, and hand it out when its file is being written."""
+    command = [*COMMAND, "convert", source, output, "--interpolate", "super-slomo", "--factor", "4"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        _wait_for(lambda: any(output.parent.glob(".*.partial.mkv")))
+        yield process
 
 
 def _wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:

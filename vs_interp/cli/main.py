@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib
 import io
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 
 import click
 
 from vs_interp.errors import VsInterpError
+from vs_interp.interrupt import ending_on_signals, heard
 from vs_interp.log import speak
 
 COMMANDS = {
@@ -31,7 +30,7 @@ COMMANDS = {
 
 These modules import PyTorch, VapourSynth and the runtimes inside functions only, so that ``--help`` is quick."""
 
-BAD_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
+BAD_INPUT, INTERRUPTED = 2, 130
 """Exit codes; anything unforeseen ends with a traceback and 1."""
 
 
@@ -63,24 +62,24 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 when done, 2 with one line for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
-    signal.signal(signal.SIGTERM, _terminate)
     speak()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # LC_ALL=C and old code pages know few letters
-    try:
-        sys.exit(group.main(arguments, prog_name="vs-interp", standalone_mode=False))
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+    with ending_on_signals():
+        try:
+            sys.exit(group.main(arguments, prog_name="vs-interp", standalone_mode=False))
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())
+        except click.ClickException as error:
+            _say(f"{error.format_message().rstrip('.')} (see {_command_of(error)} --help)")
+        except VsInterpError as error:
+            _say(str(error))
+        except (KeyboardInterrupt, click.Abort):
+            if not heard():  # an answer was asked for, and the input ended
+                _say("interrupted, nothing was written")
+            sys.exit(INTERRUPTED)
         sys.exit(BAD_INPUT)
-    except click.ClickException as error:
-        _say(f"{error.format_message().rstrip('.')} (see {_command_of(error)} --help)")
-    except VsInterpError as error:
-        _say(str(error))
-    except (KeyboardInterrupt, click.Abort):
-        _say("interrupted, nothing was written")
-        sys.exit(INTERRUPTED)
-    sys.exit(BAD_INPUT)
 
 
 def _say(message: str) -> None:
@@ -90,8 +89,3 @@ def _say(message: str) -> None:
 def _command_of(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     return context.command_path if context is not None else "vs-interp"
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    """Leave through every ``finally``, so that nothing half-written stays behind."""
-    sys.exit(TERMINATED)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import subprocess
 import tempfile
@@ -18,11 +17,13 @@ import av
 import numpy as np
 import vapoursynth as vs
 
-from vs_interp.errors import ArgumentError, EncoderError, SourceError
+from vs_interp.errors import EncoderError, SourceError
+from vs_interp.interrupt import undone
 
 from .encoding import Encoding
 from .ffmpeg import last_words
 from .pixels import pixel_format
+from .unfinished import finished_as
 
 
 def render(encoding: Encoding, output: Path, *, overwrite: bool, ahead: int, advance: Callable[[], None]) -> int:
@@ -34,7 +35,7 @@ def render(encoding: Encoding, output: Path, *, overwrite: bool, ahead: int, adv
     """
     clip = encoding.stream.clip
     frames = clip.frames(prefetch=ahead, backlog=ahead, close=True)
-    with closing(frames), _finished_as(output, overwrite) as unfinished:
+    with closing(frames), finished_as(output, overwrite=overwrite) as unfinished:
         done = 0
         try:
             first = next(frames)
@@ -118,21 +119,6 @@ class FrameWriter:
 
 
 @contextmanager
-def _finished_as(output: Path, overwrite: bool) -> Iterator[Path]:
-    """Hand out a name beside ``output`` to write to, and rename it at the end; after an error, remove it."""
-    unfinished = output.with_name(f".{output.stem}.{os.getpid()}.partial{output.suffix}")
-    try:
-        yield unfinished
-        if output.exists() and not overwrite:
-            raise ArgumentError(f"{output} has appeared meanwhile: remove it, name another file, or give --overwrite")
-        unfinished.replace(output)
-    except OSError as error:
-        raise EncoderError(f"cannot write {output}: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-@contextmanager
 def _ffmpeg(command: list[str]) -> Iterator[IO[bytes]]:
     """Run ffmpeg and hand out the pipe it reads.  Ctrl-C reaches us alone: ffmpeg is in a session of its own."""
     with tempfile.TemporaryFile() as log:
@@ -147,8 +133,9 @@ def _ffmpeg(command: list[str]) -> Iterator[IO[bytes]]:
         assert process.stdin is not None
         stopped = False
         try:
-            yield process.stdin
-            process.stdin.flush()
+            with undone(process.kill):
+                yield process.stdin
+                process.stdin.flush()
         except OSError as error:
             if error.errno not in GONE:
                 process.kill()
