@@ -43,7 +43,7 @@ def test_only_the_filters_load_vapoursynth(module: str) -> None:
 
 
 HOUSE = [
-    {"errors", "host", "log", "spec", "size", "matrices", "metrics", "label_code", "files", "folders"},
+    {"errors", "host", "log", "spec", "size", "matrices", "metrics", "label_code", "files", "folders", "interrupt"},
     {"films", "datasets"},
     {"networks", "registry"},
     {"trt_build"},
