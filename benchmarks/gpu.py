@@ -52,6 +52,7 @@ from vs_interp import filters
 from vs_interp.cli.loops import SOURCES, endless_clip, noise
 from vs_interp.files import write_whole
 from vs_interp.registry import network_class
+from vs_interp.size import Size
 
 YUV420P8 = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1), full_range=False)
 
@@ -105,14 +106,14 @@ class Figures:
     floor: float
 
 
-def measured(row: Row, size: tuple[int, int], backend: Backend, device: torch.device, seconds: float) -> Figures:
+def measured(row: Row, size: Size, backend: Backend, device: torch.device, seconds: float) -> Figures:
     """Return the figures of one line; each loop runs for so many seconds."""
     subject = SUBJECTS[row.subject]
     path = subject.model_file()
     model = ModelFile.load(path)
     start = time.perf_counter()
     kept = Kept(of=backend)
-    profile = Profile(width=size[0], height=size[1], planes=YUV420P8)
+    profile = Profile(width=size.width, height=size.height, planes=YUV420P8)
     sessions = kept.open(model, profile)
     opened = time.perf_counter() - start
     times = [index / row.factor for index in range(1, row.factor)] if model.spec.takes_time else model.spec.output.times
@@ -124,7 +125,7 @@ def measured(row: Row, size: tuple[int, int], backend: Backend, device: torch.de
     eager = eager_of(row, size, device, seconds)
     return Figures(
         network=row.subject,
-        size=f"{size[0]}x{size[1]}",
+        size=str(size),
         factor=row.factor,
         streams=len(sessions),
         opened=opened,
@@ -182,7 +183,7 @@ def feed(
     return Rate(sum(made) / (time.perf_counter() - start), 1000 * (time.process_time() - busy) / sum(made))
 
 
-def filtered(row: Row, model: ModelFile, path: Path, size: tuple[int, int], backend: Backend) -> vs.VideoNode:
+def filtered(row: Row, model: ModelFile, path: Path, size: Size, backend: Backend) -> vs.VideoNode:
     """Return the clip that the user's filter makes of one in memory."""
     clip = endless_clip(size)
     if model.spec.output.scale > 1:
@@ -206,7 +207,7 @@ def play(clip: vs.VideoNode, row: Row, seconds: float) -> Rate:
     return Rate(asked * share / taken, 1000 * used / (asked * share))
 
 
-def eager_of(row: Row, size: tuple[int, int], device: torch.device, seconds: float) -> dict[str, float]:
+def eager_of(row: Row, size: Size, device: torch.device, seconds: float) -> dict[str, float]:
     """Return what :func:`benchmarks.torch_eager.measure` finds of the network with random weights."""
     subject = SUBJECTS[row.subject]
     network = network_class(subject.network).from_config(dict(subject.config)).eval().to(device)
@@ -282,7 +283,7 @@ def main() -> None:
         if start + longest > end:
             print("the time is up", flush=True)
             break
-        size = row.size if device.type == "cuda" else (64, 64)
+        size = row.size if device.type == "cuda" else Size(64, 64)
         try:
             figures = measured(row, size, backend, device, given.seconds)
             results["rows"].append(asdict(figures))

@@ -10,8 +10,9 @@ from typing import Any
 from trt_build.model_file import with_spec, write
 from vs_interp.folders import cache_folder
 from vs_interp.registry import network_class
+from vs_interp.size import Size
 
-HD, FULL_HD, UHD = (1280, 720), (1920, 1080), (3840, 2160)
+HD, FULL_HD, UHD = Size(1280, 720), Size(1920, 1080), Size(3840, 2160)
 
 SMALL = {
     "width": 8, "flow_gain": 8.0, "flow_scales": [4, 2, 2], "sampling": "bicubic", "padding": "border",
@@ -68,7 +69,7 @@ class Row:
     """One line of the table; a factor of 1 is upscaling."""
 
     subject: str
-    size: tuple[int, int]
+    size: Size
     factor: int
 
 

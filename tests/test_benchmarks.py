@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+from trt_build.backends.cuda import missing_cuda
 
 from .support import ROOT
 
@@ -35,3 +41,17 @@ def test_the_host_is_called_once_a_window_and_copies_no_picture_twice() -> None:
     assert double[1:5] == ["256x256", "YUV420P8", "2", "1"]
     assert double[-4:-1] == ["1.00", "1.00", "0.2"]  # callbacks, frames allocated, MiB copied: in once, out once
     assert eightfold[-4:-1] == ["0.14", "1.00", "0.1"]
+
+
+@pytest.mark.skipif(missing_cuda() is None, reason="there is a GPU")
+def test_the_benchmark_of_gpus_is_rehearsed_without_one(tmp_path: Path) -> None:
+    """A bare machine with a GPU is lent for minutes: what it runs there must not be new to it."""
+    path = tmp_path / "gpu.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.gpu", "--no-tests", "--seconds", "0.1", "--rows", "1", "--json", path],
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(path.read_text())["rows"]
+    assert row["network"] == "super-slomo small" and row["size"] == "64x64"
+    assert row["pipeline"] > 0 and row["floor"] > row["eager"] > 0
