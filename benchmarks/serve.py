@@ -1,7 +1,7 @@
 """What serving costs, and what the shared state gains: two ratios, each measured side by side in one run.
 
     python benchmarks/serve.py
-    python benchmarks/serve.py --size 1280x720 --threads 8 --slots 4 --rounds 9
+    python benchmarks/serve.py --size 1280x720 --threads 8 --streams 4 --rounds 9
 
 Pipeline over bare loop: frames made a second by ``super_slomo`` in VapourSynth at factor 2, over those of a loop that
 feeds the same sessions from memory.
@@ -91,17 +91,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", default="640x360", help="width and height of the clip (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=OpenVINO().threads, help="threads of OpenVINO (default: all)")
-    parser.add_argument("--slots", type=int, help="windows worked on at the same time (default: one a thread)")
+    parser.add_argument(
+        "--streams", type=int, default="auto", help="windows worked on at the same time (default: one a thread)"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="rounds of both sides (default: %(default)s)")
     parser.add_argument("--windows", type=int, default=24, help="pairs of frames a round (default: %(default)s)")
     parser.add_argument("--model", help="a model file or a name (default: the bundled one)")
     arguments = parser.parse_args()
     width, height = map(int, arguments.size.split("x"))
-    backend = Kept(threads=arguments.threads, slots=arguments.slots)
+    backend = Kept(threads=arguments.threads, streams=arguments.streams)
     profile = Profile(width=width, height=height)
     sessions = backend.open(ModelFile.load(resolve(arguments.model, network="super-slomo")), profile)
     clip = endless_clip(Size(width, height))
-    work = f"{len(sessions)} slots, {arguments.rounds} rounds of {arguments.windows} pairs"
+    work = f"{len(sessions)} streams, {arguments.rounds} rounds of {arguments.windows} pairs"
     print(f"{arguments.size}, OpenVINO on {backend.threads} threads, {work}")
 
     pairs = compare(Pipeline(clip, 2, backend), Bare(sessions, profile, [[1 / 2]]), arguments.rounds, arguments.windows)

@@ -6,7 +6,6 @@ frame as properties, from which VapourSynth's own filters take them without a co
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from trt_build.backends.pool import SessionPool
 from vs_interp.errors import ArgumentError
+from vs_interp.host import cores
 from vs_interp.spec import NetworkSpec
 
 from .routes import Route
@@ -72,7 +72,7 @@ def _lanes(sessions: int) -> int:
     if sessions == 1:
         return 1
     lanes = next(n for n in range(max(5, sessions + 1), 2 * sessions + 5) if all(n % k for k in range(2, n)))
-    core.num_threads = max(core.num_threads, lanes + len(os.sched_getaffinity(0)))
+    core.num_threads = max(core.num_threads, lanes + cores())
     return lanes
 
 

@@ -43,7 +43,20 @@ def test_only_the_filters_load_vapoursynth(module: str) -> None:
 
 
 HOUSE = [
-    {"errors", "host", "log", "spec", "size", "matrices", "metrics", "label_code", "files", "folders", "interrupt"},
+    {
+        "arguments",
+        "errors",
+        "files",
+        "folders",
+        "host",
+        "interrupt",
+        "label_code",
+        "log",
+        "matrices",
+        "metrics",
+        "size",
+        "spec",
+    },
     {"films", "datasets"},
     {"networks", "registry"},
     {"trt_build"},

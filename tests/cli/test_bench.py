@@ -17,7 +17,7 @@ from vs_interp.size import Size
 
 def test_a_benchmark_prints_and_writes_figures_that_add_up(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
-    small = ["--size", "64x64", "--factor", "3", "--seconds", "0.5", "--backend", "openvino:slots=2"]
+    small = ["--size", "64x64", "--factor", "3", "--seconds", "0.5", "--backend", "openvino:streams=2"]
     result = CliRunner().invoke(command, [*small, "--json", str(file)], catch_exceptions=False)
     assert result.exit_code == 0
     figures = json.loads(file.read_text())

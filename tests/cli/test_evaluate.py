@@ -37,7 +37,7 @@ def middlebury(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(*arguments: str | Path) -> int:
     """Evaluate with one session, and show no progress."""
-    return command_line.run("evaluate", *arguments, "--backend", "openvino:slots=1", "--quiet")
+    return command_line.run("evaluate", *arguments, "--backend", "openvino:streams=1", "--quiet")
 
 
 def test_a_model_is_scored_as_it_is_served_beside_other_methods(

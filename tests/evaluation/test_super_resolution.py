@@ -92,7 +92,7 @@ def test_the_bundled_weights_are_better_than_bicubic(scale: int, gain: float) ->
         small, large = pair(read_luma(SHARED / "data" / "kodak" / f"{number}.png"), scale)
         profile = Profile(width=small.shape[1], height=small.shape[0])
         made = np.empty_like(large)
-        OpenVINO(slots=1).open(model, profile)[0].run([[small]], [0], [0.0], [[made]])
+        OpenVINO(streams=1).open(model, profile)[0].run([[small]], [0], [0.0], [[made]])
         bicubic = resize(small, large.shape[1], large.shape[0])
         gains.append(psnr(made.clip(0, 1), large) - psnr(bicubic, large))
     assert np.mean(gains) > gain

@@ -40,7 +40,7 @@ def test_frames_are_padded_by_repetition_and_pictures_cut() -> None:
     picture = noise(YUV420P8, SMALL, seed=1)
     exact, padded = (from_planes(YUV420P8, SMALL, picture, multiple_of=size) for size in (1, 32))
     np.testing.assert_array_equal(padded, np.pad(exact, ((0, 0), (0, 28), (0, 16)), mode="edge"))
-    made = serve(OpenVINO(slots=1, planes="native"), identity(32), replace(SMALL, planes=YUV420P8), [picture], [0.5])
+    made = serve(OpenVINO(streams=1, planes="native"), identity(32), replace(SMALL, planes=YUV420P8), [picture], [0.5])
     assert [plane.shape for plane in made[0]] == [(36, 48), (18, 24), (18, 24)]
 
 
@@ -74,8 +74,8 @@ def test_a_session_in_planes_equals_one_in_rgb(bits: int) -> None:
     smooth = [core.resize.Bicubic(clip_of(rgb, vs.RGBS), 90, 70) for rgb in coarse]
     window = [zimg_to_planes(planes, np.stack(picture_of(clip))) for clip in smooth]
     profile, times = Profile(width=90, height=70), (0.25, 0.6)
-    native = serve(OpenVINO(slots=1, planes="native"), BUNDLED, replace(profile, planes=planes), window, times)
-    rgb = serve(OpenVINO(slots=1), BUNDLED, profile, [list(zimg_from_planes(planes, p)) for p in window], times)
+    native = serve(OpenVINO(streams=1, planes="native"), BUNDLED, replace(profile, planes=planes), window, times)
+    rgb = serve(OpenVINO(streams=1), BUNDLED, profile, [list(zimg_from_planes(planes, p)) for p in window], times)
     for ours, theirs in zip(native, rgb, strict=True):
         assert_near(planes, ours, zimg_to_planes(planes, np.stack(theirs)))
     assert np.abs(native[0][0].astype(int) - native[1][0].astype(int)).max() > 2  # the times do differ
@@ -87,7 +87,7 @@ def test_the_filter_in_planes_equals_the_filter_in_rgb(form: int) -> None:
     """The same node and time line: as many frames, source frames bit-exact, made frames within 1 code."""
     clip = flower(176, 100, form)
     native, rgb = (
-        super_slomo(clip, factor=2, backend=OpenVINO(slots=2, planes=planes)) for planes in ("native", "rgb")
+        super_slomo(clip, factor=2, backend=OpenVINO(streams=2, planes=planes)) for planes in ("native", "rgb")
     )
     assert (native.num_frames, native.format.id, native.fps) == (rgb.num_frames, form, rgb.fps)
     for number in range(native.num_frames):

@@ -18,7 +18,7 @@ from tests.clips import CPU, Noting, clip_of, durations_of, lasting, moving, pic
 from tests.conftest import Exported
 from tests.graphs import weighing
 from tests.support import ROOT
-from trt_build.graphs.memory import slots_that_fit, working_memory
+from trt_build.graphs.memory import streams_that_fit, working_memory
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import BackendError
@@ -168,9 +168,9 @@ def test_memory_is_estimated_from_the_graph_and_too_little_of_it_is_refused(mode
     file = ModelFile.load(model)
     frame = 3 * 64 * 48
     assert working_memory(file, 60, 41) == 4 * (9 * frame + 16)
-    assert slots_that_fit(file, Profile(width=64, height=48), 3) == 3
+    assert streams_that_fit(file, Profile(width=64, height=48), 3) == 3
     with pytest.raises(BackendError, match=r"flavr at 4000000x2000000 needs at least \d+.\d GiB, and .*scale=0.5"):
-        slots_that_fit(file, Profile(width=4_000_000, height=2_000_000), 2)
+        streams_that_fit(file, Profile(width=4_000_000, height=2_000_000), 2)
 
 
 @pytest.mark.parametrize(("factor", "share"), [(2, 0.6), (4, 0.85)])
@@ -194,4 +194,4 @@ def test_too_little_memory_names_only_what_the_filter_offers(name: str, advice: 
     """super_slomo takes no ``scale=``; upscale takes ``tile=``."""
     file = ModelFile.load(find(name).model_file)
     with pytest.raises(BackendError, match=f"free: use {advice}"):
-        slots_that_fit(file, Profile(width=4_000_000, height=2_000_000), 2)
+        streams_that_fit(file, Profile(width=4_000_000, height=2_000_000), 2)

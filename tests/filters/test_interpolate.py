@@ -150,7 +150,7 @@ def test_parts_and_slots_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     """Where the pictures of a window do not fit together they are made in several runs; one slot does for all."""
     clip = moving(vs.YUV420P8)
     together = pictures(super_slomo(clip, factor=4, backend=CPU))
-    one_slot = pictures(super_slomo(clip, factor=4, backend=OpenVINO(threads=2, slots=1)))
+    one_slot = pictures(super_slomo(clip, factor=4, backend=OpenVINO(threads=2, streams=1)))
     assert all(map(same, one_slot, together))
     parts: dict[int, list[tuple[float, ...]]] = {1: [(0.25,), (0.5,), (0.75,)], 2: [(0.25, 0.5), (0.75,)]}
     for most, times in parts.items():

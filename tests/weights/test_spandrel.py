@@ -75,7 +75,7 @@ def served(model: ModelFile, frame: torch.Tensor) -> np.ndarray:
     """What the CPU's engine makes of a frame, clipped as a clip's pixels are."""
     height, width = frame.shape[-2:]
     made = np.empty((1, 3, 2 * height, 2 * width), np.float32)
-    session = OpenVINO(slots=1).open(model, Profile(width=width, height=height))[0]
+    session = OpenVINO(streams=1).open(model, Profile(width=width, height=height))[0]
     session.run([list(frame[0].numpy())], [0], [0.0], list(made))
     return made.clip(0, 1)
 
@@ -165,7 +165,9 @@ def test_a_file_becomes_a_model_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     model = ModelFile.load("2x_small.onnx")
     frame = torch.rand(1, 3, 23, 30)
     made = np.empty((1, 3, 46, 60), np.float32)
-    OpenVINO(slots=1).open(model, Profile(width=30, height=23))[0].run([list(frame[0].numpy())], [0], [0.0], list(made))
+    OpenVINO(streams=1).open(model, Profile(width=30, height=23))[0].run(
+        [list(frame[0].numpy())], [0], [0.0], list(made)
+    )
     assert np.abs(made.clip(0, 1) - own_output(path, frame).numpy()).max() < 1e-4
 
 

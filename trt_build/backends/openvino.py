@@ -1,20 +1,21 @@
-"""OpenVINO on the CPU: the graph split at its state, compiled once, one pair of infer requests a slot."""
+"""OpenVINO on the CPU: the graph split at its state, compiled once, one pair of infer requests a stream."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trt_build.graphs.colour.planes import with_planes
-from trt_build.graphs.memory import slots_that_fit
+from trt_build.graphs.memory import streams_that_fit
 from trt_build.graphs.subpixel import with_subpixels
 from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, RGBS, Profile
+from vs_interp.arguments import check_choice, check_whole, renamed
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.host import cores
 
@@ -29,38 +30,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenVINO(Backend):
-    """Run on the CPU.
-
-    threads
-        Threads that all slots share; by default as many as this process may use.
-    slots
-        Windows worked on at the same time, each with its share of the threads; by default one a thread.  Fewer, with
-        a line that says so, where memory ends before.
-    precision
-        ``"fp32"``, or ``"bf16"`` on processors that have it: about twice as fast, off by up to 0.003 of the range
-        (0.7 of a code value at 8 bits; measured on Super-SloMo).
-    planes
-        ``"rgb"``: the clip is converted by VapourSynth, which is faster on a CPU.  ``"native"``: the clip's own planes
-        go in and come out, converted in the graph as on a GPU.
-    """
+    """Run on the CPU."""
 
     threads: int = field(default_factory=cores)
-    slots: int | None = None
+    """Threads that all streams share; by default as many as this process may use."""
+
+    streams: int | Literal["auto"] = "auto"
+    """Windows worked on at the same time, each with its share of the threads; ``"auto"`` is one a thread.  Fewer,
+    with a warning, where memory ends before."""
+
     precision: Literal["fp32", "bf16"] = "fp32"
+    """``"bf16"``, on processors that have it, takes about half the time and is off by up to 0.003 of the range
+    (0.7 of a code value at 8 bits; measured on Super-SloMo), at 720p by more where a network warps."""
+
     planes: Literal["rgb", "native"] = "rgb"
+    """``"rgb"``: the clip is converted by VapourSynth, which is faster on a CPU.  ``"native"``: the clip's own
+    planes go in and come out, converted in the graph as on a GPU."""
+
+    slots: InitVar[int | None] = None
+    """The old name of ``streams``."""
 
     name: ClassVar[str] = "openvino"
 
-    def __post_init__(self) -> None:
-        counts = [self.threads] if self.slots is None else [self.threads, self.slots]
-        if not all(isinstance(count, int) and count >= 1 for count in counts):
-            raise ArgumentError(
-                f"OpenVINO(threads={self.threads!r}, slots={self.slots!r}): both must be whole numbers from 1 up"
-            )
-        if self.precision not in ("fp32", "bf16"):
-            raise ArgumentError(f"OpenVINO(precision={self.precision!r}): it must be 'fp32' or 'bf16'")
-        if self.planes not in ("rgb", "native"):
-            raise ArgumentError(f"OpenVINO(planes={self.planes!r}): it must be 'rgb' or 'native'")
+    def __post_init__(self, slots: int | None) -> None:
+        if slots is not None:
+            renamed("OpenVINO(slots=…)", "streams")
+            object.__setattr__(self, "streams", slots)
+        check_whole("threads", self.threads)
+        if self.streams != "auto":
+            check_whole("streams", self.streams, examples="2, or 'auto'")
+        check_choice("precision", self.precision, ("fp32", "bf16"))
+        check_choice("planes", self.planes, ("rgb", "native"))
         if self.planes == "native" and self.precision != "fp32":
             raise ArgumentError("OpenVINO(planes='native', precision='bf16'): colour needs 'fp32', or planes='rgb'")
 
@@ -78,7 +78,8 @@ class OpenVINO(Backend):
         absent = self.missing()
         if absent:
             raise BackendError(absent)
-        slots = slots_that_fit(model, profile, self.slots or self.threads)
+        wanted = self.threads if self.streams == "auto" else self.streams
+        streams = streams_that_fit(model, profile, wanted)
         if self.native_planes:
             model = with_planes(model, profile)
         elif profile.planes not in (RGBS, GRAYS):
@@ -90,7 +91,7 @@ class OpenVINO(Backend):
         core = openvino.Core()
         options = {
             "PERFORMANCE_HINT": "THROUGHPUT",
-            "NUM_STREAMS": str(slots),
+            "NUM_STREAMS": str(streams),
             "INFERENCE_NUM_THREADS": str(self.threads),
             "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bf16" else "f32",
         }
@@ -104,7 +105,7 @@ class OpenVINO(Backend):
         except RuntimeError as error:
             raise BackendError(f"OpenVINO cannot compile the model: {str(error).strip().splitlines()[-1]}") from error
         assert synthesis is not None
-        return [_OpenVINOSession(model, profile, state, synthesis) for _ in range(slots)]
+        return [_OpenVINOSession(model, profile, state, synthesis) for _ in range(streams)]
 
 
 def _static(core: openvino.Core, graph: onnx.ModelProto, size: tuple[int, int]) -> openvino.Model:
@@ -120,7 +121,7 @@ def _static(core: openvino.Core, graph: onnx.ModelProto, size: tuple[int, int]) 
 
 
 class _OpenVINOSession:
-    """One slot: input buffers that are kept, an infer request for the state and one for the rest."""
+    """One stream: input buffers that are kept, an infer request for the state and one for the rest."""
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from trt_build.engines.build import BuildOptions, FrontEnd
 from trt_build.engines.cache import EngineCache
@@ -18,6 +18,7 @@ from trt_build.engines.targets import RTX_TARGETS, current_gpu
 from trt_build.graphs.dynamic import input_shapes, served_size
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
+from vs_interp.arguments import check_choice, check_whole, is_whole
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.log import logger
 from vs_interp.size import Size
@@ -31,44 +32,56 @@ from .slots import MOST_STREAMS, Slot, Streams, bindings, open_slots
 
 @dataclass(frozen=True, kw_only=True)
 class EngineBackend(Backend):
-    """What TensorRT and TensorRT-RTX share.
-
-    device, devices
-        Number of the GPU, as CUDA counts them; or several, among which windows are dealt in turn.
-    streams
-        Windows worked on at the same time on each GPU.  ``"auto"`` takes two, a third where it costs little memory, and
-        one where there is little; a number is lowered, with a line that says so, where memory ends before.
-    optimization
-        0 (quick to build) to 5 (slow to build, perhaps faster to run).
-    workspace
-        MiB of scratch memory that the engine may use for all streams of a GPU; by default as much as it likes.
-    dynamic
-        Smallest, usual and largest (width, height) of one engine for clips of many sizes, each a size that the network
-        takes unpadded; by default every size has its own engine, which is faster.
-    front_end
-        ``"torch"`` serves what ``vs-interp build --checkpoint`` built of a network with torch-tensorrt, in RGB;
-        ``"onnx"`` builds from the model file at first use.
-    """
+    """What TensorRT and TensorRT-RTX share."""
 
     device: int = 0
+    """Number of the GPU, as CUDA counts them."""
+
     devices: Sequence[int] | None = None
+    """Several GPUs instead, among which windows are dealt."""
+
     streams: Streams = "auto"
+    """Windows worked on at the same time on each GPU.  ``"auto"`` takes two, a third where it costs little memory, and
+    one where there is little; a number is lowered, with a line that says so, where memory ends before."""
+
     optimization: int = 3
+    """0 (quick to build) to 5 (slow to build, perhaps faster to run)."""
+
     workspace: int | None = None
+    """MiB of scratch memory that the engine may use for all streams of a GPU; by default as much as it likes."""
+
     dynamic: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None = None
+    """Smallest, usual and largest (width, height) of one engine for clips of many sizes, each a size that the network
+    takes unpadded; by default every size has its own engine, which is faster."""
+
     front_end: FrontEnd = "onnx"
+    """``"torch"`` serves what ``vs-interp build --checkpoint`` built of a network with torch-tensorrt, in RGB;
+    ``"onnx"`` builds from the model file at first use."""
 
     runtime: ClassVar[Runtime]
 
     def __post_init__(self) -> None:
         if self.devices is not None:
+            if not isinstance(self.devices, Sequence) or isinstance(self.devices, str):
+                raise ArgumentError(f"devices is {self.devices!r}: give a list of GPUs' numbers such as [0, 1]")
             object.__setattr__(self, "devices", tuple(self.devices))
-        if not self.numbers or len(set(self.numbers)) < len(self.numbers) or min(self.numbers) < 0:
+        if (
+            not self.numbers
+            or len(set(self.numbers)) < len(self.numbers)
+            or not all(is_whole(n, 0) for n in self.numbers)
+        ):
             raise ArgumentError(f"devices={list(self.numbers)}: name each GPU once, counted from 0, and one at least")
-        if self.streams != "auto" and (not isinstance(self.streams, int) or self.streams < 1):
-            raise ArgumentError(f"streams={self.streams!r}: it must be 'auto', or a whole number from 1 up")
-        if self.dynamic is not None and [len(size) for size in self.dynamic] != [2, 2, 2]:
-            raise ArgumentError(f"dynamic={self.dynamic}: give the smallest, usual and largest (width, height)")
+        if self.streams != "auto":
+            check_whole("streams", self.streams, examples="2, or 'auto'")
+        check_whole("optimization", self.optimization, least=0, most=5)
+        if self.workspace is not None:
+            check_whole("workspace", self.workspace, examples="1024 (MiB), or None")
+        check_choice("front_end", self.front_end, get_args(FrontEnd))
+        if self.dynamic is not None and not _are_sizes(self.dynamic):
+            raise ArgumentError(
+                f"dynamic is {self.dynamic!r}: give the smallest, usual and largest (width, height), such as "
+                "((256, 256), (1280, 768), (1920, 1152))"
+            )
         self.build_options()
 
     @property
@@ -173,6 +186,15 @@ def open_engine(engine: Engine, options: BuildOptions, model: ModelFile, profile
     loaded = LoadedEngine(load(options.runtime), engine.plans, shapes)
     (slot,) = open_slots(device, loaded.executors, bindings(model.spec, profile), 1)
     return slot
+
+
+def _are_sizes(value: object) -> bool:
+    """Whether a value is three pairs of whole numbers."""
+    return (
+        isinstance(value, tuple | list)
+        and len(value) == 3
+        and all(isinstance(pair, tuple | list) and len(pair) == 2 and all(map(is_whole, pair)) for pair in value)
+    )
 
 
 def _unsupported(runtime: Runtime) -> str | None:

@@ -17,7 +17,7 @@ GIB = 2**30
 FLOAT = 4
 
 
-def slots_that_fit(model: ModelFile, profile: Profile, wanted: int) -> int:
+def streams_that_fit(model: ModelFile, profile: Profile, wanted: int) -> int:
     """Return how many of the ``wanted`` windows can be worked on at once in the memory that is free.
 
     Where these are fewer, a warning says so.  Raises :class:`BackendError` where there is none.

@@ -103,7 +103,7 @@ def validate(network: Network, model: ModelFile) -> None:
     step = spec.padded(SMALLEST)
     for height, width in ((2, 3), (3, 2), (4, 4)):
         size = height * step, width * step
-        session = OpenVINO(slots=1).open(model, Profile(width=size[1], height=size[0]))[0]
+        session = OpenVINO(streams=1).open(model, Profile(width=size[1], height=size[0]))[0]
         for time in TIMES if spec.takes_time else (0.5,):
             inputs = _inputs(network, size, time)
             with torch.no_grad():

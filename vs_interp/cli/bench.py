@@ -74,7 +74,7 @@ class Report:
     "--backend",
     metavar="BACKEND",
     type=BackendName(),
-    help="By default the best that works; openvino:slots=1 and the like.",
+    help="By default the best that works; openvino:streams=1 and the like.",
 )
 @click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="How long each loop runs.")
 @click.option("--json", "path", metavar="FILE", type=click.Path(path_type=Path), help="Write the figures there too.")

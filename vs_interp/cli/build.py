@@ -206,7 +206,7 @@ def _compile(file: ModelFile, profile: Profile) -> dict[str, Any]:
     from trt_build.profile import RGBS
 
     start = time.monotonic()
-    OpenVINO(slots=1).open(file, replace(profile, planes=RGBS))
+    OpenVINO(streams=1).open(file, replace(profile, planes=RGBS))
     return {"target": "cpu", "runtime": "openvino", "seconds": round(time.monotonic() - start, 2)}
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     "--backend",
     metavar="BACKEND",
     type=BackendName(),
-    help="By default the best that works; openvino:slots=1 and the like.",
+    help="By default the best that works; openvino:streams=1 and the like.",
 )
 @click.option("--json", "report", metavar="FILE", help="Write all scores there, by sequence too; - prints them.")
 @click.option("--sheet", "picture", metavar="FILE.png", type=click.Path(path_type=Path),

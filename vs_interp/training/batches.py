@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from vs_interp.datasets.planar import PlanarFootage
 from vs_interp.errors import DatasetError
+from vs_interp.host import cores
 from vs_interp.networks.rife import Rife
 from vs_interp.spec import NetworkSpec
 from vs_interp.training.scenes.drafts import Drafts
@@ -51,10 +51,10 @@ class Batches:
 
     def _workers(self) -> int:
         """Return how many processes make drafts: none where nothing is read, else by the cores."""
-        cores = len(os.sched_getaffinity(0))
+        usable = cores()
         if self.device.type == "cpu":
-            return max(1, cores // 4)  # the others train
-        return min(MOST_WORKERS, max(1, cores - 2)) if self.drafts.reels.keys() - self.drafts.unread else 0
+            return max(1, usable // 4)  # the others train
+        return min(MOST_WORKERS, max(1, usable - 2)) if self.drafts.reels.keys() - self.drafts.unread else 0
 
     def since(self, step: int) -> Iterator[Batch]:
         """Yield the batches from a step on, on the training device.

@@ -90,7 +90,7 @@ def test_options_that_cannot_be_used_are_errors_at_once(options: dict[str, Any],
         TensorRT(**options)
 
 
-@pytest.mark.parametrize("options", [{"threads": 0}, {"slots": -1}, {"threads": "2"}, {"slots": 1.5}])
+@pytest.mark.parametrize("options", [{"threads": 0}, {"streams": -1}, {"threads": "2"}, {"streams": 1.5}])
 def test_threads_and_slots_are_whole_numbers(options: dict[str, Any]) -> None:
     with pytest.raises(ArgumentError, match=r"OpenVINO\(threads=.*\): both must be whole numbers from 1 up"):
         OpenVINO(**options)

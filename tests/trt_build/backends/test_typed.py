@@ -12,7 +12,7 @@ from vs_interp.errors import ArgumentError
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("openvino:threads=3,slots=2,precision=bf16", OpenVINO(threads=3, slots=2, precision="bf16")),
+        ("openvino:threads=3,streams=2,precision=bf16", OpenVINO(threads=3, streams=2, precision="bf16")),
         ("OpenVINO", OpenVINO()),
         ("rtx", TensorRTRTX()),
         ("TensorRT_RTX:optimization=5", TensorRTRTX(optimization=5)),
@@ -32,10 +32,10 @@ def test_every_option_can_be_typed(typed: str, meant: Backend) -> None:
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("openvino:threads", "takes no 'threads': its options are threads, slots"),
-        ("openvino:slot=1", "takes no 'slot=1': its options are threads, slots"),
+        ("openvino:threads", "takes no 'threads': its options are threads, streams"),
+        ("openvino:slot=1", "takes no 'slot=1': its options are threads, streams"),
         ("openvino:threads=many", "takes no 'threads=many': give threads=NUMBER"),
-        ("openvino:threads=0", "whole numbers from 1 up"),
+        ("openvino:threads=0", "whole number from 1 up"),
         ("openvino:precision=fp64", "takes no 'precision=fp64': give precision=fp32 or bf16"),
         ("tensorrt:streams=few", "give streams=NUMBER or auto"),
         ("tensorrt:devices=0+0", "name each GPU once"),
@@ -58,3 +58,37 @@ def test_runtimes_are_understood_in_any_case() -> None:
     assert [check_runtime(name) for name in ("RTX", "tensorrt-rtx", "TensorRT")] == [
         "tensorrt-rtx", "tensorrt-rtx", "tensorrt",
     ]  # fmt: skip
+
+
+def test_old_names_work_with_a_line_that_says_the_new_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert choose("openvino:slots=2") == OpenVINO(slots=2) == OpenVINO(streams=2)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "vs-interp: slots is called streams now: the old name will go"
+    assert second == "vs-interp: OpenVINO(slots=…) is called streams now: the old name will go"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (OpenVINO, {"threads": "2"}, "threads is '2': it must be a whole number"),
+        (OpenVINO, {"threads": True}, "threads is True"),
+        (OpenVINO, {"streams": 2.0}, "streams is 2.0: it must be a whole number from 1 up, such as 2, or 'auto'"),
+        (OpenVINO, {"precision": "fp16"}, "precision is 'fp16': it must be 'fp32' or 'bf16'"),
+        (OpenVINO, {"planes": None}, "planes is None"),
+        (TensorRT, {"dynamic": True}, "dynamic is True: give the smallest"),
+        (TensorRT, {"dynamic": ((1, 2), (3, 4))}, "dynamic is"),
+        (TensorRT, {"dynamic": ((1, 2), (3, 4), (5, 6.0))}, "dynamic is"),
+        (TensorRT, {"device": "0"}, "name each GPU once"),
+        (TensorRT, {"devices": 0}, "devices is 0: give a list"),
+        (TensorRT, {"devices": "01"}, "devices is '01': give a list"),
+        (TensorRT, {"streams": True}, "streams is True"),
+        (TensorRT, {"optimization": 2.5}, "optimization is 2.5: it must be a whole number from 0 to 5"),
+        (TensorRT, {"workspace": "1G"}, "workspace is '1G'"),
+        (TensorRT, {"front_end": "jax"}, "front_end is 'jax': it must be 'onnx' or 'torch'"),
+    ],
+)
+def test_a_wrong_type_gets_the_same_care_as_a_wrong_value(
+    kind: type[Backend], options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        kind(**options)

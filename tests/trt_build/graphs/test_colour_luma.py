@@ -45,7 +45,7 @@ def enlarged(model: ModelFile, planes: PlaneFormat, picture: list[NDArray[Any]])
     """Return the picture that a session makes of the planes."""
     profile, scale = replace(SMALL, planes=planes), model.spec.output.scale
     out = [np.empty((height * scale, width * scale), planes.dtype) for height, width in profile.plane_sizes]
-    (session,) = OpenVINO(slots=1, threads=1, planes="native").open(model, profile)
+    (session,) = OpenVINO(streams=1, threads=1, planes="native").open(model, profile)
     session.run([picture], [0], [0.0], [out])
     return out
 

@@ -169,7 +169,7 @@ def test_at_most_three_wrong_weights_are_named() -> None:
 def openvino_output(model: ModelFile, frame: NDArray[np.float32]) -> NDArray[np.float32]:
     height, width = frame.shape[-2:]
     made = np.empty((model.spec.output.channels, height, width), np.float32)
-    session = OpenVINO(slots=1, threads=1).open(model, Profile(width=width, height=height))[0]
+    session = OpenVINO(streams=1, threads=1).open(model, Profile(width=width, height=height))[0]
     session.run([list(frame)], [0], [0.0], [list(made)])
     return made
 
@@ -225,7 +225,7 @@ def test_super_slomo_in_half_stays_within_55_db_of_float_on_real_frames() -> Non
     frames = real_frames(448, 256)
     made = []
     for model in (BUNDLED, emulate_half(to_half(BUNDLED))):
-        session = OpenVINO(slots=1).open(model, Profile(width=448, height=256))[0]
+        session = OpenVINO(streams=1).open(model, Profile(width=448, height=256))[0]
         made.append(np.empty((3, 256, 448), np.float32))
         session.run([list(frame) for frame in frames], [0, 1], [0.5], [list(made[-1])])
     assert 55 <= psnr(*made) < 100  # beyond 100 nothing would have been rounded

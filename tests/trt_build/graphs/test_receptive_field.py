@@ -20,7 +20,7 @@ def test_the_reach_read_from_the_graph_is_what_a_changed_pixel_reaches(name: str
     """One pixel is changed; how far the output changes is measured."""
     file = ModelFile.load(MODELS / name)
     scale, size = file.spec.output.scale, 48
-    session = OpenVINO(threads=2, slots=1).open(file, Profile(width=size, height=size, planes=GRAYS))[0]
+    session = OpenVINO(threads=2, streams=1).open(file, Profile(width=size, height=size, planes=GRAYS))[0]
     frames = np.random.default_rng(2).random((2, size, size), np.float32)
     frames[1] = frames[0]
     frames[1][24, 24] += 1000  # weights are small: what it does far away must not be lost in rounding

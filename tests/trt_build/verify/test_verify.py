@@ -136,7 +136,7 @@ def test_an_engine_that_is_wrong_by_its_own_fault_is_refused() -> None:
 
 
 def test_the_reference_and_the_session_on_the_cpu_agree() -> None:
-    (session,) = OpenVINO(slots=1).open(BUNDLED, SMALL)
+    (session,) = OpenVINO(streams=1).open(BUNDLED, SMALL)
     assert min(verify_session(session, BUNDLED, SMALL).values()) > 90
 
 
