@@ -92,7 +92,7 @@ def test_options_that_cannot_be_used_are_errors_at_once(options: dict[str, Any],
 
 @pytest.mark.parametrize("options", [{"threads": 0}, {"streams": -1}, {"threads": "2"}, {"streams": 1.5}])
 def test_threads_and_streams_are_whole_numbers(options: dict[str, Any]) -> None:
-    with pytest.raises(ArgumentError, match="is .*: it must be a whole number from 1 up"):
+    with pytest.raises(ArgumentError, match=r"is .*: it must be a whole number from 1 up"):
         OpenVINO(**options)
 
 
