@@ -48,7 +48,11 @@ def test_weights_of_either_precision_and_constants_are_read(tmp_path: Path) -> N
     }  # fmt: skip
     assert np.array_equal(tensors["half.weight"].flatten(), half.astype(np.float32))
     assert np.array_equal(tensors["full.weight"].flatten(), full)
-    assert (float(tensors["half.bias"]), float(tensors["gain.factor"]), float(tensors["size.scale"])) == (0.5, 255, 0.5)
+    assert (float(tensors["half.bias"][0]), float(tensors["gain.factor"]), float(tensors["size.scale"])) == (
+        0.5,
+        255,
+        0.5,
+    )
 
 
 def test_a_compact_network_comes_back_from_its_layers(tmp_path: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import importlib.util
 import json
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from vs_interp.networks.base import Network
 from vs_interp.registry import NETWORKS, network_class
 
 from .ncnn import read_ncnn
+from .torch_file import read_torch
 
 
 def load_checkpoint(path: Path, settings: Mapping[str, Any] | None = None) -> Network:
@@ -37,10 +36,9 @@ def load_checkpoint(path: Path, settings: Mapping[str, Any] | None = None) -> Ne
     metadata: dict[str, str] = {}
     if path.suffix == ".safetensors":
         metadata, tensors = _read_safetensors(path)
-    elif path.suffix == ".param":
-        tensors = read_ncnn(path)
     else:
-        tensors = dict(_flatten(_read_pickle(path)))
+        read = read_ncnn if path.suffix == ".param" else read_torch
+        tensors = {name: torch.from_numpy(value) for name, value in read(path).items()}
     if "network" in metadata:
         network = _build(path, metadata)
     else:
@@ -106,30 +104,6 @@ def _with_settings(path: Path, network: Network, settings: Mapping[str, Any]) ->
         return type(network)(dataclasses.replace(network.config, **settings))
     except (TypeError, RuntimeError) as error:
         raise ArgumentError(f"{name} does not take the settings {dict(settings)} ({error})") from error
-
-
-def _read_pickle(path: Path) -> Any:
-    """Read a PyTorch file with ``weights_only``; the published Super-SloMo file also holds a date."""
-    try:
-        with torch.serialization.safe_globals([datetime.datetime]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error):
-            raise CheckpointError(
-                f"{path} is refused: it holds Python objects that would run code when loaded"
-            ) from error
-        raise CheckpointError(f"{path} is no PyTorch checkpoint, or a truncated one") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is no PyTorch checkpoint, or a truncated one") from error
-
-
-def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors of nested dictionaries under names joined with dots."""
-    if isinstance(value, Tensor):
-        yield prefix, value
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _flatten(inner, f"{prefix}.{key}" if prefix else str(key))
 
 
 def _recognise(path: Path, tensors: dict[str, Tensor]) -> tuple[Network, dict[str, Tensor]]:

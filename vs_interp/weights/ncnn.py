@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from vs_interp.errors import CheckpointError
 
@@ -31,7 +29,7 @@ class Layer:
     values: dict[int, float]
 
 
-def read_ncnn(param: Path) -> dict[str, Tensor]:
+def read_ncnn(param: Path) -> dict[str, NDArray[np.float32]]:
     """Return the tensors of an ncnn model, under the names of its layers.
 
     ``NAME.weight`` and ``NAME.bias`` of convolutions and PReLU, ``NAME.data`` of constants, ``NAME.scale`` of resizing
@@ -48,7 +46,7 @@ def read_ncnn(param: Path) -> dict[str, Tensor]:
         ) from error
     except (ValueError, IndexError) as error:
         raise CheckpointError(f"{param} is no ncnn .param file, or a damaged one") from error
-    tensors: dict[str, Tensor] = {}
+    tensors: dict[str, NDArray[np.float32]] = {}
     try:
         for layer in layers:
             tensors.update(_tensors(layer, numbers))
@@ -99,7 +97,7 @@ class _Numbers:
         return self._content[self._position - size : self._position]
 
 
-def _tensors(layer: Layer, numbers: _Numbers) -> dict[str, Tensor]:
+def _tensors(layer: Layer, numbers: _Numbers) -> dict[str, NDArray[np.float32]]:
     """Read what one layer holds; see the numbered parameters of each layer in ncnn's documentation of operators."""
     number = {key: int(value) for key, value in layer.values.items()}
     if layer.kind == "Convolution":
@@ -120,4 +118,4 @@ def _tensors(layer: Layer, numbers: _Numbers) -> dict[str, Tensor]:
         tensors = {}
     else:
         raise ValueError(f"its layer {layer.name} is of the unknown kind {layer.kind}")
-    return {f"{layer.name}.{key}": torch.from_numpy(value.copy()) for key, value in tensors.items()}
+    return {f"{layer.name}.{key}": value for key, value in tensors.items()}
