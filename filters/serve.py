@@ -93,7 +93,7 @@ def _together(windows: vs.VideoNode, count: int) -> vs.VideoNode:
     vspipe) would never reach the next window while one is worked on: all sessions but one would stand idle.  Nothing is
     copied: CopyFrameProps is to take a property that no frame has, and waits for both of its clips.
     """
-    waiting = windows
+    waiting, count = windows, min(count, len(windows))
     for place in range(count if count > 1 else 0):
         other = core.std.SelectEvery(windows, count, [place] * count, modify_duration=False)
         waiting = core.std.CopyFrameProps(waiting, other, props=["VsInterpNothing"])
