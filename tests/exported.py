@@ -21,6 +21,9 @@ CONFIGURATIONS: Mapping[str, Mapping[str, Any]] = {
 }
 """What differs from a network's own defaults."""
 
+OTHER_KINDS = {"raft", "perceiver-flow", "simvp", "nowcast", "unet49", "slot-attention"}
+"""Networks that make flow, labels, or frames yet to come: tests/trt_build/test_kinds.py builds them small."""
+
 
 @cache
 def exported(name: str) -> tuple[Network, ModelFile]:

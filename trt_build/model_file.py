@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
 from onnx.utils import Extractor
 
-from vs_interp.errors import ModelFileError
+from vs_interp.errors import ArgumentError, ModelFileError
 from vs_interp.files import write_whole
 from vs_interp.spec import NetworkSpec
 
@@ -58,6 +58,27 @@ class ModelFile:
         spec = NetworkSpec.from_json(metadata[SPEC_KEY])
         _check_names(graph, spec)
         return cls(graph, spec, hashlib.sha256(content).hexdigest())
+
+    def with_updates(self, count: int) -> ModelFile:
+        """Return the model that refines its output so many times, at most as often as the file does.
+
+        Raises :class:`ArgumentError` for more, and for a network that does not refine its output.
+        """
+        most = self.spec.updates
+        if not 1 <= count <= most:
+            can = f"the model refines its output 1 to {most} times" if most else f"{self.spec.name} refines nothing"
+            raise ArgumentError(f"updates is {count}, and {can}: ask for as many, or export the model with more")
+        if count == most:
+            return self
+        inputs = [value.name for value in self.graph.graph.input]
+        last = f"output_{count}"
+        graph = Extractor(onnx.shape_inference.infer_shapes(self.graph)).extract_model(inputs, [last])
+        for names in (*(node.output for node in graph.graph.node), *(node.input for node in graph.graph.node)):
+            names[:] = ["output" if name == last else name for name in names]
+        graph.graph.output[0].name = "output"
+        spec = replace(self.spec, updates=count)
+        digest = hashlib.sha256(f"{self.digest} {count}".encode()).hexdigest()
+        return ModelFile(with_spec(graph, spec), spec, digest)
 
     def split(self) -> tuple[onnx.ModelProto | None, onnx.ModelProto]:
         """Return the graph up to the state (``None`` without one) and the graph from there to the output.
@@ -110,6 +131,7 @@ def _check_names(graph: onnx.ModelProto, spec: NetworkSpec) -> None:
     if outputs != ("output",):
         raise ModelFileError(f"its outputs are {outputs} where ('output',) is expected: export the model again")
     made = {name for node in graph.graph.node for name in node.output}
-    missing = [name for name in spec.state if name not in made]
+    inner = (*spec.state, *(f"output_{number}" for number in range(1, spec.updates)))
+    missing = [name for name in inner if name not in made]
     if missing:
-        raise ModelFileError(f"its state tensors {', '.join(missing)} are not in the graph: export the model again")
+        raise ModelFileError(f"its inner tensors {', '.join(missing[:3])} are not in the graph: export the model again")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from vs_interp.matrices import Matrix
+from vs_interp.spec import NetworkSpec
 
 Family = Literal["rgb", "yuv", "gray"]
 Siting = Literal["left", "center", "top_left"]
@@ -87,3 +88,13 @@ class Profile:
         columns, rows = self.planes.steps
         chroma = self.height // rows, self.width // columns
         return ((self.height, self.width), chroma, chroma)[: self.planes.planes]
+
+
+def made_profile(spec: NetworkSpec, profile: Profile) -> Profile:
+    """Return the size and the planes of the pictures that a network makes of frames of a profile.
+
+    Frames have the planes of those that come in; flow, labels and masks one plane of float32.
+    """
+    height, width = spec.made_size(profile.height, profile.width)
+    planes = profile.planes if spec.output.kind == "frame" else GRAYS
+    return replace(profile, width=width, height=height, planes=planes)

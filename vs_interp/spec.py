@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
 
-from .errors import ModelFileError
+from .errors import ArgumentError, ModelFileError
 
 FORMAT_VERSION = 1
 
@@ -23,12 +23,15 @@ class Window:
         Their positions, relative to the frame the window belongs to; ascending, 0 among them.
     channels
         3 for RGB, 1 for luma alone; values in [0, 1].
+    labels
+        Whether its one channel holds labels, whole numbers divided by 255, and no picture.
     edge
         What stands before the first and after the last frame of a clip: it repeats, or the clip is mirrored.
     """
 
     offsets: tuple[int, ...] = (0, 1)
     channels: int = 3
+    labels: bool = False
     edge: Literal["repeat", "mirror"] = "repeat"
 
 
@@ -37,9 +40,10 @@ class Output:
     """The pictures that a network gives for a window.
 
     kind
-        ``"frame"``: values in [0, 1].  ``"flow"``: two signed channels, by how many pixels each pixel of frame 0 lies
-        further right and further down in frame 1.  ``"labels"``: one channel of whole numbers, divided by 255.
-        ``"mask"``: one channel in [0, 1] a picture, how much of each pixel belongs to it.
+        ``"frame"``: values in [0, 1].  All others have one channel.  ``"flow"``: two signed pictures, by how many
+        pixels each pixel of frame 0 lies further right, and further down, in frame 1.  ``"labels"``: whole numbers,
+        divided by 255.  ``"mask"``: as many pictures as there are parts, how much of each pixel belongs to a part, in
+        [0, 1].
     times
         Where they lie, frame 0 at 0 and frame 1 at 1: between the two, upon frame 0 itself (flow, labels and enlarged
         frames: all 0), or from 1 up, ascending, for frames yet to come.  ``None`` where the caller asks for any time in
@@ -69,6 +73,9 @@ class NetworkSpec:
         Height and width must be multiples of the one, and at least the other; servers pad by edge repetition.
     fixed
         The one height and width that the network takes, where it takes no other.
+    updates
+        How often the network refines its output, where it does so in equal steps; ``output_k`` is then the graph's
+        tensor that holds it after the k-th, see :meth:`trt_build.model_file.ModelFile.with_updates`.
     tileable
         Whether a picture may be worked on in overlapping tiles (not where the network takes a mean of it all).
     state
@@ -86,6 +93,7 @@ class NetworkSpec:
     multiple_of: int = 1
     minimum: int = 1
     fixed: tuple[int, int] | None = None
+    updates: int = 0
     tileable: bool = True
     state: tuple[str, ...] = ()
     fp32_islands: tuple[str, ...] = ()
@@ -121,6 +129,21 @@ class NetworkSpec:
         """Return the smallest height or width that the network takes and that holds ``size``."""
         size = max(size, self.minimum)
         return -(-size // self.multiple_of) * self.multiple_of
+
+    def made_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width of what is made of frames of a size."""
+        if self.output.crop is not None:
+            return self.output.crop[2:]
+        return height * self.output.scale, width * self.output.scale
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise :class:`ArgumentError` where the network takes one size only, and not this."""
+        if self.fixed not in (None, (height, width)):
+            assert self.fixed is not None
+            raise ArgumentError(
+                f"the picture is {width}x{height}, and {self.name} works at {self.fixed[1]}x{self.fixed[0]} only: "
+                "resize the clip, or cut it into such parts"
+            )
 
     def to_json(self) -> str:
         """Return the spec as one line of JSON."""

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.exported import OTHER_KINDS
 from tests.training_data import fsrcnn_recipe, recipe, super_slomo_recipe
 from vs_interp.errors import ArgumentError
 from vs_interp.registry import NETWORKS
@@ -148,7 +149,7 @@ SMALL = {"flavr": {"width": 8}, "super-slomo": {"width": 2}, "compact": {"featur
 """Configurations that make large networks quick."""
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - OTHER_KINDS))
 def test_every_network_of_the_registry_takes_a_step(pictures: Path, name: str) -> None:
     """Windows, channels, scale and times follow from the spec alone: one recipe serves all of them."""
     values = super_slomo_recipe(pictures, precision="bf16")

@@ -14,7 +14,7 @@ from trt_build.graphs.colour.planes import with_planes
 from trt_build.graphs.memory import streams_that_fit
 from trt_build.graphs.subpixel import with_subpixels
 from trt_build.model_file import ModelFile
-from trt_build.profile import GRAYS, RGBS, Profile
+from trt_build.profile import GRAYS, RGBS, Profile, made_profile
 from vs_interp.arguments import check_choice, check_whole, renamed
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.host import cores
@@ -78,6 +78,7 @@ class OpenVINO(Backend):
         absent = self.missing()
         if absent:
             raise BackendError(absent)
+        model.spec.check_size(profile.height, profile.width)
         wanted = self.threads if self.streams == "auto" else self.streams
         streams = streams_that_fit(model, profile, wanted)
         if self.native_planes:
@@ -134,6 +135,7 @@ class _OpenVINOSession:
 
         self._spec, self._dtype = model.spec, profile.planes.dtype
         self._clamped = model.spec.input_range == "clamped" and profile.planes in (RGBS, GRAYS)
+        self._made_dtype = made_profile(model.spec, profile).planes.dtype
         self._state = None if state is None else state.create_infer_request()
         self._synthesis = synthesis.create_infer_request()
         buffers: dict[str, NDArray[Any]] = {}
@@ -186,7 +188,7 @@ class _OpenVINOSession:
 
     def _take(self, out: Sequence[Picture]) -> None:
         """Copy the pictures of a run; they are larger than ``out`` where frames were padded."""
-        made = [tensor.data.view(self._dtype) for tensor in self._synthesis.output_tensors]
+        made = [tensor.data.view(self._made_dtype) for tensor in self._synthesis.output_tensors]
         for index, picture in enumerate(out):
             planes = [plane for tensor in made for plane in tensor[index]]
             for plane, values in zip(picture, planes, strict=True):

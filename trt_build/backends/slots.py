@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from trt_build.profile import Profile
+from trt_build.profile import Profile, made_profile
 from vs_interp.errors import BackendError
 from vs_interp.log import logger
 from vs_interp.spec import NetworkSpec
@@ -51,13 +51,12 @@ class Bindings:
 
 def bindings(spec: NetworkSpec, profile: Profile) -> Bindings:
     """Return how pictures meet the tensors of the graphs of :func:`trt_build.graphs.colour.planes.with_planes`."""
-    planes, scale = range(profile.planes.planes), spec.output.scale
-    made = tuple((height * scale, width * scale) for height, width in profile.plane_sizes)
+    planes, made = range(profile.planes.planes), made_profile(spec, profile)
     return Bindings(
         frames=tuple(tuple(f"{frame}_plane{plane}" for plane in planes) for frame in spec.frame_inputs),
-        outputs=tuple(f"output_plane{plane}" for plane in planes),
+        outputs=tuple(f"output_plane{plane}" for plane in range(made.planes.planes)),
         frame=PictureLayout(profile.plane_sizes, profile.planes.dtype),
-        picture=PictureLayout(made, profile.planes.dtype),
+        picture=PictureLayout(made.plane_sizes, made.planes.dtype),
         takes_time=spec.takes_time,
     )
 

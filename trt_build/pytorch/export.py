@@ -12,13 +12,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trt_build.backends.openvino import OpenVINO
 from trt_build.model_file import ModelFile, with_spec, write
 from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError, ExportError
+from vs_interp.label_code import CLASSES
 from vs_interp.networks.base import Network
+from vs_interp.spec import NetworkSpec
 
 OPSET = 18
 """TensorRT 10.13 has a wrong GridSample from opset 20 on and a right one from opset 18."""
@@ -50,14 +53,17 @@ def export(network: Network, path: Path, *, overwrite: bool = False) -> ModelFil
     return model
 
 
-class _WithState(nn.Module):
-    """The network with its state as further outputs, so that those tensors get names of their own."""
+class _WithInner(nn.Module):
+    """The network with its state, or its earlier updates, as further outputs, so that those get names of their own."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        if self.network.spec.updates:
+            *earlier, last = self.network.steps(*inputs)
+            return last, *earlier
         frames, time = (inputs[:-1], inputs[-1]) if self.network.spec.takes_time else (inputs, None)
         state = self.network.state(*frames)
         return self.network.made(frames, state, time), *state
@@ -66,16 +72,18 @@ class _WithState(nn.Module):
 def to_graph(network: Network) -> onnx.ModelProto:
     """Return the network as a graph with dynamic height and width, nodes named after the modules they come from."""
     spec = network.spec
-    size = 2 * spec.padded(SMALLEST), 3 * spec.padded(SMALLEST)
+    size = spec.fixed or (2 * spec.padded(SMALLEST), 3 * spec.padded(SMALLEST))
     step = spec.multiple_of
-    dimensions = {2: step * torch.export.Dim("rows"), 3: step * torch.export.Dim("columns")}
+    free = {2: step * torch.export.Dim("rows"), 3: step * torch.export.Dim("columns")}
+    dimensions = {} if spec.fixed else free
+    inner = (*spec.state, *(f"output_{number}" for number in range(1, spec.updates)))
     with _quiet():
         try:
             program = torch.onnx.export(
-                _WithState(network.eval()),
+                _WithInner(network.eval()),
                 tuple(_inputs(network, size, 0.5)),
                 input_names=spec.inputs,
-                output_names=("output", *spec.state),
+                output_names=("output", *inner),
                 dynamic_shapes=((*({} if name == "time" else dimensions for name in spec.inputs),),),
                 opset_version=OPSET,
                 dynamo=True,
@@ -88,8 +96,8 @@ def to_graph(network: Network) -> onnx.ModelProto:
     _drop_empty_writes(graph)
     _name_nodes(graph)
     _name_dimensions(graph)
-    kept = [value for value in graph.graph.output if value.name not in spec.state]
-    graph.graph.value_info.extend(value for value in graph.graph.output if value.name in spec.state)
+    kept = [value for value in graph.graph.output if value.name not in inner]
+    graph.graph.value_info.extend(value for value in graph.graph.output if value.name in inner)
     del graph.graph.output[:]
     graph.graph.output.extend(kept)
     return graph
@@ -101,33 +109,53 @@ def validate(network: Network, model: ModelFile) -> None:
     if model.spec != spec:
         raise ExportError(f"names differ: the file's spec is {model.spec}, the network's {spec}")
     step = spec.padded(SMALLEST)
-    for height, width in ((2, 3), (3, 2), (4, 4)):
-        size = height * step, width * step
+    for size in [spec.fixed] if spec.fixed else [(2 * step, 3 * step), (3 * step, 2 * step), (4 * step, 4 * step)]:
         session = OpenVINO(streams=1).open(model, Profile(width=size[1], height=size[0]))[0]
         for time in TIMES if spec.takes_time else (0.5,):
             inputs = _inputs(network, size, time)
             with torch.no_grad():
                 wanted = network(*inputs).numpy()
             frames = inputs[: len(spec.frame_inputs)]
-            shape = (spec.pictures, spec.output.channels, size[0] * spec.output.scale, size[1] * spec.output.scale)
+            shape = (spec.pictures, spec.output.channels, *spec.made_size(*size))
             if wanted.shape != shape:
                 raise ExportError(f"shapes differ: the network gives {wanted.shape}, its spec says {shape}")
             made = np.empty(shape, np.float32)
             session.run([list(frame[0].numpy()) for frame in frames], range(len(frames)), [time], list(made))
-            difference = float(np.abs(made - wanted).max())
+            difference = _difference(spec, made, wanted)
             if not difference <= TOLERANCE:
                 raise ExportError(f"values differ by {difference:.2g} at {size[1]}x{size[0]}, time {time}: report this")
 
 
+def _difference(spec: NetworkSpec, made: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+    """Return the largest difference; of labels the share that differs, of flow in parts of the longest."""
+    if spec.output.kind == "labels":
+        return float((np.abs(made - wanted) > 0.5 / 255).mean())
+    return float(np.abs(made - wanted).max() / (max(1, np.abs(wanted).max()) if spec.output.kind == "flow" else 1))
+
+
 def _inputs(network: Network, size: tuple[int, int], time: float) -> list[Tensor]:
-    """Return smooth random frames (distinct tensors: the exporter would alias equal ones) and the time."""
+    """Return smooth random frames (distinct tensors: the exporter would alias equal ones) and the time.
+
+    Networks that look for motion find some: a flow between pictures that have nothing in common is chance.
+    """
     random = np.random.default_rng(size[0] * 10_007 + size[1])
-    channels = network.spec.window.channels
-    frames = []
-    for _ in network.spec.frame_inputs:
-        coarse = torch.from_numpy(random.random((1, channels, 8, 8), np.float32))
-        frames.append(nn.functional.interpolate(coarse, size=size, mode="bicubic").clamp(0, 1))
+    window = network.spec.window
+    frames: list[Tensor] = []
+    for number in range(len(window.offsets)):
+        if network.spec.output.kind == "flow":
+            frame = _moved(size, 1.5 * number)
+        else:
+            coarse = torch.from_numpy(random.random((1, window.channels, 8, 8), np.float32))
+            frame = nn.functional.interpolate(coarse, size=size, mode="bicubic").clamp(0, 1)
+        frames.append((frame * (CLASSES - 1)).round() / 255 if window.labels else frame)
     return [*frames, torch.full((1, 1, 1, 1), time)] if network.spec.takes_time else frames
+
+
+def _moved(size: tuple[int, int], shift: float) -> Tensor:
+    """Return waves of many lengths, moved to the right by a number of pixels."""
+    y, x = torch.meshgrid(torch.arange(size[0]) / 1.0, torch.arange(size[1]) - shift, indexing="ij")
+    waves = [(x / a + y / b).sin() * (x / b - y / a).cos() for a, b in ((3, 11), (5, 7), (13, 4))]
+    return torch.stack([0.5 + 0.3 * wave + 0.2 * (x * y / 400).sin() for wave in waves])[None].clamp(0, 1)
 
 
 def _drop_empty_writes(graph: onnx.ModelProto) -> None:

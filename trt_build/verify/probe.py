@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trt_build.profile import PlaneFormat, Profile
+from vs_interp.label_code import CLASSES
 from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec
 
@@ -50,7 +51,8 @@ def probe(spec: NetworkSpec, width: int, height: int) -> Probe:
         size = Size(tile[1].stop - tile[1].start, tile[0].stop - tile[0].start)
         for number, frame in enumerate(frames):
             picture = make(number, size, film)
-            frame[:, *tile] = picture if channels == 3 else picture.mean(0, keepdims=True)
+            picture = picture if channels == 3 else picture.mean(0, keepdims=True)
+            frame[:, *tile] = np.rint(picture * (CLASSES - 1)) / 255 if spec.window.labels else picture
         tiles[content] = tile
     return Probe(frames, tiles)
 
@@ -93,7 +95,7 @@ def _texture(size: Size, shift: float) -> Pixels:
 
 CONTENTS: dict[str, Callable[[int, Size, Sequence[Pixels]], Pixels]] = {
     "film, small motion": lambda number, size, film: _fitted(film[number], size),
-    "film, large motion": lambda number, size, film: _fitted(film[number * FRAMES_APART], size),
+    "film, large motion": lambda number, size, film: _fitted(film[number * FRAMES_APART % len(film)], size),
     "film, static": lambda number, size, film: _fitted(film[0], size),
     "film, grain": lambda number, size, film: _grainy(_fitted(film[number], size), number),
     "texture, small motion": lambda number, size, film: _texture(size, number * SMALL_MOTION),

@@ -13,9 +13,10 @@ from trt_build.backends.signal_stack import signal_stack_kept
 from trt_build.graphs.colour.planes import with_planes
 from trt_build.graphs.precision import to_half
 from trt_build.model_file import ModelFile
-from trt_build.profile import Profile
+from trt_build.profile import Profile, made_profile
 from vs_interp.errors import BackendError
 from vs_interp.metrics import decibels
+from vs_interp.spec import NetworkSpec
 
 from .emulation import emulate_half
 from .first_wrong import first_wrong
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 LIMIT = 50.0
 """Decibels at 8 bits that every content must reach."""
 
+LIMIT_LABELS = 99.0
+"""Per cent of the pixels whose labels must be equal, of every content."""
+
+FLOW_PEAK = 20.0
+"""Pixels of motion that stand for the peak of a picture: 50 dB are then a root mean square error of 0.06 pixels."""
+
 EQUAL = 100.0
 """What stands for pictures that are equal."""
 
@@ -36,7 +43,7 @@ STRIP = 288
 
 
 def verify_session(session: Session, model: ModelFile, profile: Profile) -> dict[str, float]:
-    """Run an engine on the probe and return the PSNR in dB at 8 bits of each content.
+    """Run an engine on the probe and return the PSNR in dB at 8 bits of each content, for labels the per cent equal.
 
     Raises :class:`BackendError` where one is below :data:`LIMIT`, saying whether FP16 alone explains it, and then the
     node after which the error appears.
@@ -48,12 +55,12 @@ def verify_session(session: Session, model: ModelFile, profile: Profile) -> dict
     times = model.spec.output.times or (TIME,)
     session.run(planes, range(len(planes)), times, made)
     stacked = [np.stack([picture[index] for picture in made]) for index in range(len(wanted))]
-    scores = _scores(stacked, wanted, window, profile)
-    if min(scores.values()) < LIMIT:
+    scores = _scores(stacked, wanted, window, model.spec, profile)
+    if min(scores.values()) < _limit(model.spec):
         verify_graph(model, profile)
         raise BackendError(
-            f"the engine differs from its FP32 graph ({_worst(scores)}), and FP16 rounding does not explain it:"
-            " another version of the runtime may be needed; please report this"
+            f"the engine differs from its FP32 graph ({_worst(scores, model.spec)}), and FP16 rounding does not explain"
+            " it: another version of the runtime may be needed; please report this"
         )
     return scores
 
@@ -65,7 +72,8 @@ def verify_graph(model: ModelFile, profile: Profile) -> dict[str, float]:
     """
     width, height = profile.width, profile.height
     width, height = (width, min(height, STRIP)) if width >= height else (min(width, STRIP), height)
-    strip = Profile(width=model.spec.padded(width), height=model.spec.padded(height))
+    rows, columns = model.spec.fixed or (model.spec.padded(height), model.spec.padded(width))
+    strip = Profile(width=columns, height=rows)
     window = probe(model.spec, strip.width, strip.height)
     inputs: dict[str, NDArray[Any]] = {
         name: frame[np.newaxis] for name, frame in zip(model.spec.frame_inputs, window.frames, strict=True)
@@ -74,16 +82,16 @@ def verify_graph(model: ModelFile, profile: Profile) -> dict[str, float]:
         inputs["time"] = np.full((1, 1, 1, 1), TIME, np.float32)
     half = emulate_half(to_half(model))
     wanted, made = (run_graph(graph, inputs, ("output",))["output"] for graph in (model.graph, half.graph))
-    scores = _scores(list(np.moveaxis(made, 1, 0)), list(np.moveaxis(wanted, 1, 0)), window, strip)
-    if min(scores.values()) < LIMIT:
+    scores = _scores(list(np.moveaxis(made, 1, 0)), list(np.moveaxis(wanted, 1, 0)), window, model.spec, strip)
+    if min(scores.values()) < _limit(model.spec):
         node = first_wrong(
             model.graph,
             lambda names: run_graph(model.graph, inputs, names),
             lambda names: run_graph(half.graph, inputs, names),
         )
         raise BackendError(
-            f"half precision is not enough for this model ({_worst(scores)}); the error appears after the node"
-            f" {node.name} ({node.op_type}): name it, or what leads to it, in fp32_islands of the network's spec"
+            f"half precision is not enough for this model ({_worst(scores, model.spec)}); the error appears after the"
+            f" node {node.name} ({node.op_type}): name it, or what leads to it, in fp32_islands of the network's spec"
         )
     return scores
 
@@ -117,9 +125,10 @@ def _reference(model: ModelFile, profile: Profile, planes: Sequence[Sequence[NDA
     for frame, picture in zip(model.spec.frame_inputs, planes, strict=True):
         for index, plane in enumerate(picture):
             inputs[f"{frame}_plane{index}"] = _stored(plane)[np.newaxis, np.newaxis]
-    names = [f"output_plane{index}" for index in range(profile.planes.planes)]
+    planes_made = made_profile(model.spec, profile).planes
+    names = [f"output_plane{index}" for index in range(planes_made.planes)]
     found = run_graph(graph, inputs, names)
-    return [np.ascontiguousarray(found[name][:, 0]).view(profile.planes.dtype) for name in names]
+    return [np.ascontiguousarray(found[name][:, 0]).view(planes_made.dtype) for name in names]
 
 
 def _stored(plane: NDArray[Any]) -> NDArray[Any]:
@@ -128,20 +137,31 @@ def _stored(plane: NDArray[Any]) -> NDArray[Any]:
 
 
 def _scores(
-    made: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]], window: Probe, profile: Profile
+    made: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]], window: Probe, spec: NetworkSpec, profile: Profile
 ) -> dict[str, float]:
-    """Return PSNR by content over all planes (pictures × lines × columns each), in dB at 8 bits."""
-    peak = 1.0 if profile.planes.floating else 255 * 2.0 ** (profile.planes.bits - 8)
+    """Return PSNR by content over all planes (pictures × lines × columns each), in dB at 8 bits.
+
+    Of labels it is the per cent of equal ones.  A network that makes a part of the picture only has one score for all.
+    """
+    planes = made_profile(spec, profile).planes
+    peak = FLOW_PEAK if spec.output.kind == "flow" else 1.0 if planes.floating else 255 * 2.0 ** (planes.bits - 8)
     height, width = window.frames[0].shape[1:]
+    everywhere = {"all contents": (slice(0, height), slice(0, width))}
     scores = {}
-    for content, (rows, columns) in window.tiles.items():
-        total, count = 0.0, 0
+    for content, (rows, columns) in (window.tiles if spec.output.crop is None else everywhere).items():
+        total, equal, count = 0.0, 0, 0
         for left, right in zip(made, wanted, strict=True):
             part = _scaled(rows, left.shape[1], height), _scaled(columns, left.shape[2], width)
             difference = left[:, *part].astype(np.float64) - right[:, *part]
             total, count = total + float((difference**2).sum()), count + difference.size
-        scores[content] = _decibels(total / count / peak**2)
+            equal += int((np.abs(difference) < 0.5 / 255).sum())
+        labels = spec.output.kind == "labels"
+        scores[content] = round(100 * equal / count, 3) if labels else _decibels(total / count / peak**2)
     return scores
+
+
+def _limit(spec: NetworkSpec) -> float:
+    return LIMIT_LABELS if spec.output.kind == "labels" else LIMIT
 
 
 def _decibels(error: float) -> float:
@@ -156,6 +176,6 @@ def _scaled(part: slice, length: int, whole: int) -> slice:
     return slice(part.start * length // whole, part.stop * length // whole)
 
 
-def _worst(scores: Mapping[str, float]) -> str:
-    content = min(scores, key=scores.__getitem__)
-    return f"{scores[content]:.1f} dB on {content}, {LIMIT:.0f} dB are needed"
+def _worst(scores: Mapping[str, float], spec: NetworkSpec) -> str:
+    content, unit = min(scores, key=scores.__getitem__), "% equal" if spec.output.kind == "labels" else "dB"
+    return f"{scores[content]:.1f} {unit} on {content}, {_limit(spec):.0f} {unit} are needed"

@@ -39,6 +39,10 @@ class Network(nn.Module, ABC):
         """Return what does not depend on the time, in the order of the spec's ``state`` names."""
         return ()
 
+    def steps(self, *frames: Tensor) -> tuple[Tensor, ...]:
+        """Return the pictures after each of the spec's updates, the last being those of :meth:`made`."""
+        return ()
+
     @abstractmethod
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the pictures for one window: B·M×C×S·H×S·W, the M pictures of a window in a row."""

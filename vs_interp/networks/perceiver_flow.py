@@ -133,7 +133,7 @@ class PerceiverFlow(Network):
         return NetworkSpec(
             name="perceiver-flow",
             window=Window(offsets=(0, 1)),
-            output=Output(kind="flow", channels=2, times=(0.0,)),
+            output=Output(kind="flow", channels=1, times=(0.0, 0.0)),
             fixed=self.config.size,
             tileable=False,
             fp32_islands=("*/self/*", "*layernorm*", "/final_layer/*"),
@@ -169,9 +169,9 @@ class PerceiverFlow(Network):
         return flow.transpose(1, 2).reshape(-1, 2, height, width)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
-        """Return the flow from frame 0 to frame 1, B×2×H×W in pixels: x to the right, y down."""
+        """Return the flow from frame 0 to frame 1, B·2×1×H×W in pixels: to the right, then down."""
         frame0, frame1 = frames
-        return self.raw(frame0, frame1) * (PIXELS / 100)
+        return (self.raw(frame0, frame1) * (PIXELS / 100)).flatten(0, 1)[:, None]
 
 
 def patches(frame: Tensor) -> Tensor:

@@ -37,8 +37,9 @@ from .raft_layers import (
 STEP = 8
 """Flow is worked out at so many times less than the size of the pictures."""
 
-MOST_UPDATES = 32
-"""What the published scores were measured with; a model file holds so many, and is cut where fewer are asked for."""
+MOST_UPDATES = 64
+PUBLISHED_UPDATES = 20
+"""What a model file of published weights holds, as princeton-vl's demo; it is cut where fewer are asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +134,8 @@ class Raft(Network):
         return NetworkSpec(
             name="raft",
             window=Window(offsets=(0, 1)),
-            output=Output(kind="flow", channels=2, times=(0.0,)),
+            output=Output(kind="flow", channels=1, times=(0.0, 0.0)),
+            updates=self.config.updates,
             multiple_of=STEP,
             minimum=128,
             tileable=False,
@@ -158,7 +160,7 @@ class Raft(Network):
             return None
         size: Literal["small", "large"] = "large" if "update_block.gru.convz1.weight" in state else "small"
         twice = {name for name in state if size == "large" and ".norm3." in name}
-        return RaftConfig(size=size, updates=MOST_UPDATES), with_counts(
+        return RaftConfig(size=size, updates=PUBLISHED_UPDATES), with_counts(
             {n: tensor for n, tensor in state.items() if n not in twice}
         )
 
@@ -175,11 +177,13 @@ class Raft(Network):
             mask = self.update_block.mask(hidden) if self.config.size == "large" else None
             yield flow, self.enlarge(flow, mask)
 
+    def steps(self, *frames: Tensor) -> tuple[Tensor, ...]:
+        """Return the flow after each update, in the form of :meth:`made`."""
+        return tuple(flow.flatten(0, 1)[:, None] for _, flow in self.refined(*frames))
+
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
-        """Return the flow from frame 0 to frame 1, B×2×H×W in pixels: x to the right, y down."""
-        frame0, frame1 = frames
-        *_, (_, flow) = self.refined(frame0, frame1)
-        return flow
+        """Return the flow from frame 0 to frame 1, B·2×1×H×W in pixels: to the right, then down."""
+        return self.steps(*frames)[-1]
 
 
 _TORCHVISION = (

@@ -167,7 +167,7 @@ class Simvp(Network):
         channels = 1 if c.labels else c.channels
         return NetworkSpec(
             name="simvp",
-            window=Window(offsets=tuple(range(1 - c.frames, 1)), channels=channels),
+            window=Window(offsets=tuple(range(1 - c.frames, 1)), channels=channels, labels=c.labels),
             output=Output(
                 kind="labels" if c.labels else "frame",
                 channels=channels,

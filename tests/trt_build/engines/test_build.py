@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from tests.exported import exported
+from tests.exported import OTHER_KINDS, exported
 from tests.support import ROOT
 from trt_build.engines.build import BuildOptions, build_engine, build_plans, engine_graphs
 from trt_build.engines.build_log import BuildLog
@@ -51,7 +51,7 @@ def test_the_bundled_model_builds_for_every_gpu(target: Target, bits: int) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in OTHER_KINDS])
 def test_every_registered_network_builds_for_every_gpu(name: str) -> None:
     """With random weights: all GPUs in one build, and the largest size for one of them."""
     _, model = exported(name)

@@ -14,12 +14,13 @@ from onnx import GraphProto, ModelProto, ValueInfoProto, helper
 
 from trt_build.graphs.nodes import Nodes
 from trt_build.model_file import ModelFile
-from trt_build.profile import Profile
+from trt_build.profile import Profile, made_profile
 from vs_interp.errors import ArgumentError, ModelFileError
 
 from .luma import read_luma, write_luma
+from .padding import cut
 from .rgb import read_rgb, write_rgb
-from .samples import STORED, elements
+from .samples import STORED, elements, encode
 
 
 def with_planes(model: ModelFile, profile: Profile) -> ModelFile:
@@ -41,16 +42,18 @@ def with_planes(model: ModelFile, profile: Profile) -> ModelFile:
     spec = model.spec
     _check(model, profile)
     before, after = Nodes("/colour/in"), Nodes("/colour/out")
-    scale = spec.output.scale
-    made = replace(profile, width=profile.width * scale, height=profile.height * scale)
-    larger = spec.padded(profile.height) * scale, spec.padded(profile.width) * scale
+    made = made_profile(spec, profile)
+    larger = spec.made_size(spec.padded(profile.height), spec.padded(profile.width))
     inputs = [value for frame in spec.frame_inputs for value in _values(frame, profile, 1)]
     if spec.window.channels == 1:
         chroma = [read_luma(before, frame, spec, profile) for frame in spec.frame_inputs]
-        write_luma(after, chroma[spec.window.offsets.index(0)], made, larger, scale)
     else:
-        for frame in spec.frame_inputs:
-            read_rgb(before, frame, spec, profile)
+        chroma = [read_rgb(before, frame, spec, profile) for frame in spec.frame_inputs]
+    if spec.output.kind != "frame":
+        encode(after, cut(after, made, larger), "output", 0, made.planes)
+    elif spec.window.channels == 1:
+        write_luma(after, chroma[spec.window.offsets.index(0)], made, larger, spec.output.scale)
+    else:
         write_rgb(after, made, larger)
     graph = helper.make_graph(
         [*before.nodes, *model.graph.graph.node, *after.nodes],
@@ -64,14 +67,18 @@ def with_planes(model: ModelFile, profile: Profile) -> ModelFile:
 
 def _check(model: ModelFile, profile: Profile) -> None:
     spec = model.spec
-    if spec.output.kind != "frame" or spec.window.channels != spec.output.channels:
+    wanted = spec.window.channels if spec.output.kind == "frame" else 1
+    if spec.window.channels not in (1, 3) or spec.output.channels != wanted:
         raise ModelFileError(
-            f"the network {spec.name} makes neither RGB of RGB nor luma of luma: convert the clip outside of the graph"
+            f"the network {spec.name} makes {spec.output.channels} channels of {spec.window.channels}: only RGB of "
+            "RGB, luma of luma, and flow, labels and masks of one channel have planes"
         )
-    if spec.window.channels == 1 and spec.output.times != (0.0,):
+    spec.check_size(profile.height, profile.width)
+    gray = profile.planes.family == "gray" or spec.output.kind != "frame"
+    if spec.window.channels == 1 and not gray and spec.output.times != (0.0,):
         raise ModelFileError(
             f"the luma network {spec.name} makes pictures at the times {spec.output.times}, whose chroma is not known:"
-            " luma networks may refine or enlarge frame 0 alone"
+            " give a GRAY clip"
         )
     columns, rows = profile.planes.steps
     if profile.width % columns or profile.height % rows:

@@ -14,8 +14,8 @@ from .padding import cut, hand_over
 from .samples import decode, encode
 
 
-def read_rgb(nodes: Nodes, frame: str, spec: NetworkSpec, profile: Profile) -> None:
-    """Write the way from a frame's planes to RGB."""
+def read_rgb(nodes: Nodes, frame: str, spec: NetworkSpec, profile: Profile) -> list[str]:
+    """Write the way from a frame's planes to RGB, and return what goes past the network: nothing."""
     planes = profile.planes
     values = [decode(nodes, frame, index, planes) for index in range(planes.planes)]
     if planes.family == "gray":
@@ -24,6 +24,7 @@ def read_rgb(nodes: Nodes, frame: str, spec: NetworkSpec, profile: Profile) -> N
         chroma = _resampled(nodes, upsample, values[1:], planes)
         values = to_rgb(nodes, planes.matrix, values[0], *chroma)
     hand_over(nodes, values, frame, spec, profile)
+    return []
 
 
 def write_rgb(nodes: Nodes, profile: Profile, padded: tuple[int, int]) -> None:
