@@ -48,12 +48,14 @@ def serve(
     ``times`` are those of the first windows, over and over again; a window may have fewer than ``most``, and its frame
     in the other clips must not be asked for.  A frame beyond a cut is replaced by its neighbour on the near side.
     Where pictures are to lie between frame 0 and the next, and there is a cut or no change, the nearer of the two is
-    the picture, and carries :data:`REPEAT`.
+    the picture, and carries :data:`REPEAT`.  Pictures that are no frames (flow, labels, masks) are GRAYS.
     """
-    served, scale, lanes = route.served, spec.output.scale, _lanes(pool.size)
+    served, lanes = route.served, _lanes(pool.size)
+    height, width = spec.made_size(served.height, served.width)
+    kind = served.format.id if spec.output.kind == "frame" else vs.GRAYS
     if len(served) * max(lanes, most + 1) > MOST_FRAMES:
         raise ArgumentError(f"the clip has {len(served)} frames, more than VapourSynth can lay out: cut it into parts")
-    blank = core.std.BlankClip(served, width=served.width * scale, height=served.height * scale, keep=True)
+    blank = core.std.BlankClip(served, width=width, height=height, format=kind, keep=True)
     clips = window_clips(served, spec.window)
     if route.source is not served:
         clips += window_clips(route.source, spec.window)
@@ -160,12 +162,13 @@ class _Windows:
     def _run(self, frames: Sequence[vs.VideoFrame], keys: Sequence[int], times: Sequence[float]) -> list[vs.VideoFrame]:
         like = self._like
         pictures = [core.create_video_frame(like.format, like.width, like.height) for _ in times]
-        window, out = [self._planes(frame) for frame in frames], [self._planes(picture) for picture in pictures]
+        window, out = [_planes(frame) for frame in frames], [_planes(picture) for picture in pictures]
         self._pool.run(window, keys, times, out)
         return pictures
 
-    def _planes(self, frame: vs.VideoFrame) -> list[NDArray[Any]]:
-        return [np.asarray(frame[plane]) for plane in range(self._like.format.num_planes)]
+
+def _planes(frame: vs.VideoFrame) -> list[NDArray[Any]]:
+    return [np.asarray(frame[plane]) for plane in range(frame.format.num_planes)]
 
 
 def _repeated(frames: Sequence[vs.VideoFrame], place: int) -> vs.VideoFrame:
