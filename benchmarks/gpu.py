@@ -184,12 +184,12 @@ def feed(
 
 
 def filtered(row: Row, model: ModelFile, path: Path, size: Size, backend: Backend) -> vs.VideoNode:
-    """Return the clip that the user's filter makes of one in memory."""
+    """Return the clip that the user's filter makes of one in memory; the detector of cuts works, and finds none."""
     clip = endless_clip(size)
     if model.spec.output.scale > 1:
         return filters.upscale(clip, scale=model.spec.output.scale, model=path, backend=backend)
     make: Callable[..., vs.VideoNode] = getattr(filters, model.spec.name.replace("-", "_"))
-    return make(clip, factor=row.factor, model=path, backend=backend)
+    return make(clip, factor=row.factor, model=path, backend=backend, scene_threshold=1)
 
 
 def play(clip: vs.VideoNode, row: Row, seconds: float) -> Rate:

@@ -54,4 +54,5 @@ def test_the_benchmark_of_gpus_is_rehearsed_without_one(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(path.read_text())["rows"]
     assert row["network"] == "super-slomo small" and row["size"] == "64x64"
-    assert row["pipeline"] > 0 and row["floor"] > row["eager"] > 0
+    assert 0 < row["pipeline"] < 10 * row["bare"]  # more would mean that frames are repeated, not made
+    assert row["floor"] > row["eager"] > 0
