@@ -139,9 +139,16 @@ class EngineBackend(Backend):
         """Return slots that work at one size, of the engine that is built (and tuned) for another or the same."""
         here = current_gpu(device.index)
         options, cache = self.build_options(), EngineCache()
+        kernels = KernelCache(cache.folder, engine_key(model, built, options, here.target, here).digest, here)
 
         def verify(engine: Engine) -> Mapping[str, float]:
-            return check(open_engine(engine, options, model, built, device), model, built) if check else {}
+            if check is None:
+                return {}
+            loaded = load_engine(engine, options, model, built, device=device)
+            (slot,) = open_slots(device, loaded.executors, bindings(model.spec, built), 1)
+            scores = check(slot, model, built)
+            kernels.write(loaded.kernels())  # what it has compiled is not compiled again to serve
+            return scores
 
         def refuse() -> Engine:
             raise BackendError(
@@ -155,10 +162,8 @@ class EngineBackend(Backend):
                 device=here, cache=cache, verify=verify, progress=progress,
                 construct=refuse if self.front_end == "torch" else None,
             )  # fmt: skip
-        digest = engine_key(model, built, options, here.target, here).digest
-        kernels = KernelCache(cache.folder, digest, here.name)
-        shapes = input_shapes(model, served) if options.dynamic else {}
-        loaded = LoadedEngine(load(self.runtime), engine.plans, shapes, kernels.read(engine.plans))
+        kept = kernels.read(engine.plans)
+        loaded = load_engine(engine, options, model, served, device=device, kernels=kept)
         slots = open_slots(device, loaded.executors, bindings(model.spec, served), self.streams)
         kernels.write(loaded.kernels())
         return slots
@@ -180,12 +185,18 @@ class TensorRTRTX(EngineBackend):
     runtime: ClassVar[Runtime] = "tensorrt-rtx"
 
 
-def open_engine(engine: Engine, options: BuildOptions, model: ModelFile, profile: Profile, device: Device) -> Slot:
-    """Return one slot of an engine that may not be kept, nor its kernels: to try it."""
+def load_engine(
+    engine: Engine,
+    options: BuildOptions,
+    model: ModelFile,
+    profile: Profile,
+    *,
+    device: Device,
+    kernels: Mapping[str, bytes] | None = None,
+) -> LoadedEngine:
+    """Return an engine that works at the profile's size; raises :class:`PlanError` where the runtime refuses it."""
     shapes = input_shapes(model, profile) if options.dynamic else {}
-    loaded = LoadedEngine(load(options.runtime), engine.plans, shapes)
-    (slot,) = open_slots(device, loaded.executors, bindings(model.spec, profile), 1)
-    return slot
+    return LoadedEngine(load(options.runtime), engine.plans, shapes, kernels, device=device)
 
 
 def _are_sizes(value: object) -> bool:

@@ -25,6 +25,7 @@ from vs_interp.size import Size
 from .build_log import BuildLog
 from .engine import Engine
 from .progress import Progress, held_interrupts, monitor, silent
+from .runtime_log import runtime_log
 from .runtimes import Runtime, load
 from .targets import Target, check_supported
 from .timing_cache import TimingCache
@@ -146,11 +147,12 @@ def build_plans(
     log = log if log is not None else BuildLog()
     for name, graph in graphs.items():
         log.start(name, graph)
-        build = _Build(runtime, graph, options, log)
-        try:
-            plans[name] = build.run(name, targets, ranges, timing, progress)
-        finally:
-            build.close()
+        with runtime_log(runtime).heard(log.add):
+            build = _Build(runtime, graph, options, log)
+            try:
+                plans[name] = build.run(name, targets, ranges, timing, progress)
+            finally:
+                build.close()
     return plans
 
 
@@ -159,11 +161,11 @@ class _Build:
 
     def __init__(self, runtime: ModuleType, graph: onnx.ModelProto, options: BuildOptions, log: BuildLog) -> None:
         self.runtime, self.options, self.log = runtime, options, log
-        self.logger = log.logger(runtime)
-        self.builder = runtime.Builder(self.logger)
+        logger = runtime_log(runtime).logger
+        self.builder = runtime.Builder(logger)
         flags = 1 << int(runtime.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
         self.network = self.builder.create_network(flags)
-        self.parser = runtime.OnnxParser(self.network, self.logger)
+        self.parser = runtime.OnnxParser(self.network, logger)
         if not self.parser.parse(graph.SerializeToString()):
             errors = [self.parser.get_error(index) for index in range(self.parser.num_errors)]
             raise log.parse_failure(errors)
@@ -198,8 +200,7 @@ class _Build:
         """Free TensorRT's objects, each before those that it speaks to: an exception on its way would keep them."""
         self.config.progress_monitor = None
         del self.config, self.parser, self.network, self.builder
-        gc.collect()  # the builder keeps hundreds of MB, in cycles with its logger
-        del self.logger
+        gc.collect()  # the builder keeps hundreds of MB, in cycles
 
     def _configure(self, targets: Sequence[Target]) -> None:
         options, config, runtime = self.options, self.config, self.runtime
@@ -210,7 +211,10 @@ class _Build:
         if options.workspace is not None:
             limit = options.workspace * MIB // options.streams
             config.set_memory_pool_limit(runtime.MemoryPoolType.WORKSPACE, limit)
+        if options.dynamic is not None:  # else scratch memory is that of the largest size at every size
+            config.set_preview_feature(runtime.PreviewFeature.RUNTIME_ACTIVATION_RESIZE_10_10, True)
         if options.runtime == "tensorrt-rtx":
+            config.set_flag(runtime.BuilderFlag.REQUIRE_USER_ALLOCATION)  # contexts get their memory from us
             config.num_compute_capabilities = len(targets)
             for index, target in enumerate(targets):
                 capability = getattr(runtime.ComputeCapability, f"SM{target.major}{target.minor}")

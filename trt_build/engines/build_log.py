@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import onnx
@@ -34,19 +33,6 @@ class BuildLog:
         self.lines.append(f"{severity}: {text}")
         if "ERROR" in severity and not any(noise in text for noise in NO_DRIVER):
             self.errors.append(text)
-
-    def logger(self, runtime: ModuleType) -> Any:
-        """Return a logger of the runtime's own class that writes here."""
-        log = self
-
-        class Logger(runtime.ILogger):  # type: ignore[misc,name-defined]
-            def __init__(self) -> None:
-                runtime.ILogger.__init__(self)
-
-            def log(self, severity: Any, message: str) -> None:
-                log.add(severity.name, message)
-
-        return Logger()
 
     def parse_failure(self, errors: Sequence[Any]) -> BackendError:
         """Return the exception for a graph that the runtime's parser refuses."""

@@ -8,14 +8,19 @@ from pathlib import Path
 
 from vs_interp.files import write_whole
 
+from .targets import Gpu
+
 _CHECKSUM = 32
 
 
 class KernelCache:
-    """One file a plan and kind of GPU: SHA-256, then the runtime's own bytes.  What is damaged counts as missing."""
+    """One file a plan, kind of GPU and driver: SHA-256, then the runtime's own bytes.
 
-    def __init__(self, folder: Path, digest: str, gpu: str) -> None:
-        kind = hashlib.sha256(gpu.encode()).hexdigest()[:8]
+    What is damaged counts as missing.
+    """
+
+    def __init__(self, folder: Path, digest: str, gpu: Gpu) -> None:
+        kind = hashlib.sha256(f"{gpu.name} {gpu.driver}".encode()).hexdigest()[:8]
         self._stem = folder / f"{digest}-{kind}"
         self._read: Mapping[str, bytes] = {}
 

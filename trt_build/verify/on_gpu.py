@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trt_build.backends.device import Device
-from trt_build.backends.tensorrt import open_engine
+from trt_build.backends.slots import bindings, open_slots
+from trt_build.backends.tensorrt import load_engine
 from trt_build.engines.build import BuildOptions
 from trt_build.engines.engine import Engine
 from trt_build.model_file import ModelFile
@@ -18,4 +19,6 @@ def verify_engine(
     engine: Engine, options: BuildOptions, model: ModelFile, profile: Profile, device: Device
 ) -> Mapping[str, float]:
     """Return the PSNR of each content in dB, at the profile's size; raises what :func:`verify_session` does."""
-    return verify_session(open_engine(engine, options, model, profile, device), model, profile)
+    loaded = load_engine(engine, options, model, profile, device=device)
+    (slot,) = open_slots(device, loaded.executors, bindings(model.spec, profile), 1)
+    return verify_session(slot, model, profile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from trt_build.backends.signal_stack import signal_stack_kept
 from trt_build.backends.slots import bindings, open_slots
 from trt_build.engines.build import BuildOptions, engine_graphs
 from trt_build.engines.kept_kernels import KernelCache
+from trt_build.engines.targets import Gpu, Target
 from trt_build.graphs.colour.planes import with_planes
 from trt_build.graphs.precision import to_half
 from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
 from vs_interp.errors import ArgumentError, BackendError
 
+ANY_GPU = Gpu(0, "NVIDIA Anything", Target(8, 9), "13.0")
 no_gpu = pytest.mark.skipif(missing_cuda() is None, reason="there is a GPU")
 
 P8 = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1), full_range=False)
@@ -170,19 +173,20 @@ def squares(random: np.random.Generator, height: int, width: int, planes: PlaneF
 def test_a_plan_that_the_runtime_refuses_is_told_from_other_errors() -> None:
     trt = pytest.importorskip("tensorrt_rtx")
     with pytest.raises(PlanError, match=r"the engine cannot be read: .*"):
-        LoadedEngine(trt, {"synthesis": b"no plan at all" * 100}, {})
+        LoadedEngine(trt, {"synthesis": b"no plan at all" * 100}, {}, device=SimulatedDevice())
 
 
 def test_compiled_kernels_are_kept_and_damaged_ones_are_not_used(tmp_path: Path) -> None:
-    cache = KernelCache(tmp_path, "d" * 64, "NVIDIA Anything")
+    cache = KernelCache(tmp_path, "d" * 64, ANY_GPU)
     assert cache.read(["state", "synthesis"]) == {}
     cache.write({"state": b"one", "synthesis": b"two"})
-    again = KernelCache(tmp_path, "d" * 64, "NVIDIA Anything")
+    again = KernelCache(tmp_path, "d" * 64, ANY_GPU)
     assert again.read(["state", "synthesis"]) == {"state": b"one", "synthesis": b"two"}
-    assert KernelCache(tmp_path, "d" * 64, "NVIDIA Other").read(["state"]) == {}
+    for other in (replace(ANY_GPU, name="NVIDIA Other"), replace(ANY_GPU, driver="13.1")):
+        assert KernelCache(tmp_path, "d" * 64, other).read(["state"]) == {}
     path = next(tmp_path.glob("*.state.kernels"))
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     assert again.read(["state", "synthesis"]) == {"synthesis": b"two"}
     again.write({"state": b"three", "synthesis": b"two"})
     assert again.read(["state"]) == {"state": b"three"}
-    KernelCache(tmp_path / "not a folder", "d" * 64, "GPU").write({"state": b"lost"})
+    KernelCache(tmp_path / "not a folder", "d" * 64, ANY_GPU).write({"state": b"lost"})

@@ -40,7 +40,8 @@ RECEIVERS: dict[str, dict[str, str]] = {
     },
     "trt_build/engines/timing_cache.py": {"config": "IBuilderConfig", "measured": "ITimingCache"},
     "trt_build/engines/progress.py": {"runtime": MODULE},
-    "trt_build/engines/build_log.py": {"runtime": MODULE, "first": "ParserError"},
+    "trt_build/engines/build_log.py": {"first": "ParserError"},
+    "trt_build/engines/runtime_log.py": {"trt": MODULE},
 }
 """File → variable or attribute (without underscores before it) → class of TensorRT."""
 
@@ -48,7 +49,11 @@ RTX_ONLY = {
     "CudaGraphStrategy",
     "CudaGraphStrategy.WHOLE_GRAPH_CAPTURE",
     "EngineInvalidityDiagnostics",
+    "DynamicShapesKernelSpecializationStrategy",
+    "DynamicShapesKernelSpecializationStrategy.EAGER",
+    "BuilderFlag.REQUIRE_USER_ALLOCATION",
     "IRuntimeConfig.cuda_graph_strategy",
+    "IRuntimeConfig.dynamic_shapes_kernel_specialization_strategy",
     "IRuntimeConfig.create_runtime_cache",
     "IRuntimeConfig.set_runtime_cache",
     "IRuntimeCache.serialize",
