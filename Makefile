@@ -18,7 +18,7 @@ test: .venv/dev
 check: .venv/dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy
+	$(BIN)/python -m tools.check_types
 
 gpu-kit: .venv/dev
 	$(BIN)/python -m tools.gpu_kit

@@ -222,7 +222,9 @@ def tests_passed(minutes: float) -> dict[str, Any]:
     ]  # fmt: skip
     start = time.perf_counter()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 * minutes)
+        done = subprocess.run(
+            command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=60 * minutes
+        )
         code, lines = done.returncode, (done.stdout + done.stderr).splitlines()
     except subprocess.TimeoutExpired as error:
         code, lines = -1, [*(error.stdout or b"").decode().splitlines(), "stopped: the time was up"]

@@ -12,13 +12,15 @@ from trt_build.backends import Backend, choose
 from trt_build.backends.pool import SessionPool
 from trt_build.profile import Profile
 from trt_build.verify.verify import verify_session
+from vs_interp.arguments import check_share
 from vs_interp.errors import ArgumentError
 from vs_interp.films.durations import variable_durations
+from vs_interp.registry import NETWORKS
 from vs_interp.spec import NetworkSpec
 
 from .layout import lay_out, or_source
 from .models import load_model, speaking_as
-from .planes import check_clip
+from .planes import SMALLEST, check_clip
 from .routes import Route, enlarged, find_route, shrunk
 from .scenes import DEFAULT_THRESHOLD, check_threshold
 from .serve import serve
@@ -133,14 +135,15 @@ def interpolate(
     with speaking_as(network.replace("-", "_")):
         check_threshold(scene_threshold)
         colour = check_clip(clip)
-        if not (isinstance(scale, int | float) and 0 < scale <= 1):
-            raise ArgumentError(f"scale is {scale!r}: it must lie in (0, 1], such as 0.5")
-        small = shrunk(clip, colour, scale)
-        if small is not clip:
-            check_clip(small)
+        small = shrunk(clip, colour, check_share("scale", scale, "0.5"))
+        if min(small.width, small.height) < SMALLEST:
+            raise ArgumentError(
+                f"scale is {scale}, which leaves {small.width}x{small.height} of the clip: the network needs "
+                f"{SMALLEST}x{SMALLEST} or more"
+            )
         wanted = {"factor": factor} if network == "flavr" else {}
         file = load_model(clip, model, network, **wanted)
-        _check_spec(file.spec, model)
+        _check_spec(file.spec, model, network)
         timeline, rate = _timeline(clip, _factor(file.spec, factor, fps), fps)
         runtime = choose(backend)
         route = find_route(small, colour, runtime, file.spec)
@@ -153,10 +156,15 @@ def interpolate(
         return lay_out(clip, made, timeline, rate, constant=fps is not None)
 
 
-def _check_spec(spec: NetworkSpec, model: Any) -> None:
-    """Raise :class:`ArgumentError` unless the network makes RGB frames between frames 0 and 1."""
+def _check_spec(spec: NetworkSpec, model: Any, network: str) -> None:
+    """Raise :class:`ArgumentError` unless the network makes RGB frames between frames 0 and 1 and is no other."""
     if not spec.between or spec.output.scale != 1:
         raise ArgumentError(f"the model {model} is {spec.name}, which makes no frames between frames: choose another")
+    if spec.name != network and spec.name in NETWORKS:
+        raise ArgumentError(
+            f"the model {model} is {spec.name}, not {network}: call {spec.name.replace('-', '_')}(), or name weights"
+            f" of {network}"
+        )
     window = spec.window
     if not {0, 1} <= set(window.offsets) or window.channels != 3:
         raise ArgumentError(

@@ -19,7 +19,7 @@ def speaking_as(name: str) -> Iterator[None]:
     try:
         yield
     except VsInterpError as error:
-        raise vs.Error(f"{name}: {error}") from error
+        raise vs.Error(f"{name}: {error}") from None  # vspipe prints every link of a chain
 
 
 def load_model(clip: vs.VideoNode, model: Any, network: str, **config: int | None) -> ModelFile:

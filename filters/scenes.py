@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import vapoursynth as vs
 
-from vs_interp.errors import ArgumentError
+from vs_interp.arguments import check_share
 
 DEFAULT_THRESHOLD = 0.1
 """Mean absolute difference of luma (of a range of 1) between two frames from which on a cut lies between them."""
@@ -19,8 +19,8 @@ GRID = 128
 
 def check_threshold(threshold: float | None) -> None:
     """Raise :class:`ArgumentError` unless the threshold lies in (0, 1] or is ``None`` (detector off)."""
-    if threshold is not None and not (isinstance(threshold, int | float) and 0 < threshold <= 1):
-        raise ArgumentError(f"scene_threshold is {threshold!r}: it must lie in (0, 1], or be None to switch it off")
+    if threshold is not None:
+        check_share("scene_threshold", threshold, "0.1, or be None to switch it off")
 
 
 def is_cut(first: vs.VideoFrame, second: vs.VideoFrame, threshold: float | None) -> bool:

@@ -12,6 +12,7 @@ from trt_build.backends.pool import SessionPool
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from trt_build.verify.verify import verify_session
+from vs_interp.arguments import check_whole
 from vs_interp.errors import ArgumentError
 from vs_interp.spec import NetworkSpec
 
@@ -58,8 +59,11 @@ def upscale(
     """
     with speaking_as("upscale"):
         check_threshold(scene_threshold)
-        if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
-            raise ArgumentError(f"scale is {scale!r}: it must be a whole number such as 2, 3 or 4")
+        check_whole("scale", scale, examples="2, 3 or 4")
+        if tile is not None:
+            check_whole("tile", tile, examples="512")
+        if overlap is not None:
+            check_whole("overlap", overlap, least=0, examples="16")
         colour = check_clip(clip)
         file = load_model(clip, model, "fsrcnn", scale=scale)
         _check_spec(file.spec, scale)

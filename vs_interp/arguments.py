@@ -22,6 +22,13 @@ def check_whole(name: str, value: object, *, least: int = 1, most: int | None = 
     raise ArgumentError(f"{name} is {value!r}: it must be a whole number {ends}{examples and f', such as {examples}'}")
 
 
+def check_share(name: str, value: object, example: str) -> float:
+    """Return a number in (0, 1].  Raises :class:`ArgumentError` that names the argument."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1:
+        return value
+    raise ArgumentError(f"{name} is {value!r}: it must lie in (0, 1], such as {example}")
+
+
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise :class:`ArgumentError` unless a value is one of the words."""
     if value not in choices:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import vapoursynth as vs
-from vs_interp.filters import super_slomo
+from vs_interp.filters import flavr, super_slomo, upscale
 
 from tests.clips import lasting, moving, with_props
 from tests.support import ROOT
@@ -87,14 +87,23 @@ def test_a_clip_that_cannot_be_worked_on(make: Callable[[], Any], words: str) ->
         ({"factor": 2.0001}, "factor is 2.0001: it is no simple ratio"),
         ({"factor": float("nan")}, "factor is nan: it must be a number"),
         ({"factor": "2"}, "factor is '2': it must be a number"),
+        ({"factor": True}, "factor is True: it must be a number"),
+        ({"fps": "60"}, "fps is '60': it must be a number"),
+        ({"fps": (60000.0, 1001)}, "a pair must be two whole numbers"),
+        ({"scene_threshold": "off"}, "scene_threshold is 'off': it must lie in"),
+        ({"scene_threshold": True}, "scene_threshold is True: it must lie in"),
+        ({"backend": OpenVINO}, r"backend is the class OpenVINO: give OpenVINO\(\), with its brackets"),
+        ({"backend": 1}, "backend is 1: give"),
+        ({"backend": "openvino:streams=few"}, "takes no 'streams=few': give streams=NUMBER or auto"),
+        ({"model": 3}, "model is 3: give a path, or a name"),
         ({"fps": 23.976}, "fps is 23.976, and the clip already has 24: ask for more"),
         ({"fps": 24}, "fps is 24, and the clip already has 24: ask for more"),
         ({"fps": 3073}, "fps is 3073, more than 128 times the 24 of the clip: ask for less"),
         ({"fps": 0}, "fps is 0: it must be above 0"),
         ({"fps": (60, 0)}, r"fps is \(60, 0\): a pair must be two whole numbers"),
         ({"fps": float("inf")}, "fps is inf: it must be a number"),
-        ({"scene_threshold": 2}, r"scene_threshold is 2: it must lie in \(0, 1\], or be None"),
-        ({"scene_threshold": 0}, r"scene_threshold is 0: it must lie in \(0, 1\], or be None"),
+        ({"scene_threshold": 2}, r"scene_threshold is 2: it must lie in \(0, 1\], such as 0.1, or be None"),
+        ({"scene_threshold": 0}, r"scene_threshold is 0: it must lie in \(0, 1\], such as 0.1, or be None"),
         ({"backend": "gpu"}, "no backend is called 'gpu': known are tensorrt, tensorrt-rtx, openvino"),
         ({"model": "absent.onnx"}, "there is no model file absent.onnx: give a file, or a name"),
     ],
@@ -155,3 +164,26 @@ def test_a_model_whose_spec_does_not_fit(
     spec: NetworkSpec = replace(bundled.spec, **changes)
     write(with_spec(bundled.graph, spec), tmp_path / "model.onnx")
     assert re.search(words, reason(film(), model=tmp_path / "model.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: super_slomo(blank(length=9), model="flavr-small-2x"), r"is flavr, not super-slomo: call flavr\(\)"),
+        (lambda: super_slomo(blank(length=9), model="flavr"), r"call flavr\(\), or name weights of super-slomo"),
+        (lambda: flavr(film(), scale=0.01), "scale is 0.01, which leaves .* of the clip: the network needs 16x16"),
+        (lambda: flavr(film(), scale="0.5"), r"scale is '0.5': it must lie in \(0, 1\]"),
+        (lambda: flavr(film(), model="super-slomo-small"), r"is super-slomo, not flavr: call super_slomo\(\)"),
+        (lambda: flavr(film(), factor=3), "no weights of flavr with factor 3 are known"),
+        (lambda: upscale(film(), tile=64.0), "tile is 64.0: it must be a whole number from 1 up, such as 512"),
+        (lambda: upscale(film(), tile=True), "tile is True: it must be a whole number"),
+        (lambda: upscale(film(), tile=64, overlap="8"), "overlap is '8': it must be a whole number from 0 up"),
+        (lambda: upscale(film(), scale=2.0), "scale is 2.0: it must be a whole number from 1 up, such as 2, 3 or 4"),
+        (lambda: super_slomo(blank(length=2**31 - 1), factor=64), "the clip has 2147483647 frames, more than"),
+    ],
+)
+def test_other_filters_take_the_same_care(call: Callable[[], vs.VideoNode], words: str) -> None:
+    with pytest.raises(vs.Error, match=words) as caught:
+        call()
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
