@@ -7,7 +7,6 @@ import graphlib
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,6 +45,7 @@ HOUSE = [
     {
         "arguments",
         "errors",
+        "extras",
         "files",
         "folders",
         "host",
@@ -155,7 +155,14 @@ def test_the_public_names_are_there() -> None:
         assert getattr(vs_interp, name) is not None
 
 
-def test_the_version_is_one_and_the_changelog_knows_it() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["version"] == vs_interp.__version__
-    assert f"## {vs_interp.__version__}" in Path(ROOT / "CHANGELOG.md").read_text()
+def test_the_changelog_knows_the_version() -> None:
+    assert f"## {vs_interp.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_names_and_their_types_are_the_same() -> None:
+    """What type checkers see under TYPE_CHECKING, what is imported when it is asked for, and what is public."""
+    source = (ROOT / "vs_interp" / "__init__.py").read_text(encoding="utf-8")
+    (block,) = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
+    typed = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert typed == vs_interp._HOMES
+    assert sorted([*typed, "__version__"]) == sorted(vs_interp.__all__)

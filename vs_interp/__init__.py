@@ -9,7 +9,12 @@ neither VapourSynth nor a runtime::
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers and editors; keep in step with _HOMES
+    from trt_build.backends import OpenVINO, TensorRT, TensorRTRTX
+    from vs_interp.errors import VsInterpError
+    from vs_interp.filters import flavr, rife, super_slomo, upscale
 
 __version__ = "0.1.0"
 

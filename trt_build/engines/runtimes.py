@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Literal, get_args
 
 from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.extras import how_to_get
 
 Runtime = Literal["tensorrt", "tensorrt-rtx"]
 
@@ -32,7 +33,7 @@ def missing(runtime: Runtime) -> str | None:
     """Return what is missing for the runtime's bindings to be imported and how to get it, else ``None``."""
     if importlib.util.find_spec(_MODULES[runtime]) is not None:
         return None
-    return f'the package {_MODULES[runtime]} is not installed: pip install "vs-interp[{runtime}]"'
+    return f"the package {_MODULES[runtime]} is not installed: {how_to_get(runtime)}"
 
 
 def load(runtime: Runtime) -> ModuleType:

@@ -16,6 +16,7 @@ from trt_build.engines.progress import Progress, silent
 from trt_build.engines.runtimes import Runtime
 from trt_build.profile import GRAYS, RGBS, Profile
 from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.extras import how_to_get
 from vs_interp.networks.base import Network
 
 from .parts import Part, engine_parts
@@ -25,8 +26,8 @@ def missing_front_end() -> str | None:
     """Return what keeps torch-tensorrt from working here and how to get it; ``None`` where it works."""
     if importlib.util.find_spec("torch_tensorrt") is None:
         return (
-            'the package torch-tensorrt is not installed: pip install "vs-interp[torch-tensorrt]", or'
-            ' "vs-interp[torch-tensorrt-rtx]" for RTX cards'
+            f"the package torch-tensorrt is not installed: {how_to_get('torch-tensorrt')}, or for RTX cards "
+            f"{how_to_get('torch-tensorrt-rtx')}"
         )
     import torch
 

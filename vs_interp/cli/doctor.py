@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 import click
 
 from vs_interp.errors import EncoderError
+from vs_interp.extras import how_to_get
 
 PACKAGES = (
     "vs-interp", "vapoursynth", "vapoursynth-bestsource", "numpy", "onnx", "openvino", "av",
@@ -80,7 +81,7 @@ def _packages() -> list[Finding]:
             found = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             extra = OPTIONAL.get(name)
-            remedy = f'pip install "vs-interp[{extra}]"' if extra else f"pip install {name}"
+            remedy = how_to_get(extra) if extra else f"pip install {name}"
             findings.append(Finding("package", name, None, remedy, needed=extra is None and name != "openvino"))
         else:
             findings.append(Finding("package", name, found))
@@ -126,7 +127,7 @@ def _gpus() -> list[Finding]:
     try:
         from cuda.bindings import runtime
     except ImportError:
-        return [Finding("gpu", "NVIDIA", None, 'to look for one: pip install "vs-interp[tensorrt-rtx]"')]
+        return [Finding("gpu", "NVIDIA", None, "to look for one: pip install cuda-bindings")]
     status, count = runtime.cudaGetDeviceCount()
     if status != runtime.cudaError_t.cudaSuccess or not count:
         return [Finding("gpu", "NVIDIA", None, f"no GPU or no driver here ({status.name})")]

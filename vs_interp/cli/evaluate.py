@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.extras import how_to_get
 from vs_interp.log import logger
 
 from .options import BackendName
@@ -66,7 +67,7 @@ def command(
     try:
         from vs_interp.evaluation.sheet import Sheet
     except ImportError as error:
-        raise BackendError('data sets need Pillow: pip install "vs-interp[train]"') from error
+        raise BackendError(f"data sets need Pillow: {how_to_get('evaluate')}") from error
     from vs_interp.evaluation.results import hand_out
 
     sheet = Sheet() if picture else None

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.extras import how_to_get
 
 
 @click.command("export")
@@ -31,7 +32,7 @@ from vs_interp.errors import ArgumentError, BackendError
 def command(*, checkpoints: tuple[Path, ...], output: Path | None, settings: tuple[str, ...], overwrite: bool) -> None:
     """Write the network in CHECKPOINT, published or our own, as a model file, checked against PyTorch.
 
-    With spandrel installed (pip install "vs-interp[spandrel]") any super-resolution network that it recognises is
+    With spandrel installed (pip install spandrel) any super-resolution network that it recognises is
     taken as well, from .pth or .safetensors.  Of several checkpoints of one network the mean of the weights is taken.
 
     \b
@@ -49,7 +50,7 @@ def command(*, checkpoints: tuple[Path, ...], output: Path | None, settings: tup
     try:
         import torch  # noqa: F401
     except ImportError as error:
-        raise BackendError('exporting needs PyTorch: pip install "vs-interp[train]"') from error
+        raise BackendError(f"exporting needs PyTorch: {how_to_get('train')}") from error
     from trt_build.pytorch.export import export
     from vs_interp.weights.checkpoint import load_mean
 

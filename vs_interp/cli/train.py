@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.extras import how_to_get
 
 if TYPE_CHECKING:
     from vs_interp.training.loop import Listener, Report
@@ -61,7 +62,7 @@ def command(
     try:
         import torch  # noqa: F401
     except ImportError as error:
-        raise BackendError('training needs PyTorch: pip install "vs-interp[train]"') from error
+        raise BackendError(f"training needs PyTorch: {how_to_get('train')}") from error
     from vs_interp.training.loop import train
     from vs_interp.training.stages import stages
 

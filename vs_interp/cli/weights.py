@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vs_interp.errors import ArgumentError, BackendError, CheckpointError, DownloadError
+from vs_interp.extras import how_to_get
 from vs_interp.folders import cache_folder
 from vs_interp.weights.catalogue import Weights, catalogue, checkpoint, find, verify, write_record
 from vs_interp.weights.download import Progress
@@ -116,7 +117,7 @@ def _describe(entry: Weights) -> dict[str, Any]:
 def _make(entry: Weights, given: Path | None) -> None:
     """Fetch the checkpoint and make the model file, under a lock, so that two runs do not disturb each other."""
     if importlib.util.find_spec("torch") is None:
-        raise BackendError('making a model file needs PyTorch, which is not installed: pip install "vs-interp[train]"')
+        raise BackendError(f"making a model file needs PyTorch, which is not installed: {how_to_get('train')}")
     from filelock import FileLock
 
     from trt_build.pytorch.export import export

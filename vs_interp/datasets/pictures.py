@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from vs_interp.errors import DatasetError
+from vs_interp.extras import how_to_get
 from vs_interp.size import Size
 
 from .footage import Box, Footage, Frames
@@ -82,7 +83,7 @@ def _opened(path: Path) -> Iterator[Image]:
     try:
         from PIL import Image
     except ImportError as error:
-        raise DatasetError('reading pictures needs Pillow: pip install "vs-interp[train]"') from error
+        raise DatasetError(f"reading pictures needs Pillow: {how_to_get('evaluate')}") from error
     try:
         with Image.open(path) as image:
             yield image

@@ -132,7 +132,7 @@ def _layouts() -> Iterator[type[Network]]:
 
 
 def _known() -> str:
-    more = "what spandrel recognises" if _has_spandrel() else 'more with pip install "vs-interp[spandrel]"'
+    more = "what spandrel recognises" if _has_spandrel() else "more with pip install spandrel"
     return f"{', '.join(NETWORKS)}; {more}"
 
 
