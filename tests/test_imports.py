@@ -51,6 +51,7 @@ HOUSE = [
         "host",
         "interrupt",
         "label_code",
+        "flow_fields",
         "log",
         "matrices",
         "metrics",

@@ -23,6 +23,9 @@ _HOMES = {
     "rife": "vs_interp.filters",
     "flavr": "vs_interp.filters",
     "upscale": "vs_interp.filters",
+    "optical_flow": "vs_interp.filters",
+    "flow_picture": "vs_interp.filters",
+    "warp": "vs_interp.filters",
     "OpenVINO": "trt_build.backends",
     "TensorRT": "trt_build.backends",
     "TensorRTRTX": "trt_build.backends",
@@ -31,7 +34,7 @@ _HOMES = {
 
 __all__ = [
     "OpenVINO", "TensorRT", "TensorRTRTX", "VsInterpError", "__version__",
-    "flavr", "rife", "super_slomo", "upscale",
+    "flavr", "flow_picture", "optical_flow", "rife", "super_slomo", "upscale", "warp",
 ]  # fmt: skip
 
 
