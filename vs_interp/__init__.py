@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # for type checkers and editors; keep in step with _HOMES
     from trt_build.backends import OpenVINO, TensorRT, TensorRTRTX
     from vs_interp.errors import VsInterpError
-    from vs_interp.filters import flavr, rife, super_slomo, upscale
+    from vs_interp.filters import flavr, flow_picture, optical_flow, rife, super_slomo, upscale, warp
 
 __version__ = "0.1.0"
 
