@@ -54,6 +54,7 @@ HOUSE = [
         "flow_fields",
         "log",
         "matrices",
+        "memory",
         "metrics",
         "size",
         "spec",
