@@ -7,8 +7,8 @@ from pathlib import Path
 import av
 import pytest
 
+from tests.films.whole import convert
 from tests.video import ffmpeg, make_film
-from vs_interp.cli.convert import convert
 from vs_interp.films.codecs import Choice
 from vs_interp.films.containers import OtherStream, carry
 
@@ -28,7 +28,7 @@ def test_sound_becomes_what_the_container_holds(tmp_path: Path, suffix: str, sou
     source, output = tmp_path / "in.mkv", tmp_path / f"out.{suffix}"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=24:d=1", "-f", "lavfi", "-i", "sine=d=1", "-pix_fmt", "yuv420p",
            "-c:v", "libx264", "-c:a", "pcm_s16le", source)  # fmt: skip
-    convert(source, output, [], quiet=True)
+    convert(source, output, [])
     assert ("audio", sound) in kinds(output)
     with av.open(str(output)) as container:
         seconds = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
@@ -37,7 +37,7 @@ def test_sound_becomes_what_the_container_holds(tmp_path: Path, suffix: str, sou
 
 def test_a_webm_of_a_film_has_both_sounds_and_its_subtitles(tmp_path: Path) -> None:
     source, output = make_film(tmp_path / "in.mkv"), tmp_path / "out.webm"
-    convert(source, output, [], quiet=True)
+    convert(source, output, [])
     assert kinds(output) == [("video", "vp9"), ("audio", "opus"), ("audio", "opus"), ("subtitle", "webvtt")]
     with av.open(str(output)) as container:
         assert container.streams.audio[1].metadata["language"] == "fin"
@@ -45,7 +45,7 @@ def test_a_webm_of_a_film_has_both_sounds_and_its_subtitles(tmp_path: Path) -> N
 
 def test_sound_arguments_are_for_all_sound(tmp_path: Path) -> None:
     source, output = make_film(tmp_path / "in.mkv"), tmp_path / "out.mkv"
-    convert(source, output, [], choice=Choice(sound_arguments=("-c:a", "flac", "-ac", "2")), quiet=True)
+    convert(source, output, [], choice=Choice(sound_arguments=("-c:a", "flac", "-ac", "2")))
     with av.open(str(output)) as container:
         assert [(each.codec.canonical_name, each.channels) for each in container.streams.audio] == [("flac", 2)] * 2
 

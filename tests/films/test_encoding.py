@@ -10,9 +10,9 @@ import pytest
 import vapoursynth as vs
 
 from tests.clips import pictures, same
+from tests.films.whole import Step, convert
 from tests.support import names
 from tests.video import ffmpeg, make_video
-from vs_interp.cli.convert import Step, convert
 from vs_interp.errors import ArgumentError, EncoderError
 from vs_interp.films.codecs import Choice, split_arguments
 from vs_interp.films.ffmpeg import last_words, version
@@ -31,7 +31,7 @@ def test_colour_tags_and_pixel_aspect_are_written(tmp_path: Path, each_ffmpeg: s
     clip = clip.std.SetFrameProps(
         _Range=1, _Matrix=9, _Primaries=9, _Transfer=16, _ChromaLocation=2, _SARNum=8, _SARDen=9
     )
-    convert(source, output, [shown(clip)], choice=Choice(arguments=("-c:v", *codec.split())), quiet=True)
+    convert(source, output, [shown(clip)], choice=Choice(arguments=("-c:v", *codec.split())))
     with av.open(str(output)) as container:
         picture = next(container.decode(video=0))
         stream = container.streams.video[0]
@@ -43,7 +43,7 @@ def test_colour_tags_and_pixel_aspect_are_written(tmp_path: Path, each_ffmpeg: s
 
 def test_what_the_source_leaves_open_stays_open(tmp_path: Path, each_ffmpeg: str) -> None:
     source, output = make_video(tmp_path / "in.mp4"), tmp_path / "out.mp4"
-    convert(source, output, [], quiet=True)
+    convert(source, output, [])
     with av.open(str(output)) as container:
         picture = next(container.decode(video=0))
         assert (picture.colorspace, picture.color_primaries, picture.color_trc) == (2, 2, 2)
@@ -64,7 +64,7 @@ def test_planes_arrive_bit_exact(tmp_path: Path, wanted: int, tick: Fraction | N
     clip = open_source(source).stream.clip.resize.Bicubic(
         format=wanted, matrix_in=vs.MATRIX_BT709, range_in=vs.RANGE_LIMITED, range=vs.RANGE_FULL, **matrix
     )
-    convert(source, output, [shown(clip, tick)], choice=Choice(codec="ffv1"), quiet=True)
+    convert(source, output, [shown(clip, tick)], choice=Choice(codec="ffv1"))
     made = open_source(output).stream.clip
     assert made.format.id == clip.format.id
     assert all(same(*pair) for pair in zip(pictures(made), pictures(clip), strict=True))
@@ -82,7 +82,7 @@ def test_default_encoding_is_what_players_play(
 ) -> None:
     source, output = make_video(tmp_path / "in.mp4", frames=5), tmp_path / f"out.{suffix}"
     clip = open_source(source).stream.clip.resize.Bicubic(format=wanted, matrix_in=vs.MATRIX_BT709)
-    convert(source, output, [shown(clip)], quiet=True)
+    convert(source, output, [shown(clip)])
     codec, made = expected
     assert open_source(output).stream.clip.format.id == made
     with av.open(str(output)) as container:
@@ -105,7 +105,7 @@ def test_a_codec_that_is_asked_for_keeps_what_it_can(
 ) -> None:
     source, output = make_video(tmp_path / "in.mp4", frames=3, size="128x64"), tmp_path / f"out.{suffix}"
     clip = open_source(source).stream.clip.resize.Bicubic(format=wanted, matrix_in=vs.MATRIX_BT709)
-    convert(source, output, [shown(clip)], choice=Choice(codec=codec), quiet=True)
+    convert(source, output, [shown(clip)], choice=Choice(codec=codec))
     with av.open(str(output)) as container:
         assert container.streams.video[0].codec_context.pix_fmt == pixels
 
@@ -120,7 +120,7 @@ def test_rgb_becomes_what_players_play(tmp_path: Path, wanted: int, size: str, s
     source, output = make_video(tmp_path / "in.mp4", frames=3), tmp_path / f"out.{suffix}"
     width, height = map(int, size.split("x"))
     clip = open_source(source).stream.clip.resize.Bicubic(width, height, format=wanted, matrix_in=vs.MATRIX_BT709)
-    convert(source, output, [shown(clip)], quiet=True)
+    convert(source, output, [shown(clip)])
     with av.open(str(output)) as container:
         assert container.streams.video[0].codec_context.pix_fmt == pixels
     for plane in range(3):
@@ -143,7 +143,7 @@ def test_hdr10_arrives_with_its_mastering_display_and_light_levels(
     ffmpeg(
         "-f", "lavfi", "-i", pixels, *tags, "-c:v", "libx265", "-x265-params", f"log-level=error:{LIGHT}", source
     )  # fmt: skip
-    convert(source, output, [], quiet=True)
+    convert(source, output, [])
     before, after = (side_data(file) for file in (source, output))
     assert {"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= after.keys()
     assert after == before
@@ -163,7 +163,7 @@ def test_floats_cannot_be_encoded(tmp_path: Path) -> None:
     source, output = make_video(tmp_path / "in.mp4", frames=5), tmp_path / "out.mp4"
     clip = open_source(source).stream.clip.resize.Bicubic(format=vs.RGBS, matrix_in=vs.MATRIX_BT709)
     with pytest.raises(EncoderError, match="cannot be encoded"):
-        convert(source, output, [shown(clip)], quiet=True)
+        convert(source, output, [shown(clip)])
     assert names(tmp_path) == ["in.mp4"]
 
 
@@ -177,7 +177,7 @@ def test_refused_encoder_arguments_are_told_in_ffmpegs_words(
 ) -> None:
     source, output = make_video(tmp_path / "in.mp4"), tmp_path / "out.mkv"
     with pytest.raises((EncoderError, ArgumentError), match=message) as caught:
-        convert(source, output, [], choice=Choice(arguments=split_arguments(arguments, "--encoder-args")), quiet=True)
+        convert(source, output, [], choice=Choice(arguments=split_arguments(arguments, "--encoder-args")))
     assert "\n" not in str(caught.value)
     assert names(tmp_path) == ["in.mp4"]
 

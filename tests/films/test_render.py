@@ -13,9 +13,9 @@ import av
 import pytest
 import vapoursynth as vs
 
+from tests.films.whole import convert
 from tests.support import names
 from tests.video import duration, ffmpeg, make_film, make_variable, make_video, time_stamps
-from vs_interp.cli.convert import convert
 from vs_interp.errors import EncoderError, SourceError
 from vs_interp.films.ffmpeg import find_ffmpeg
 from vs_interp.films.source import Stream, open_source
@@ -32,8 +32,8 @@ def doubled(stream: Stream) -> Stream:
 @pytest.mark.parametrize("suffix", ["mp4", "mov"])
 def test_constant_rate_keeps_exact_time_stamps(tmp_path: Path, each_ffmpeg: str, suffix: str) -> None:
     source, output = make_video(tmp_path / "in.mp4"), tmp_path / f"out.{suffix}"
-    summary = convert(source, output, [doubled], quiet=True)
-    assert summary.frames == 48
+    frames = convert(source, output, [doubled])
+    assert frames == 48
     assert time_stamps(output) == [n * Fraction(1001, 48000) for n in range(48)]
     assert duration(output) == 48 * Fraction(1001, 48000)
     with av.open(str(output)) as container:
@@ -42,7 +42,7 @@ def test_constant_rate_keeps_exact_time_stamps(tmp_path: Path, each_ffmpeg: str,
 
 def test_matroska_states_the_constant_rate(tmp_path: Path, each_ffmpeg: str) -> None:
     source, output = make_video(tmp_path / "in.mkv"), tmp_path / "out.mkv"
-    convert(source, output, [doubled], quiet=True)
+    convert(source, output, [doubled])
     assert all(abs(t - n * Fraction(1001, 48000)) <= Fraction(1, 2000) for n, t in enumerate(time_stamps(output)))
     with av.open(str(output)) as container:
         rate = container.streams.video[0].average_rate
@@ -53,7 +53,7 @@ def test_variable_rate_keeps_exact_time_stamps(tmp_path: Path, each_ffmpeg: str)
     source, output = make_variable(tmp_path / "in.mp4"), tmp_path / "out.mp4"
     before = time_stamps(source)
     assert len({b - a for a, b in itertools.pairwise(before)}) == 3
-    convert(source, output, [doubled], quiet=True)
+    convert(source, output, [doubled])
     after = time_stamps(output)
     assert after[::2] == before
     assert after[1::2][:-1] == [(a + b) / 2 for a, b in itertools.pairwise(before)]
@@ -62,7 +62,7 @@ def test_variable_rate_keeps_exact_time_stamps(tmp_path: Path, each_ffmpeg: str)
 def test_matroska_states_the_mean_of_a_variable_rate(tmp_path: Path, each_ffmpeg: str) -> None:
     """And not what libav takes for granted, 24 frames a second, by which televisions set their own rate."""
     source, output = make_variable(tmp_path / "in.mp4"), tmp_path / "out.mkv"
-    convert(source, output, [doubled], quiet=True)
+    convert(source, output, [doubled])
     stamps = time_stamps(output)
     mean = (len(stamps) - 1) / (stamps[-1] - stamps[0])
     with av.open(str(output)) as container:
@@ -72,13 +72,13 @@ def test_matroska_states_the_mean_of_a_variable_rate(tmp_path: Path, each_ffmpeg
 
 def test_milliseconds_of_matroska_are_seen_as_the_constant_rate_they_round(tmp_path: Path) -> None:
     source, output = make_video(tmp_path / "in.mkv"), tmp_path / "out.mp4"
-    convert(source, output, [], quiet=True)
+    convert(source, output, [])
     assert time_stamps(output) == [n * Fraction(1001, 24000) for n in range(24)]
 
 
 def test_a_single_frame_is_a_video(tmp_path: Path) -> None:
     source, output = make_video(tmp_path / "in.mp4", frames=1), tmp_path / "out.mp4"
-    convert(source, output, [], quiet=True)
+    convert(source, output, [])
     assert time_stamps(output) == [0]
 
 
@@ -88,7 +88,7 @@ def test_sound_subtitles_chapters_and_metadata_are_kept(tmp_path: Path, each_ffm
     assert len(sounds) == 2 and all(sounds)
     for suffix, codec in (("mkv", "subrip"), ("mp4", "mov_text")):
         output = tmp_path / f"out.{suffix}"
-        convert(source, output, [doubled], quiet=True)
+        convert(source, output, [doubled])
         with av.open(str(output)) as container:
             assert len(container.streams.video) == 1
             assert [stream.codec.canonical_name for stream in container.streams.subtitles] == [codec]
@@ -116,7 +116,7 @@ def test_a_picture_that_begins_after_the_sound_still_does(tmp_path: Path, each_f
     assert open_source(source).start == Fraction(1, 2)
     for suffix in ("mkv", "mov"):
         output = tmp_path / f"out.{suffix}"
-        convert(source, output, [doubled], quiet=True)
+        convert(source, output, [doubled])
         assert time_stamps(output)[0] == Fraction(1, 2)
         assert len(time_stamps(output)) == 48
 
@@ -133,7 +133,7 @@ def test_the_scripts_own_error_is_told_and_nothing_is_left(tmp_path: Path) -> No
         return Stream(stream.clip.std.ModifyFrame(stream.clip, fails_at_ten), None)
 
     with pytest.raises(SourceError, match=r"the network has caught a cold.*\(at frame 10 of 24\)"):
-        convert(source, output, [step], quiet=True)
+        convert(source, output, [step])
     assert names(tmp_path) == ["in.mp4"]
 
 
@@ -148,6 +148,6 @@ def test_a_killed_encoder_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     killed.chmod(killed.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("VS_INTERP_FFMPEG", str(killed))
     with pytest.raises(EncoderError, match="SIGKILL"):
-        convert(source, output, [], overwrite=True, quiet=True)
+        convert(source, output, [], overwrite=True)
     assert output.read_text() == "what was there before"
     assert names(tmp_path) == ["ffmpeg", "in.mp4", "out.mkv"]

@@ -15,7 +15,8 @@ import pytest
 
 from tests.films.marks import MARKS, beeps, cut, film, flashes, joined, shown, telecined, thinned
 from tests.films.test_render import doubled
-from vs_interp.cli.convert import convert, interpolation
+from tests.films.whole import convert
+from vs_interp.jobs.steps import Interpolation
 
 GAP = "not(between(n,30,45))"
 VARIABLE = "not(mod(n,3))+not(mod(n,5))"
@@ -49,7 +50,7 @@ SOUND_ROUNDING = 0.001
 def test_picture_and_sound_stay_together(tmp_path: Path, maker: Maker, suffix: str) -> None:
     source, output = maker(tmp_path / f"in.{suffix}"), tmp_path / f"out.{OUTPUT.get(suffix, suffix)}"
     before = shown(source)
-    convert(source, output, [doubled], quiet=True)
+    convert(source, output, [doubled])
     after = shown(output)
     assert len(after) == 2 * len(before)
     moments = [time - before[0] for time in before]
@@ -67,7 +68,7 @@ def test_picture_and_sound_stay_together(tmp_path: Path, maker: Maker, suffix: s
 def test_a_wanted_rate_follows_the_time_stamps(tmp_path: Path, kind: str, suffix: str) -> None:
     source, output = MADE[kind][0](tmp_path / f"in.{suffix}"), tmp_path / "out.mp4"
     before = shown(source)
-    convert(source, output, [interpolation("super-slomo", fps=Fraction(60))], quiet=True)
+    convert(source, output, [Interpolation(network="super-slomo", fps=Fraction(60)).apply])
     after = shown(output)
     assert [time - after[0] for time in after] == [Fraction(n, 60) for n in range(len(after))]
     usual = before[-1] - before[-2]
@@ -78,7 +79,7 @@ def test_a_wanted_rate_follows_the_time_stamps(tmp_path: Path, kind: str, suffix
 @pytest.mark.parametrize("suffix", ["ts", "vob", "mpg"])
 def test_time_goes_on_where_films_are_joined(tmp_path: Path, suffix: str) -> None:
     source, output = joined(tmp_path / f"in.{suffix}"), tmp_path / "out.mkv"
-    convert(source, output, [doubled], quiet=True)
+    convert(source, output, [doubled])
     seen, heard = flashes(output), beeps(output)
     assert len(shown(output)) == 2 * len(shown(source))
     assert len(seen) == len(heard) == 2 * len(MARKS)
@@ -90,7 +91,7 @@ def test_frames_that_a_recorder_dropped_leave_the_gap_that_they_were_in(tmp_path
     """AVI says when packets are decoded, H.264 shows them in another order, and libav's guess is out of order."""
     source = film(tmp_path / "in.avi", chosen=GAP, options="-c:v libx264 -bf 2")
     output = tmp_path / "out.mkv"
-    convert(source, output, [doubled], quiet=True)
+    convert(source, output, [doubled])
     gaps = [later - sooner for sooner, later in itertools.pairwise(shown(output))]
     assert len(gaps) == 2 * 64 - 1
     assert [place for place, gap in enumerate(gaps) if gap > Fraction(1, 10)] == [58, 59]

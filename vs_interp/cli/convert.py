@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import json
-import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vs_interp.errors import ArgumentError, SourceError
+from vs_interp.errors import ArgumentError
 
 from .encoding_options import encoding_options, parse_choice
-from .options import BackendName, Factor, FrameRate, Threshold
+from .options import BackendText, Factor, FrameRate, Threshold
 
 if TYPE_CHECKING:
-    from trt_build.backends import Backend
-    from vs_interp.films.codecs import Choice
-    from vs_interp.films.source import Stream
+    from vs_interp.jobs.conversion import Conversion, OpenConversion
+    from vs_interp.jobs.plan import Manifest
 
-type Step = Callable[[Stream], Stream]
-"""What an option such as ``--interpolate`` does to the clip."""
-
-INTERPOLATIONS = {"flavr": "flavr", "rife": "rife", "super-slomo": "super_slomo"}
-"""Name on the command line → filter in ``vs_interp.filters``: one line a network."""
+INTERPOLATIONS = ("flavr", "rife", "super-slomo")
+"""The networks that make frames between frames, called as their filters."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +38,8 @@ class Summary:
 @click.command("convert")
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--interpolate", metavar="NETWORK", type=click.Choice(sorted(INTERPOLATIONS)),
-              help=f"Make frames between the frames: {', '.join(sorted(INTERPOLATIONS))}.")  # fmt: skip
+@click.option("--interpolate", metavar="NETWORK", type=click.Choice(INTERPOLATIONS),
+              help=f"Make frames between the frames: {', '.join(INTERPOLATIONS)}.")  # fmt: skip
 @click.option("--factor", type=Factor(), help="How many times the frame rate: 2, 2.5 or 5/2.")
 @click.option("--fps", type=FrameRate(), help="The wanted frame rate instead: 60, 59.94 or 60000/1001.")
 @click.option("--model", metavar="MODEL", help="What interpolates: a model file or a name, by default the usual one.")
@@ -54,12 +49,17 @@ class Summary:
 @click.option(
     "--backend",
     metavar="BACKEND",
-    type=BackendName(),
+    type=BackendText(),
     help="By default the best that works here; openvino:precision=bf16 and the like.",
 )
 @click.option("--scene-threshold", type=Threshold(), default=None, show_default="the filter's own",
               help="Mean luma difference (of 1) that makes a scene cut, or off.")  # fmt: skip
 @encoding_options
+@click.option("--whole", is_flag=True, help="One stream by one encoder, not a job in chunks: it cannot be resumed.")
+@click.option("--job", metavar="FOLDER", type=click.Path(path_type=Path), help="Where the job's chunks go: OUT.job.")
+@click.option("--chunk", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), default=10,
+              show_default=True, help="How long a chunk of the job is, about.")  # fmt: skip
+@click.option("--restart", is_flag=True, help="Begin anew, and not where an earlier run of the job ended.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON on standard output.")
@@ -67,8 +67,9 @@ class Summary:
 def command(
     context: click.Context, /, *, source: Path, output: Path, interpolate: str | None,
     factor: Fraction | None, fps: Fraction | None, model: str | None,
-    upscale: int | None, upscale_model: str | None, tile: int | None, backend: Backend | None,
-    scene_threshold: float | None, overwrite: bool, quiet: bool, as_json: bool, **encoding: Any,
+    upscale: int | None, upscale_model: str | None, tile: int | None, backend: str | None,
+    scene_threshold: float | None, whole: bool, job: Path | None, chunk: float, restart: bool,
+    overwrite: bool, quiet: bool, as_json: bool, **encoding: Any,
 ) -> None:  # fmt: skip
     """Convert the video IN to OUT.  Sound, subtitles, chapters and metadata are kept.
 
@@ -82,15 +83,19 @@ def command(
           --codec h265 --quality 18 --preset slow --encoder-args "-tune animation"
     """
     _check_options(context)
+    from vs_interp.jobs.conversion import Conversion
+    from vs_interp.jobs.steps import Interpolation, Upscaling
+
     options: dict[str, Any] = {"backend": backend}
     if context.get_parameter_source("scene_threshold") is click.core.ParameterSource.COMMANDLINE:
         options["scene_threshold"] = scene_threshold
-    steps: list[Step] = []
+    steps: list[Interpolation | Upscaling] = []
     if interpolate is not None:
-        steps.append(interpolation(interpolate, factor=factor, fps=fps, model=model, **options))
+        steps.append(Interpolation(network=interpolate, factor=factor, fps=fps, model=model, **options))
     if upscale is not None:
-        steps.append(upscaling(upscale, model=upscale_model, tile=tile, **options))
-    summary = convert(source, output, steps, choice=parse_choice(**encoding), overwrite=overwrite, quiet=quiet)
+        steps.append(Upscaling(scale=upscale, model=upscale_model, tile=tile, **options))
+    conversion = Conversion(source=source, output=output, steps=tuple(steps), choice=parse_choice(**encoding))
+    summary = convert(conversion, overwrite=overwrite, quiet=quiet, whole=whole, job=job, chunk=chunk, restart=restart)
     if as_json:
         click.echo(json.dumps(asdict(summary)))
     elif not quiet:
@@ -113,69 +118,64 @@ def _check_options(context: click.Context) -> None:
 
 
 def convert(
-    source: Path, output: Path, steps: Sequence[Step], *,
-    choice: Choice | None = None, overwrite: bool = False, quiet: bool = False,
+    conversion: Conversion, *, overwrite: bool = False, quiet: bool = False,
+    whole: bool = False, job: Path | None = None, chunk: float = 10, restart: bool = False,
 ) -> Summary:  # fmt: skip
-    """Open a video file, take it through the steps and encode it.
+    """Open a video file, take it through the steps and encode it: a long one as a job in chunks.
 
     Raises the :class:`~vs_interp.errors.VsInterpError` that tells what is wrong; ``output`` then is as it was.
     """
+    source, output = conversion.source, conversion.output
     check_output(output, source, overwrite)
-    import vapoursynth as vs
-
-    from vs_interp.films.codecs import Choice
     from vs_interp.films.containers import container_format
-    from vs_interp.films.encoding import Encoding
-    from vs_interp.films.render import render
-    from vs_interp.films.source import open_source
+    from vs_interp.jobs.plan import plan
+    from vs_interp.jobs.run import must_be_whole
 
-    from .progress import frames_done, working_on
+    from .progress import working_on
 
     container_format(output)
     with working_on(f"reading {source}", quiet=quiet):
-        opened = open_source(source)
-    stream = opened.stream
-    for step in steps:
-        try:
-            stream = step(stream)
-        except vs.Error as error:
-            raise SourceError(str(error)) from error
-    encoding = Encoding.prepare(opened, stream, output, choice or Choice())
-    for note in () if quiet else encoding.notes:
+        opened = conversion.open()
+        manifest = plan(conversion, opened, chunk)
+    for note in () if quiet else opened.notes:
         click.echo(note, err=True)
-    ahead = vs.core.num_threads * (1 + math.ceil(len(stream.clip) / len(opened.stream.clip)))
     start = time.monotonic()
-    with frames_done(len(stream.clip), quiet=quiet) as advance:
-        frames = render(encoding, output, overwrite=overwrite, ahead=ahead, advance=advance)
+    if whole or must_be_whole(conversion, manifest):
+        frames = _in_one_go(opened, output, overwrite=overwrite, quiet=quiet)
+    else:
+        frames = _as_a_job(opened, manifest, job, overwrite=overwrite, restart=restart, quiet=quiet)
     seconds = time.monotonic() - start
     return Summary(str(output), frames, round(seconds, 3), round(frames / seconds, 3))
 
 
-def interpolation(network: str, *, factor: Fraction | None = None, fps: Fraction | None = None, **options: Any) -> Step:
-    """Return the step that brings a stream to ``factor`` times its frame rate, or to ``fps``."""
+def _in_one_go(opened: OpenConversion, output: Path, *, overwrite: bool, quiet: bool) -> int:
+    from vs_interp.films.render import render
+    from vs_interp.jobs.here import frames_ahead
 
-    def step(stream: Stream) -> Stream:
-        from vs_interp import filters
-        from vs_interp.films.source import Stream
+    from .progress import frames_done
 
-        rate = {"factor": factor} if fps is None else {"fps": fps}
-        clip = getattr(filters, INTERPOLATIONS[network])(stream.clip, **rate, **options)
-        if stream.tick is None or factor is None:
-            return Stream(clip, None)
-        return replace(stream, clip=clip, tick=stream.tick / factor.numerator)
-
-    return step
+    with frames_done(len(opened.clip), quiet=quiet) as advance:
+        return render(opened.encoding, output, overwrite=overwrite, ahead=frames_ahead(opened), advance=advance)
 
 
-def upscaling(scale: int, **options: Any) -> Step:
-    """Return the step that makes a stream's frames ``scale`` times as wide and as high."""
+def _as_a_job(
+    opened: OpenConversion, manifest: Manifest, folder: Path | None, *, overwrite: bool, restart: bool, quiet: bool
+) -> int:
+    from vs_interp.jobs.chunk import ChunkFolder, Record
+    from vs_interp.jobs.folder import folder_of
+    from vs_interp.jobs.here import make_chunks
+    from vs_interp.jobs.run import run
 
-    def step(stream: Stream) -> Stream:
-        from vs_interp import filters
+    from .progress import JobProgress
 
-        return replace(stream, clip=filters.upscale(stream.clip, scale=scale, **options))
+    folder = folder or folder_of(manifest.conversion.output)
 
-    return step
+    with JobProgress(folder, quiet=quiet) as progress:
+
+        def make(chunks: ChunkFolder, numbers: list[int]) -> Iterator[tuple[int, Record]]:
+            return make_chunks(opened, chunks, manifest.borders, numbers, progress.made)
+
+        return run(opened, manifest, folder, make, overwrite=overwrite, restart=restart, listener=progress)
 
 
 def check_output(output: Path, source: Path, overwrite: bool) -> None:

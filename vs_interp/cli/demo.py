@@ -35,7 +35,11 @@ def command(*, output: Path) -> None:
       vs-interp demo
       vs-interp demo --output /tmp/demo
     """
-    from .convert import convert, interpolation
+    from vs_interp.films.codecs import Choice
+    from vs_interp.jobs.conversion import Conversion
+    from vs_interp.jobs.steps import Interpolation
+
+    from .convert import convert
 
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -43,7 +47,9 @@ def command(*, output: Path) -> None:
         raise ArgumentError(f"cannot make the folder {output}: {error.strerror}") from error
     video, picture = output / "bbb_2x.mp4", output / "frames.png"
     with as_file(files("vs_interp") / "clips" / CLIP) as clip:
-        summary = convert(clip, video, [interpolation("super-slomo", factor=Fraction(2))], overwrite=True)
+        doubled = (Interpolation(network="super-slomo", factor=Fraction(2)),)
+        conversion = Conversion(source=clip, output=video, steps=doubled, choice=Choice())
+        summary = convert(conversion, overwrite=True, whole=True)
         compare(clip, video, picture)
     click.echo(f"{video}: {summary.frames} frames at twice the frame rate, {summary.fps:.1f} made a second")
     click.echo(f"{picture}: source frames, made frames, and plain blends of the same frames")

@@ -80,3 +80,13 @@ class BackendName(click.ParamType["Backend"]):
             return choose(value)
         except ArgumentError as error:
             self.fail(str(error), param, ctx)
+
+
+class BackendText(click.ParamType[str]):
+    """What :class:`BackendName` takes, checked and handed on as it was typed."""
+
+    name = "backend"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        BackendName().convert(value, param, ctx)
+        return value

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
@@ -27,6 +29,42 @@ def frames_done(total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
             yield lambda: progress.advance(task)
     else:
         yield _Log(total, console)
+
+
+class JobProgress:
+    """Shows how far a job is: a :class:`vs_interp.jobs.run.Listener`."""
+
+    def __init__(self, folder: Path, *, quiet: bool) -> None:
+        self._folder, self._quiet, self._stack = folder, quiet, ExitStack()
+        self._console = Console(stderr=True, quiet=quiet)
+        self._advance: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._stack.close()
+        if isinstance(raised[1], KeyboardInterrupt):
+            self._say(f"what is finished stays in {self._folder}: run the same command again to go on")
+
+    def begins(self, kept: int, frames: int) -> None:
+        """Say what an earlier run left, and show the rest."""
+        if kept:
+            self._say(f"{kept} of {frames} frames were made before and are kept in {self._folder}")
+        self._advance = self._stack.enter_context(frames_done(frames - kept, quiet=self._quiet))
+
+    def made(self, frames: int) -> None:
+        """Show that frames were made."""
+        for _ in range(frames):
+            self._advance()
+
+    def joins(self) -> None:
+        """Say that all frames are made."""
+        self._stack.close()
+        self._say("joining the chunks")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, highlight=False, soft_wrap=True)
 
 
 @contextmanager

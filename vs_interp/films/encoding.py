@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 
@@ -79,24 +81,58 @@ class Encoding:
 
     def command(self, first: vs.VideoFrame, output: Path) -> list[str]:
         """Return the command; ``first`` is the first frame, whose properties say how to read the colours."""
-        clip, path = self.stream.clip, f"file:{self.source.path}"
-        tags = _tags(first)
+        return [
+            *self._frames(first), *self._all_else(), *self._encoded(first), *self._last_duration(), *self.arguments,
+            f"file:{output}", *self._whole_source(),
+        ]  # fmt: skip
+
+    def chunk_command(self, first: vs.VideoFrame, output: Path, container: str) -> list[str]:
+        """Return the command that encodes a range of the frames alone, in any container."""
+        return [*self._frames(first), *self._encoded(first), *self.arguments, "-f", container, f"file:{output}"]
+
+    def join_command(self, pipe_format: str, output: Path) -> list[str]:
+        """Return the command that takes the picture as it was encoded, out of a pipe, and all else from the source."""
+        return [
+            *self._head(), *self._late(), "-f", pipe_format, "-i", "pipe:0", *self._all_else(), *self._last_duration(),
+            "-c:v:0", "copy", *self._nominal_rate(), *muxer_options(self.arguments),
+            f"file:{output}", *self._whole_source(),
+        ]  # fmt: skip
+
+    def _nominal_rate(self) -> list[str]:
+        """Say what the constant rate is: packets do not, and AVI counts by it."""
+        fps = self.stream.clip.fps
+        return ["-r:v:0", f"{fps.numerator}/{fps.denominator}"] if self.stream.tick is None else []
+
+    def _head(self) -> list[str]:
+        return [self.ffmpeg, "-v", "error", "-nostdin", "-y"]
+
+    def _late(self) -> list[str]:
+        return ["-itsoffset", f"{float(self.source.start):.6f}"]
+
+    def _frames(self, first: vs.VideoFrame) -> list[str]:
+        """Return the beginning of a command that reads frames from a pipe."""
+        clip = self.stream.clip
         shape = ["-pixel_format", pixel_format(clip.format), "-video_size", f"{clip.width}x{clip.height}"]
         shape += ["-framerate", f"{clip.fps.numerator}/{clip.fps.denominator}"]
         return [
-            self.ffmpeg, "-v", "error", "-nostdin", "-y",
-            *tags, *(shape if self.pipe_format == "rawvideo" else ()),
-            "-itsoffset", f"{float(self.source.start):.6f}", "-f", self.pipe_format, "-i", "pipe:0",
-            "-i", path,
+            *self._head(), *_tags(first), *(shape if self.pipe_format == "rawvideo" else ()),
+            *self._late(), "-f", self.pipe_format, "-i", "pipe:0",
+        ]  # fmt: skip
+
+    def _all_else(self) -> list[str]:
+        """Return the options that map the picture from the pipe, and all else from the source."""
+        return [
+            "-i", f"file:{self.source.path}",
             "-map", "0:v", *self._others(), *(("-map", "1:t?", "-c:t", "copy") if self.container == "matroska" else ()),
             "-map_chapters", "1", "-map_metadata", "1",
             *(word for name, value in self.source.tags.items() for word in ("-metadata:s:v:0", f"{name}={value}")),
-            *tags, *_aspect(first), "-field_order", "progressive",
+        ]  # fmt: skip
+
+    def _encoded(self, first: vs.VideoFrame) -> list[str]:
+        """Return what an encoder is told of colour, shape and time."""
+        return [
+            *_tags(first), *_aspect(first), "-field_order", "progressive",
             *keep_time_stamps(self.ffmpeg), "-enc_time_base:v", f"{self.tick.numerator}/{self.tick.denominator}",
-            *self._last_duration(),
-            *self.arguments,
-            f"file:{output}",
-            *self._whole_source(),
         ]  # fmt: skip
 
     def _last_duration(self) -> list[str]:
@@ -150,3 +186,14 @@ def _aspect(frame: vs.VideoFrame) -> list[str]:
     pixel = Fraction(max(int(frame.props.get("_SARNum", 1)), 0) or 1, max(int(frame.props.get("_SARDen", 1)), 0) or 1)
     shape = pixel * Fraction(frame.width, frame.height)
     return [] if pixel == 1 else ["-aspect", f"{shape.numerator}:{shape.denominator}"]
+
+
+MUXER_OPTIONS = ("-tag:v", "-movflags", "-brand", "-metadata", "-disposition", "-timecode", "-write_tmcd", "-strict")
+"""What may stand among an encoder's options and is meant for the file: these, and what begins so."""
+
+
+def muxer_options(arguments: Sequence[str]) -> list[str]:
+    """Return those of ffmpeg's options that say something of the file, not of the encoder."""
+    return [
+        word for option, value in pairwise(arguments) if option.startswith(MUXER_OPTIONS) for word in (option, value)
+    ]

@@ -39,7 +39,7 @@ def render(encoding: Encoding, output: Path, *, overwrite: bool, ahead: int, adv
         done = 0
         try:
             first = next(frames)
-            with _ffmpeg(encoding.command(first, unfinished)) as pipe:
+            with run_ffmpeg(encoding.command(first, unfinished)) as pipe:
                 writer = FrameWriter(pipe, encoding)
                 for frame in chain([first], frames):
                     writer.write(frame)
@@ -100,6 +100,11 @@ class FrameWriter:
         packet.pts = packet.dts = self._stamp(frame)
         self._container.mux(packet)
 
+    @property
+    def ticks(self) -> int:
+        """When the frames that were written end, in ticks; at a constant rate their number."""
+        return self._number if self._constant else round(self._time / self._tick)
+
     def close(self) -> None:
         """Write what is held back."""
         if not self._constant:
@@ -119,7 +124,7 @@ class FrameWriter:
 
 
 @contextmanager
-def _ffmpeg(command: list[str]) -> Iterator[IO[bytes]]:
+def run_ffmpeg(command: list[str]) -> Iterator[IO[bytes]]:
     """Run ffmpeg and hand out the pipe it reads.  Ctrl-C reaches us alone: ffmpeg is in a session of its own."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(

@@ -1,0 +1,1 @@
+"""Tests of vs_interp.jobs."""

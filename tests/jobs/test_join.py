@@ -1,0 +1,89 @@
+"""Chunks joined are the film in one piece: its frames, its time stamps, its sound and what it says of colour."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from tests.video import ffmpeg, make_variable
+from vs_interp.films.codecs import Choice
+from vs_interp.films.render import render
+from vs_interp.jobs.chunk import ChunkFolder, Record, delay_of
+from vs_interp.jobs.conversion import Conversion
+from vs_interp.jobs.here import make_chunks
+from vs_interp.jobs.join import TimeStamps, join
+from vs_interp.jobs.plan import plan
+from vs_interp.jobs.steps import Interpolation
+
+from .films import Decoded, decoded, enlargement, make_film
+
+
+def both_ways(conversion: Conversion, folder: Path, seconds: float = 0.5) -> tuple[Decoded, Decoded]:
+    """Return what a conversion gives in chunks, and what in one piece."""
+    job = conversion.open()
+    manifest = plan(conversion, job, seconds)
+    assert len(manifest.chunks) >= 3
+    chunks = ChunkFolder(folder)
+    records = dict(make_chunks(job, chunks, manifest.borders, range(len(manifest.chunks)), lambda frames: None))
+    join(job, chunks, [records[number] for number in sorted(records)], conversion.output, overwrite=False)
+    whole = conversion.output.with_stem("whole")
+    render(job.encoding, whole, overwrite=False, ahead=4, advance=lambda: None)
+    return decoded(conversion.output), decoded(whole)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "choice"),
+    [
+        (".mkv", Choice(codec="ffv1")),
+        (".avi", Choice(codec="ffv1")),
+        (".mov", Choice(codec="prores")),
+        (".mp4", Choice(arguments=("-c:v", "libx264", "-crf", "0", "-bf", "3"))),
+        (".ts", Choice(arguments=("-c:v", "libx264", "-crf", "0", "-bf", "3"))),
+        (".mkv", Choice(arguments=("-c:v", "libx265", "-x265-params", "lossless=1:log-level=error"))),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.codec or value.arguments[1],
+)
+def test_frames_stamps_sound_and_colour_are_those_of_one_piece(tmp_path: Path, suffix: str, choice: Choice) -> None:
+    source = make_film(tmp_path / "in.mp4", "30000/1001", 2)
+    conversion = replace(enlargement(source, tmp_path / f"out{suffix}"), choice=choice)
+    chunked, whole = both_ways(conversion, tmp_path)
+    assert chunked == whole
+    assert len(chunked.times) == 60
+
+
+@pytest.mark.parametrize("rate", [{"factor": Fraction(5, 2)}, {"fps": Fraction(60)}], ids=["5/2", "60"])
+def test_rates_that_do_not_divide_keep_their_stamps(tmp_path: Path, rate: dict[str, Fraction]) -> None:
+    source = make_film(tmp_path / "in.mkv", "24000/1001", 1)
+    step = Interpolation(network="super-slomo", backend="openvino:threads=1", **rate)
+    conversion = Conversion(source=source, output=tmp_path / "out.mkv", steps=(step,), choice=Choice(codec="ffv1"))
+    chunked, whole = both_ways(conversion, tmp_path, 0.3)
+    assert chunked == whole
+
+
+def test_a_variable_rate_keeps_every_duration(tmp_path: Path) -> None:
+    silent = make_variable(tmp_path / "silent.mkv")
+    source = tmp_path / "in.mkv"
+    ffmpeg("-i", silent, "-f", "lavfi", "-i", "sine=d=1", "-map", "0:v", "-map", "1:a", "-c:v", "copy", source)
+    lossless = Choice(arguments=("-c:v", "libx264", "-crf", "0", "-bf", "2"))
+    conversion = replace(enlargement(source, tmp_path / "out.mp4"), choice=lossless)
+    chunked, whole = both_ways(conversion, tmp_path, 0.2)
+    assert chunked == whole
+    assert len({later - earlier for earlier, later in zip(chunked.times, chunked.times[1:], strict=False)}) > 1
+
+
+def test_packets_are_decoded_in_order_and_never_after_they_are_shown() -> None:
+    """Two chunks of one variable film, whose second lasts ten times as long, reordered by two places."""
+    stored = [0, 4, 2, 1, 3, 5]
+    assert delay_of(stored) == 2
+    records = [
+        Record(frames=6, ticks=ticks, delay=2, bytes=1, sha256="", seconds=1, maker="")
+        for ticks in ((1,) * 6, (10,) * 6)
+    ]
+    stamps = TimeStamps(records, Fraction(1, 100), None)
+    decoding = [stamps.decoded(place) for place in range(12)]
+    showing = [stamps.shown(base + frame) for base in (0, 6) for frame in stored]
+    assert decoding == sorted(set(decoding))
+    assert all(early <= late for early, late in zip(decoding, showing, strict=True))

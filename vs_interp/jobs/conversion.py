@@ -1,0 +1,83 @@
+"""One conversion, as data, and what a process needs open to work on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import vapoursynth as vs
+
+from vs_interp.films.codecs import Choice
+from vs_interp.films.encoding import Encoding
+from vs_interp.films.source import Source, open_source
+
+from .steps import Interpolation, Upscaling, from_json, to_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """From a film to a film: ``source`` through ``steps`` into ``output``, encoded as ``choice`` says."""
+
+    source: Path
+    output: Path
+    steps: tuple[Interpolation | Upscaling, ...]
+    choice: Choice
+
+    def open(self) -> OpenConversion:
+        """Open the film and build the graph of its frames; nothing is worked on yet.
+
+        Raises the :class:`~vs_interp.errors.VsInterpError` that tells what cannot be opened or done.
+        """
+        source = open_source(self.source)
+        stream = source.stream
+        for step in self.steps:
+            stream = step.apply(stream)
+        return OpenConversion(source, Encoding.prepare(source, stream, self.output, self.choice))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what :meth:`from_json` reads; paths are absolute."""
+        return {
+            "source": str(self.source.absolute()),
+            "output": str(self.output.absolute()),
+            "steps": [to_json(step) for step in self.steps],
+            "choice": asdict(self.choice),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Conversion:
+        """Return the conversion that :meth:`to_json` wrote down."""
+        choice: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values["choice"].items()
+        }
+        return cls(
+            source=Path(values["source"]),
+            output=Path(values["output"]),
+            steps=tuple(from_json(step) for step in values["steps"]),
+            choice=Choice(**choice),
+        )
+
+
+@dataclass(frozen=True)
+class OpenConversion:
+    """A conversion whose film is open: frames of :attr:`clip` can be asked for in any order."""
+
+    source: Source
+    encoding: Encoding
+
+    @property
+    def clip(self) -> vs.VideoNode:
+        """The frames to encode."""
+        return self.encoding.stream.clip
+
+    @cached_property
+    def first(self) -> vs.VideoFrame:
+        """The film's first frame, whose properties say for all of it how colours are to be read."""
+        return self.clip.get_frame(0)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """A line on each thing that does not stay as it was in the source."""
+        return self.encoding.notes

@@ -1,0 +1,122 @@
+"""Join the chunks of a job: their packets with exact time stamps, then all else from the source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import accumulate
+from pathlib import Path
+from typing import IO, Any
+
+import av
+from av.video.stream import VideoStream
+
+from vs_interp.errors import EncoderError
+from vs_interp.films.render import BUFFER, run_ffmpeg
+from vs_interp.films.unfinished import finished_as
+
+from .chunk import ChunkFolder, Record
+from .conversion import OpenConversion
+
+MILLISECONDS = ("matroska", "webm")
+"""Containers that round times to milliseconds themselves, and say what colours are where a codec cannot."""
+
+
+def join(
+    job: OpenConversion,
+    folder: ChunkFolder,
+    records: Sequence[Record],
+    output: Path,
+    *,
+    overwrite: bool,
+) -> None:
+    """Write ``output`` from the chunks in ``folder``, which appears only when it is whole.
+
+    Raises :class:`EncoderError` with ffmpeg's own message, or where
+    chunks do not belong together.
+    """
+    encoding = job.encoding
+    pipe_format = _pipe_format(encoding.container, folder.film(0))
+    with (
+        finished_as(output, overwrite=overwrite) as unfinished,
+        run_ffmpeg(encoding.join_command(pipe_format, unfinished)) as pipe,
+    ):
+        films = [folder.film(number) for number in range(len(records))]
+        rate = None if encoding.stream.tick is not None else encoding.stream.clip.fps
+        _write(pipe, pipe_format, films, TimeStamps(records, encoding.tick, rate))
+
+
+def _pipe_format(container: str, film: Path) -> str:
+    """Return in what the packets go through the pipe: with exact times, where the output keeps these."""
+    if container in MILLISECONDS:
+        return "matroska"
+    with av.open(str(film)) as chunk, av.open(os.devnull, "w", format="nut") as exact:
+        codec = chunk.streams.video[0].codec_context.codec.canonical_name
+        return "nut" if codec in exact.supported_codecs else "mov"
+
+
+class TimeStamps:
+    """When packets are decoded and shown, in ticks, by their place in the whole film.
+
+    A decoder that reorders frames is ``delay`` packets ahead: each packet is decoded when the frame so many places
+    before is shown, which never goes back and never comes after the packet's own frame.
+    """
+
+    def __init__(self, records: Sequence[Record], tick: Fraction, rate: Fraction | None) -> None:
+        self.tick = tick
+        usual = 1 if rate is None else int(1 / (rate * tick))
+        self._delay = max((record.delay for record in records), default=0)
+        lasting = [ticks for record in records for ticks in (record.ticks or (usual,) * record.frames)]
+        self._shown = [0, *accumulate(lasting)]
+
+    def shown(self, frame: int) -> int:
+        """Return when a frame is shown, counted from the film's first."""
+        return self._shown[frame]
+
+    def decoded(self, packet: int) -> int:
+        """Return when a packet is decoded, counted in the order in which packets are stored."""
+        place = packet - self._delay
+        return self._shown[place] if place >= 0 else place * max(self._shown[1], 1)
+
+    def lasts(self, frame: int) -> int:
+        """Return for how many ticks a frame is shown."""
+        return self._shown[frame + 1] - self._shown[frame]
+
+
+def _write(pipe: IO[bytes], pipe_format: str, films: Sequence[Path], stamps: TimeStamps) -> None:
+    options = {"movflags": "frag_keyframe+empty_moov"} if pipe_format == "mov" else {}
+    with av.open(pipe, "w", format=pipe_format, buffer_size=BUFFER, options=options) as joined:
+        stream: VideoStream | None = None
+        headers, base = None, 0
+        for film in films:
+            with av.open(str(film)) as chunk:
+                source = chunk.streams.video[0]
+                if stream is None:
+                    stream, headers = _stream_like(joined, source, stamps), source.codec_context.extradata
+                elif source.codec_context.extradata != headers:
+                    raise EncoderError(
+                        f"{film.name} was encoded by another encoder than the chunks before it: remove the job's folder"
+                        " and let machines with one version of ffmpeg work on it"
+                    )
+                packets = [packet for packet in chunk.demux(source) if packet.size]
+                for place, (packet, frame) in enumerate(_in_order(packets)):
+                    packet.stream, packet.time_base = stream, stamps.tick
+                    packet.pts, packet.dts = stamps.shown(base + frame), stamps.decoded(base + place)
+                    packet.duration = stamps.lasts(base + frame)
+                    joined.mux(packet)
+            base += len(packets)
+
+
+def _stream_like(joined: Any, source: VideoStream, stamps: TimeStamps) -> VideoStream:
+    """Add a stream that says of codec, colour and shape what a chunk's says, and of time what is true of the whole."""
+    stream: VideoStream = joined.add_stream_from_template(source, opaque=True)
+    stream.time_base = stamps.tick
+    return stream
+
+
+def _in_order(packets: Sequence[av.Packet[Any]]) -> Iterator[tuple[av.Packet[Any], int]]:
+    """Yield packets as they are stored, with the places at which their frames are shown."""
+    ranks = {stamp: rank for rank, stamp in enumerate(sorted(packet.pts or 0 for packet in packets))}
+    for packet in packets:
+        yield packet, ranks[packet.pts or 0]
