@@ -18,6 +18,9 @@ from vs_interp.spec import NetworkSpec
 SPEC_KEY = "vs-interp"
 """The metadata entry that holds the spec."""
 
+PREFIX = "network."
+"""What the names of initialisers that are a network's weights begin with."""
+
 
 @dataclass(frozen=True)
 class ModelFile:
@@ -105,6 +108,11 @@ def with_spec(graph: onnx.ModelProto, spec: NetworkSpec) -> onnx.ModelProto:
     del copy.metadata_props[:]
     copy.metadata_props.extend([*kept, onnx.StringStringEntryProto(key=SPEC_KEY, value=spec.to_json())])
     return copy
+
+
+def part_name(parameter: str, first: int, end: int) -> str:
+    """Return what the initialiser is called that holds the inputs ``first`` … ``end`` − 1 of a parameter."""
+    return f"{PREFIX}{parameter}[:, {first}:{end}]"
 
 
 def write(graph: onnx.ModelProto, path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import warnings
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trt_build.backends.openvino import OpenVINO
-from trt_build.model_file import ModelFile, with_spec, write
+from trt_build.model_file import PREFIX, ModelFile, part_name, with_spec, write
 from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError, ExportError
 from vs_interp.label_code import CLASSES
 from vs_interp.networks.base import Network
+from vs_interp.registry import NETWORKS, network_class
 from vs_interp.spec import NetworkSpec
 
 OPSET = 18
@@ -46,11 +49,38 @@ def export(network: Network, path: Path, *, overwrite: bool = False) -> ModelFil
     """
     if path.exists() and not overwrite:
         raise ArgumentError(f"{path} exists: remove it, name another file, or allow it to be replaced")
-    graph = with_spec(to_graph(network), network.spec)
+    graph = with_spec(_with_config(to_graph(network), network), network.spec)
     model = ModelFile.from_bytes(graph.SerializeToString(deterministic=True))
     validate(network, model)
     write(graph, path)
     return model
+
+
+def _with_config(graph: onnx.ModelProto, network: Network) -> onnx.ModelProto:
+    """Note which network the graph is of, so that its weights can be trained on (:mod:`vs_interp.weights`)."""
+    name = next((name for name in NETWORKS if network_class(name) is type(network)), None)
+    if name is not None:
+        about = {"network": name, "config": json.dumps(asdict(network.config))}
+        entries = (onnx.StringStringEntryProto(key=key, value=value) for key, value in about.items())
+        graph.metadata_props.extend(entries)
+    name_parts(graph, network)
+    return graph
+
+
+def name_parts(graph: onnx.ModelProto, network: Network) -> None:
+    """Name the constants that the exporter made of slices of a weight, whose own name is then gone."""
+    kept, names = {value.name for value in graph.graph.initializer}, {}
+    for parameter, tensor in network.named_parameters():
+        weight, first = tensor.detach().numpy(), 0
+        for value in graph.graph.initializer if PREFIX + parameter not in kept else ():
+            part = onnx.numpy_helper.to_array(value)
+            end = first + (part.shape[1] if part.ndim == weight.ndim else 0)
+            if end > first and np.array_equal(part, weight[:, first:end]):
+                names[value.name] = part_name(parameter, first, end)
+                value.name, first = names[value.name], end
+    for node in graph.graph.node:
+        for index, name in enumerate(node.input):
+            node.input[index] = names.get(name, name)
 
 
 class _WithInner(nn.Module):

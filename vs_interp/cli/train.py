@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from vs_interp.training.loop import Listener, Report
     from vs_interp.training.stages import Stage
 
+SHOWN_EVERY = 0.2
+"""Seconds between two looks at the numbers of a run: each waits for the training device."""
+
 LINE_EVERY = 20.0
 """Seconds between two lines in a log."""
 
@@ -80,7 +83,7 @@ def command(
             def listen(report: Report) -> None:
                 show(report)
                 write(report)
-                last[:] = [replace(report, outcome=None)]
+                last[:] = [report]
 
             ended = train(stage.recipe, stage.folder, resume=resume, device=device, listener=listen)
         if isinstance(ended, int):
@@ -131,10 +134,15 @@ def _shown(quiet: bool) -> Iterator[Listener]:
         columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn(), "left"
         with Progress(*columns, console=console) as progress:
             task = progress.add_task("", total=None)
-            speed = _Speed()
-            yield lambda report: progress.update(
-                task, total=report.steps, completed=report.step, description=_words(report, speed(report))
-            )
+            speed, shown = _Speed(), [0.0]
+
+            def show(report: Report) -> None:
+                now = time.monotonic()
+                if now - shown[0] >= SHOWN_EVERY or report.step == report.steps or report.validation is not None:
+                    shown[0], words = now, _words(report, speed(report))
+                    progress.update(task, total=report.steps, completed=report.step, description=words)
+
+            yield show
     else:
         yield _Log(console)
 

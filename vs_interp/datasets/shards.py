@@ -16,14 +16,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from vs_interp.errors import DatasetError
 
 from .planar import FrameFormat, PlanarFootage, Planes, Sequence420
-from .video import FEWEST, Frame, Video, run_name
+from .runs import FEWEST, Frame, run_name
+
+if TYPE_CHECKING:
+    from .video import Video  # of libav, which reading shards does without
 
 INDEX, VERSION = "index.json", 1
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import numpy as np
@@ -20,10 +19,8 @@ from numpy.typing import NDArray
 from vs_interp.errors import DatasetError
 
 from .planar import FrameFormat, PlanarFootage, Planes, Sequence420, thumbnail
+from .runs import FEWEST, Frame, run_name
 from .windows import CUT, STILL
-
-FEWEST = 3
-"""Frames of the shortest run that is kept: two, and one to make between them."""
 
 UNEVEN = 1.7
 """Frames follow each other evenly where no two neighbouring distances in time have a larger ratio."""
@@ -33,18 +30,6 @@ MEMORY = 2 * 10**9
 
 COLORSPACES = {"bt709": Colorspace.ITU709, "bt601": Colorspace.ITU601, "bt2020": Colorspace.BT2020}
 MATRICES = {int(value): name for name, value in COLORSPACES.items()}
-
-
-class Frame(NamedTuple):
-    """A frame of a video.
-
-    ``number``: counted from 0 in the file; ``planes``: see :class:`~vs_interp.datasets.planar.FrameFormat`;
-    ``difference``: mean absolute difference (0–255) to the frame before, ``None`` where a run begins.
-    """
-
-    number: int
-    planes: NDArray[np.uint8]
-    difference: float | None
 
 
 @dataclass
@@ -170,11 +155,6 @@ def _grouped(video: Video) -> Iterator[list[Frame]]:
         run.append(frame)
     if run:
         yield run
-
-
-def run_name(video: str, number: int) -> str:
-    """Return what a run that begins with a frame of a video is called."""
-    return f"{video}, from frame {number}"
 
 
 @contextmanager

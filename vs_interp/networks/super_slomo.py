@@ -21,9 +21,6 @@ from .warp import Padding, Sampling, Warp
 
 PUBLISHED_MEAN = (0.429, 0.431, 0.397)
 
-STILL = 10
-"""The first inputs of the synthesis network, which do not depend on the time: both frames and both flows."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class SuperSloMoConfig:
@@ -47,6 +44,9 @@ class SuperSloMoConfig:
         scaled up; each further step gives what is still missing between a frame and the other one warped along the
         flow so far (iterative residual refinement, Hur and Roth 2019, arXiv:1904.05290).  The published network has
         one step at full size; ``(4, 2)`` costs half as much and reaches four times as far.
+    synthesis_scale
+        1 as published, or 2: the synthesis network then works at half size, where each 2×2 pixels of its inputs and
+        outputs are channels; it is twice as wide and one level shallower, which costs and reaches as much.
     sampling
         How the two frames that are blended are read between their pixels.
     in_place
@@ -65,6 +65,7 @@ class SuperSloMoConfig:
     flow_gain: float = 1.0
     linear_output: bool = False
     flow_scales: tuple[int, ...] = (1,)
+    synthesis_scale: int = 1
     sampling: Sampling = "bilinear"
     in_place: bool = False
 
@@ -90,8 +91,8 @@ class _Residual(nn.Module):
 class Known(NamedTuple):
     """What a pair of frames gives before the time is known: the flows F01 and F10 (B×2×H×W, pixels), and ``features``.
 
-    These are what the synthesis network's first convolution makes of its first :data:`STILL` inputs (B×width×H×W): half
-    of a layer that is a quarter of a narrow network's work.
+    These are what the synthesis network's first convolution makes of the frames and these flows, the first ten of its
+    inputs: half of a layer that is a quarter of a narrow network's work.
     """
 
     flow01: Tensor
@@ -136,7 +137,12 @@ class SuperSloMo(Network):
         self.config: SuperSloMoConfig = config
         options: Any = {name: getattr(config, name) for name in ("width", "skip", "first_kernel", "linear_output")}
         self.flow_network = UNet(6, 4, **options)
-        self.synthesis_network = UNet(20, 5, **options)
+        if config.synthesis_scale not in (1, 2):
+            raise ArgumentError(f"synthesis_scale={config.synthesis_scale}: give 1 or 2")
+        if config.synthesis_scale == 2:
+            options |= {"width": 2 * config.width, "first_kernel": 5, "levels": 4}
+        area = config.synthesis_scale**2
+        self.synthesis_network = UNet(20 * area, 5 * area, **options)
         self.warp = Warp(config.align_corners, config.padding, config.exact_warp)
         self.last_warp = Warp(config.align_corners, config.padding, config.exact_warp, config.sampling)
         self.add_residual = _Residual()
@@ -202,9 +208,15 @@ class SuperSloMo(Network):
     def known(self, frame0: Tensor, frame1: Tensor) -> Known:
         """Return what does not depend on the time."""
         flow01, flow10 = self.flow(frame0, frame1)
-        still = torch.cat((frame0 - self.mean, frame1 - self.mean, flow01, flow10), 1)
+        still = self._packed(torch.cat((frame0 - self.mean, frame1 - self.mean, flow01, flow10), 1))
         layer = self.synthesis_network.conv1
-        return Known(flow01, flow10, functional.conv2d(still, layer.weight[:, :STILL], padding=layer.padding))
+        features = functional.conv2d(still, layer.weight[:, : still.shape[1]], padding=layer.padding)
+        return Known(flow01, flow10, features)
+
+    def _packed(self, pictures: Tensor) -> Tensor:
+        """Return pictures as the synthesis network takes them."""
+        scale = self.config.synthesis_scale
+        return pictures if scale == 1 else functional.pixel_unshuffle(pictures, scale)
 
     def synthesise(self, frame0: Tensor, frame1: Tensor, known: Known, time: Tensor) -> Synthesis:
         """Return the frame at ``time`` (B×1×1×1 in (0, 1)), and the steps on the way that the losses look at."""
@@ -213,9 +225,12 @@ class SuperSloMo(Network):
         guess_t0 = (time - 1) * time * flow01 + time * time * flow10
         guess_t1 = (1 - time) * (1 - time) * flow01 + (time - 1) * time * flow10
         guessed0, guessed1 = self.warp(first, guess_t0), self.warp(second, guess_t1)
-        moving, layer = torch.cat((guess_t1, guess_t0, guessed1, guessed0), 1), self.synthesis_network.conv1
-        moved = functional.conv2d(moving, layer.weight[:, STILL:], layer.bias, padding=layer.padding)
+        moving = self._packed(torch.cat((guess_t1, guess_t0, guessed1, guessed0), 1))
+        layer = self.synthesis_network.conv1
+        moved = functional.conv2d(moving, layer.weight[:, -moving.shape[1] :], layer.bias, padding=layer.padding)
         refined = self.synthesis_network.after(features + moved)
+        if self.config.synthesis_scale > 1:
+            refined = functional.pixel_shuffle(refined, self.config.synthesis_scale)
         gain = self.config.flow_gain
         flow_t0 = self.add_residual(guess_t0, refined[:, 0:2] * gain)
         flow_t1 = self.add_residual(guess_t1, refined[:, 2:4] * gain)

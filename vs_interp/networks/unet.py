@@ -59,7 +59,7 @@ class _UpEarly(nn.Module):
 
 
 class UNet(nn.Module):
-    """The paper's UNet: five halvings, five doublings; module names are those of the published checkpoint.
+    """The paper's UNet: ``levels`` halvings (five), as many doublings; module names are the published checkpoint's.
 
     The options are those of :class:`~vs_interp.networks.super_slomo.SuperSloMoConfig`.
     """
@@ -73,18 +73,20 @@ class UNet(nn.Module):
         skip: Literal["late", "early"],
         first_kernel: int,
         linear_output: bool,
+        levels: int = 5,
     ) -> None:
         super().__init__()
-        widths = [width * factor for factor in (1, 2, 4, 8, 16, 16)]
+        widths = [width * factor for factor in (1, 2, 4, 8, 16, 16)][: levels + 1]
         up = _UpLate if skip == "late" else _UpEarly
         self.linear_output = linear_output
         self.conv1 = _convolution(inputs, widths[0], first_kernel)
         self.conv2 = _convolution(widths[0], widths[0], 7)
-        for level in range(1, 6):
+        self.levels = range(1, levels + 1)
+        for level in self.levels:
             kernel = 5 if level == 1 else 3
             self.add_module(f"down{level}", _Down(widths[level - 1], widths[level], kernel))
-        for level in range(1, 6):
-            self.add_module(f"up{level}", up(widths[6 - level], widths[5 - level], widths[5 - level]))
+        for level in self.levels:
+            self.add_module(f"up{level}", up(widths[-level], widths[-level - 1], widths[-level - 1]))
         self.conv3 = _convolution(widths[0], outputs, 3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,10 +96,10 @@ class UNet(nn.Module):
         """Return the output for what the first convolution gives."""
         x = _activate(x)
         skips = [_activate(self.conv2(x))]
-        for level in range(1, 6):
+        for level in self.levels:
             skips.append(self.get_submodule(f"down{level}")(skips[-1]))
         x = skips.pop()
-        for level in range(1, 6):
+        for level in self.levels:
             x = self.get_submodule(f"up{level}")(x, skips.pop())
         x = self.conv3(x)
         return x if self.linear_output else _activate(x)

@@ -99,12 +99,15 @@ def optimiser_state(optimiser: torch.optim.Optimizer) -> State:
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, state: State) -> None:
-    """Put back what :func:`optimiser_state` took."""
+    """Put back what :func:`optimiser_state` took, laid out as the weights are: fused steps go by memory."""
     entries: dict[int, dict[str, Tensor]] = {}
     for name, tensor in state.tensors.items():
         index, _, field = name.partition(".")
         entries.setdefault(int(index), {})[field] = tensor
     optimiser.load_state_dict({"state": entries, "param_groups": state.values["param_groups"]})
+    for weight, entry in optimiser.state.items():
+        alike = {name: tensor for name, tensor in entry.items() if tensor.shape == weight.shape and tensor.dim()}
+        entry.update({name: torch.empty_like(weight).copy_(tensor) for name, tensor in alike.items()})
 
 
 def prefixed(prefix: str, tensors: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

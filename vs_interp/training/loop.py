@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from vs_interp.errors import CheckpointError
 from vs_interp.training.scenes.samples import Batch
@@ -25,20 +26,38 @@ from .validation import Judge
 
 @dataclass
 class Report:
-    """Where a run is: handed out after every step.  ``psnr`` is the training's, ``memory`` the GPU's in bytes."""
+    """Where a run is: handed out after every step.
+
+    What is measured stays on the training device until it is asked for, since asking waits for the step: ``error`` is
+    the training's mean squared error, ``skips`` counts steps.  ``memory`` is the GPU's, in bytes.
+    """
 
     step: int
     steps: int
     images: int
-    losses: dict[str, float] = field(default_factory=dict)
-    psnr: float = 0.0
+    error: Tensor
+    skips: Tensor
     learning_rate: float = 0.0
-    skipped: int = 0
     unreadable: int = 0
     validation: float | None = None
     best: float | None = None
     memory: int = 0
     outcome: tuple[Batch, Outcome] | None = None
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """The losses of the step."""
+        return {name: float(value) for name, value in self.outcome[1].losses.items()} if self.outcome else {}
+
+    @property
+    def psnr(self) -> float:
+        """The PSNR of the last hundred steps, in decibels."""
+        return -10 * math.log10(max(float(self.error), 1e-10))
+
+    @property
+    def skipped(self) -> int:
+        """Steps that were skipped."""
+        return int(self.skips)
 
 
 Listener = Callable[[Report], None]
@@ -96,25 +115,23 @@ class Run:
     def go(self) -> Path | int:
         """Train to the last step, to a signal, or until validation has long not become better: see ``train``."""
         trainer, recipe = self.trainer, self.trainer.recipe
-        running, before = 0.0, time.monotonic()
+        running, before = torch.zeros((), device=trainer.device), time.monotonic()
         batches = Batches(recipe, trainer.network.spec, trainer.processes)
         for number, batch in enumerate(batches.since(trainer.step), 1):
             self.unreadable.update(batch.unreadable)
             outcome = trainer.train(batch)
             trainer.seconds += time.monotonic() - before
             before = time.monotonic()
-            error = float((outcome.made.detach().clamp(0, 1) - batch.truth).square().mean())
-            running += (error - running) / min(number, 100)
+            error = (outcome.made.detach().clamp(0, 1) - batch.truth).square().mean()
+            running = torch.lerp(running, error, 1 / min(number, 100))
             report = self._report(batch, outcome, running)
-            if recipe.validation and (
-                trainer.step % recipe.validation.every == 0 or trainer.step == recipe.training.steps
-            ):
+            if recipe.validation and (trainer.step % recipe.validation.every == 0 or trainer.finished):
                 report.validation = self._validate()
             report.best = None if trainer.best == -math.inf else trainer.best
             if self.listener is not None:
                 self.listener(report)
             resting, stopping = trainer.processes.agree(self.pause.wanted, self.pause.stopped is not None)
-            ending = stopping or self._given_up() or trainer.step == recipe.training.steps
+            ending = stopping or self._given_up() or trainer.finished
             if resting or ending or trainer.step % recipe.training.save_every == 0:
                 self._save()
             if resting and not ending:
@@ -128,14 +145,17 @@ class Run:
                 break
         return self.checkpoints.path(trainer.step) if self.pause.stopped is None else self.pause.stopped
 
-    def _report(self, batch: Batch, outcome: Outcome, running: float) -> Report:
+    def _report(self, batch: Batch, outcome: Outcome, running: Tensor) -> Report:
         trainer = self.trainer
         memory = torch.cuda.max_memory_allocated() if trainer.device.type == "cuda" else 0
+        seen = outcome._replace(
+            made=outcome.made.detach(), losses={name: value.detach() for name, value in outcome.losses.items()},
+            total=outcome.total.detach(), flow=None if outcome.flow is None else outcome.flow.detach(),
+        )  # fmt: skip
         return Report(
-            trainer.step, trainer.recipe.training.steps, trainer.recipe.data.batch,
-            losses={name: float(value.detach()) for name, value in outcome.losses.items()},
-            psnr=-10 * math.log10(max(running, 1e-10)), learning_rate=trainer.optimiser.param_groups[0]["lr"],
-            skipped=trainer.skipped, unreadable=len(self.unreadable), memory=memory, outcome=(batch, outcome),
+            trainer.step, trainer.recipe.training.steps, trainer.recipe.data.batch, running, trainer.skips.total,
+            learning_rate=trainer.optimiser.param_groups[0]["lr"], unreadable=len(self.unreadable), memory=memory,
+            outcome=(batch, seen),
         )  # fmt: skip
 
     def _validate(self) -> float:

@@ -61,7 +61,7 @@ class Objective(nn.Module):
             inputs = (*batch.frames, batch.time) if self.network.spec.takes_time else batch.frames
             made, losses, flow = self.network(*inputs).float(), {}, None
         inner = (..., slice(self.margin, -self.margin or None), slice(self.margin, -self.margin or None))
-        for name in self.weights.keys() - set(FLOW_LOSSES):
+        for name in (name for name in self.weights if name not in FLOW_LOSSES):  # in order: sums round by it
             losses[name] = self.picture_losses[name](made[inner], batch.truth[inner])
         total = sum((weight * losses[name] for name, weight in self.weights.items()), start=made.new_zeros(()))
         return Outcome(made, losses, total, flow)

@@ -148,6 +148,9 @@ class Schedule(Table):
 class Training(Table):
     """How the weights are found.
 
+    minutes
+        How long the run may take, validations left out: a cosine then falls by the clock where that is further than the
+        steps, and the run ends with the time.  Such a run is not the same twice.
     precision
         ``fp32``, ``bf16`` (autocast) or ``fp16`` (autocast with gradient scaling); the last ``exact_steps`` are fp32.
     average
@@ -155,17 +158,21 @@ class Training(Table):
     clip
         Largest norm of the gradient.
     start
-        A checkpoint whose weights are the first ones; a list of them, of whose weights the mean is taken (Wortsman et
-        al. 2022, arXiv:2203.05482); or a table of parts of the network (module names) and theirs, where a list of
-        modules begins with the same weights in each.  A recipe stands for its run's last weights, and is trained first
-        where they are not there (:mod:`vs_interp.training.stages`).
+        A checkpoint or model file whose weights are the first ones, or the name of one (``vs-interp weights list``); a
+        list of them, of whose weights the mean is taken (Wortsman et al. 2022, arXiv:2203.05482); or a table of parts
+        of the network (module names) and theirs, where a list of modules begins with the same weights in each.  A
+        recipe stands for its run's last weights, and is trained first where they are not there
+        (:mod:`vs_interp.training.stages`).
     frozen
         Parts of the network (module names) whose weights stay what they were begun with.
+    compile
+        Compile network and losses for the GPU (``torch.compile``): a minute at the start, then faster steps.
     keep
         How many of the last checkpoints stay, besides the best.
     """
 
     steps: Count
+    minutes: Annotated[float, Field(gt=0)] | None = None
     seed: int = 0
     optimiser: Literal["adam", "adamw"] = "adamw"
     learning_rate: float
@@ -177,6 +184,7 @@ class Training(Table):
     start: Start = None
     frozen: tuple[str, ...] = ()
     threads: int = 0
+    compile: bool = False
     save_every: Count = 500
     keep: Count = 3
 

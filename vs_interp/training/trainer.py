@@ -17,6 +17,7 @@ from vs_interp.errors import ArgumentError, CheckpointError
 from vs_interp.networks.base import Network
 from vs_interp.registry import network_class
 from vs_interp.training.scenes.samples import Batch
+from vs_interp.weights.catalogue import catalogue, resolve
 from vs_interp.weights.checkpoint import load_mean
 
 from .checkpoints import State, below, load_optimiser, optimiser_state, prefixed
@@ -24,9 +25,7 @@ from .objectives import Objective, Outcome
 from .processes import Processes
 from .recipe import Recipe
 from .schedules import schedule
-
-MOST_SKIPPED = 100
-"""Steps in a row whose gradient is not finite, after which a run is lost."""
+from .skips import MOST_SKIPPED, Skips
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -42,17 +41,26 @@ class Trainer:
         self.network = channels_last(first_network(recipe).to(self.device))
         self.objective = Objective(self.network, recipe).to(self.device)
         self.model: torch.nn.Module = self.objective
+        on_gpu = self.device.type == "cuda"
+        if on_gpu:
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+            torch.backends.cudnn.benchmark = True
+        if on_gpu and recipe.training.compile:
+            self.model.compile()
         if processes.world > 1:
-            self.model = DistributedDataParallel(self.objective)
+            self.model = DistributedDataParallel(self.model)
         training = recipe.training
+        self.seconds, self.best, self.since_best = 0.0, -math.inf, 0
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[training.optimiser]
         learning = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        self.optimiser = kind(learning, lr=training.learning_rate, weight_decay=training.weight_decay)
-        self.schedule = schedule(self.optimiser, recipe.schedule, training.steps)
+        self.optimiser = kind(
+            learning, lr=training.learning_rate, weight_decay=training.weight_decay,
+            fused=on_gpu,  # on a CPU its moments lie as the weights do, and a resumed run would differ
+        )  # fmt: skip
+        self.schedule = schedule(self.optimiser, recipe.schedule, training.steps, self.passed)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=training.precision == "fp16")
         self.average = {name: tensor.detach().clone().float() for name, tensor in self.network.state_dict().items()}
-        self.step, self.skipped, self.skipped_in_a_row = 0, 0, 0
-        self.seconds, self.best, self.since_best = 0.0, -math.inf, 0
+        self.step, self.skips = 0, Skips(self.device)
 
     def train(self, batch: Batch) -> Outcome:
         """Take one step.  A gradient that is not finite is skipped and counted; too many in a row are an error."""
@@ -64,28 +72,51 @@ class Trainer:
         self.scaler.scale(outcome.total).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimiser)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), training.clip)
-        if bool(torch.isfinite(norm)):
-            self.skipped_in_a_row = 0
+        good = torch.isfinite(norm)
+        self.skips.note(good)
+        if self.device.type == "cuda":
+            self._step_unseen(good)
+        elif bool(good):
             self.scaler.step(self.optimiser)
+        if self.device.type == "cuda" or bool(good):
             if self.recipe.schedule.kind != "plateau":
                 self.schedule.step()
             self._average()
-        else:
-            self.skipped, self.skipped_in_a_row = self.skipped + 1, self.skipped_in_a_row + 1
-            if self.skipped_in_a_row == MOST_SKIPPED:
-                raise CheckpointError(
-                    f"{MOST_SKIPPED} steps in a row to step {self.step} had no finite gradient: resume with a smaller "
-                    "learning rate, or without half precision"
-                )
         self.scaler.update()
         self.step += 1
+        if self.device.type == "cpu" or self.step % MOST_SKIPPED == 0:
+            self.skips.check(self.step)
         return outcome
+
+    def _step_unseen(self, good: Tensor) -> None:
+        """Step on a GPU, if the gradient is good: the fused optimiser looks there, and nobody waits for the answer."""
+        if self.scaler.is_enabled():
+            self.scaler.step(self.optimiser)
+            return
+        self.optimiser.found_inf = (~good).float()
+        self.optimiser.step()
+        del self.optimiser.found_inf
 
     def _average(self) -> None:
         """Move the average towards the weights, faster at the beginning."""
         decay = min(self.recipe.training.average, (self.step + 1) / (self.step + 10))
-        for name, tensor in self.network.state_dict().items():
-            self.average[name].lerp_(tensor.float(), 1 - decay)
+        here = self.network.state_dict()
+        torch._foreach_lerp_([self.average[name] for name in here], [t.float() for t in here.values()], 1 - decay)
+
+    def passed(self) -> float:
+        """Return how much of the run's time is over: 0 where it has no end, 1 at its end."""
+        minutes = self.recipe.training.minutes
+        return 0.0 if minutes is None else self.seconds / (60 * minutes)
+
+    @property
+    def skipped(self) -> int:
+        """Steps that were skipped."""
+        return int(self.skips.total)
+
+    @property
+    def finished(self) -> bool:
+        """Whether this was the last step."""
+        return self.step == self.recipe.training.steps or self.passed() >= 1
 
     def judged(self, psnr: float) -> bool:
         """Note a validation; return whether it is the best so far."""
@@ -126,7 +157,8 @@ class Trainer:
         self.schedule.load_state_dict(state.values["schedule"])
         self.scaler.load_state_dict(state.values["scaler"])
         torch.set_rng_state(state.tensors["random"])
-        for name in ("step", "skipped", "seconds", "best", "since_best"):
+        self.skips = Skips(self.device, state.values["skipped"])
+        for name in ("step", "seconds", "best", "since_best"):
             setattr(self, name, state.values[name])
 
     def about(self) -> dict[str, Any]:
@@ -169,7 +201,7 @@ def first_network(recipe: Recipe) -> Network:
         for name, path in start.items():
             named = part(network, name)
             for one in named if isinstance(named, nn.ModuleList) else (named,):
-                begin_with(one, (path,))
+                begin_with(one, (path,), name)
     elif start is not None:
         begin_with(network, start if isinstance(start, tuple) else (start,))
     for name in recipe.training.frozen:
@@ -186,19 +218,28 @@ def part(network: Network, name: str) -> nn.Module:
         raise ArgumentError(f"the recipe names {name!r}, a part that {network.spec.name} has not: {known}") from error
 
 
-def begin_with(network: nn.Module, paths: Sequence[Path]) -> None:
+def weights_file(start: Path) -> Path:
+    """Return where first weights are: a checkpoint, a model file, or one that the catalogue knows by name."""
+    return resolve(str(start), network="") if str(start) in catalogue() else start
+
+
+def begin_with(network: nn.Module, paths: Sequence[Path], name: str = "") -> None:
     """Give a network, or a part of one, the mean of the weights in checkpoints of the same network.
 
-    A part that is a network by itself may also be a part of the checkpoints' network: the first of its class is taken.
+    For a part, ``name`` is what it is called: the part of that name is taken, where it is of the same class, else the
+    first of its class that is a network by itself.
     Settings that have no weights may differ (``flow_scales``, say), and a layer that the checkpoints have not stays as
     it is.  Raises :class:`CheckpointError` where weights differ.
     """
-    whole, here = load_mean(paths), shapes(network)
-    parts = (one for one in whole.modules() if isinstance(one, Network) and type(one) is type(network))
-    found = next(parts, whole)
+    whole, here = load_mean([weights_file(path) for path in paths]), shapes(network)
+    parts = {called: one for called, one in whole.named_modules() if type(one) is type(network)}
+    networks = (one for one in parts.values() if isinstance(one, Network))
+    found = parts[name] if name in parts else next(networks, whole)
     if type(found) is not type(network) or any(here.get(name) != shape for name, shape in shapes(found).items()):
-        wanted = network.config if isinstance(network, Network) else type(network).__name__
-        raise CheckpointError(f"{paths[0]} holds {found.config}, the recipe asks for {wanted}: make them agree")
+        wanted = (
+            network.config if isinstance(network, Network) else f"{name}, a {type(network).__name__} of other shapes"
+        )
+        raise CheckpointError(f"{paths[0]} holds {whole.config}, the recipe asks for {wanted}: make them agree")
     network.load_state_dict(found.state_dict(), strict=False)
 
 

@@ -17,6 +17,7 @@ from vs_interp.errors import ArgumentError, CheckpointError
 from vs_interp.networks.base import Network
 from vs_interp.registry import NETWORKS, network_class
 
+from .model_files import read_model_file
 from .ncnn import read_ncnn
 from .torch_file import read_torch
 
@@ -26,8 +27,8 @@ def load_checkpoint(path: Path, settings: Mapping[str, Any] | None = None) -> Ne
 
     ``settings`` replace fields of the network's configuration that no weights depend on, such as RIFE's ``scale``.
 
-    Reads our own ``.safetensors`` (the network's name and configuration in its metadata), and the published layouts of
-    every registered network and, where spandrel is installed, of those that it recognises: in PyTorch's format, as
+    Reads our own ``.safetensors`` and model files (name and configuration in the metadata), and the published layouts
+    of every registered network and, where spandrel is installed, of those that it recognises: in PyTorch's format, as
     safetensors, or in ncnn's (``.param`` with its ``.bin``).  Raises :class:`CheckpointError` where the file is no
     checkpoint, would run code, or has tensors that do not fit.
     """
@@ -36,11 +37,15 @@ def load_checkpoint(path: Path, settings: Mapping[str, Any] | None = None) -> Ne
     metadata: dict[str, str] = {}
     if path.suffix == ".safetensors":
         metadata, tensors = _read_safetensors(path)
+    elif path.suffix == ".onnx":
+        metadata, tensors = read_model_file(path)
     else:
         read = read_ncnn if path.suffix == ".param" else read_torch
         tensors = {name: torch.from_numpy(value) for name, value in read(path).items()}
     if "network" in metadata:
         network = _build(path, metadata)
+        if path.suffix == ".onnx":
+            tensors = {name: tensor for name, tensor in tensors.items() if name in network.state_dict()}
     else:
         network, tensors = _recognise(path, tensors)
     if settings:

@@ -1,0 +1,146 @@
+"""How fast a recipe trains: crops a second of making batches alone, of the steps alone, and of both together.
+
+    python benchmarks/training.py recipes/super-slomo-small-2.toml --seconds 10
+    python benchmarks/training.py recipes/super-slomo-small-2.toml --against ../another-checkout
+
+Both together should come near the slower of the two.  ``--against`` trains by the code of another checkout and by this,
+each in a process of its own, one after the other: what changed, on the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+WARM = 5
+"""Steps before the clock starts: plans are made, memory is taken, workers begin."""
+
+
+class TimeOverError(Exception):
+    """Ends a run that was measured for long enough."""
+
+
+class Rate:
+    """Counts crops from the end of the warm-up, and says when the time is over."""
+
+    def __init__(self, crops: int, seconds: float, device: torch.device) -> None:
+        self.crops, self.seconds, self.device = crops, seconds, device
+        self.steps, self.start = -WARM, 0.0
+
+    def over(self) -> bool:
+        """Count a step; return whether the time is over."""
+        self.steps += 1
+        if self.steps == 0:
+            self._finish()
+            self.start = time.perf_counter()
+        return self.steps > 1 and time.perf_counter() - self.start >= self.seconds
+
+    def value(self) -> float:
+        """Return crops a second."""
+        self._finish()
+        return self.steps * self.crops / (time.perf_counter() - self.start)
+
+    def _finish(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
+def measure(path: Path, seconds: float, device: str | None, changes: dict[str, Any]) -> dict[str, float]:
+    """Return crops a second of data alone, steps alone and both, and both beside the slower."""
+    from vs_interp.training.batches import Batches
+    from vs_interp.training.processes import Processes
+    from vs_interp.training.trainer import Trainer
+
+    with Processes.join(device) as processes:
+        recipe = changed(path, changes)
+        trainer = Trainer(recipe, processes)
+        batches = Batches(recipe, trainer.network.spec, processes)
+
+        def rate(each: Callable[[Any], object], made: Any) -> float:
+            counted = Rate(recipe.data.batch, seconds, processes.device)
+            for batch in made:
+                each(batch)
+                if counted.over():
+                    break
+            return counted.value()
+
+        one = next(batches.since(0))
+        found = {
+            "data": rate(lambda batch: batch, batches.since(0)),
+            "step": rate(trainer.train, iter(lambda: one, None)),
+            "both": rate(trainer.train, batches.since(0)),
+        }
+    memory = torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else 0.0
+    return {**found, "share": found["both"] / min(found["data"], found["step"]), "gib": memory}
+
+
+def train(path: Path, seconds: float, device: str | None, changes: dict[str, Any]) -> dict[str, float]:
+    """Return crops a second of a run as ``vs-interp train`` does it, by whatever code is imported."""
+    from vs_interp.training.loop import train as run
+    from vs_interp.training.processes import Processes
+
+    recipe = changed(path, changes)
+    with Processes.join(device) as processes:
+        counted = Rate(recipe.data.batch, seconds, processes.device)
+
+    def listen(report: object) -> None:
+        if counted.over():
+            raise TimeOverError
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(TimeOverError):
+        run(recipe, Path(folder) / "run", device=device, listener=listen)
+    return {"trained": counted.value()}
+
+
+def changed(path: Path, changes: dict[str, Any]) -> Any:
+    """Return a recipe that begins with nothing, with some other values in its ``training`` and ``data``."""
+    from vs_interp.training.recipe import Recipe
+
+    values = Recipe.read(path).model_dump()
+    values["training"] |= {"start": None, "steps": 10**6, "save_every": 10**6}
+    for name, value in changes.items():
+        table, _, key = name.partition(".")
+        values[table][key] = value
+    return Recipe.model_validate({**values, "validation": None})
+
+
+def main() -> None:
+    """Measure what the command line says, and print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--device", help="cpu or cuda; by default the GPU where there is one")
+    parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=JSON", help="e.g. data.batch=64")
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="train by the code there, too, and by this")
+    parser.add_argument("--whole", action="store_true", help="only a run as vs-interp train does it")
+    given = parser.parse_args()
+    changes = {name: json.loads(value) for name, _, value in (one.partition("=") for one in given.set)}
+    if given.against is None:
+        work = train if given.whole else measure
+        found = work(given.recipe, given.seconds, given.device, changes)
+        print(json.dumps({name: round(value, 3) for name, value in found.items()}))
+        return
+    command = [
+        sys.executable,
+        __file__,
+        *(word for word in sys.argv[1:] if word not in ("--against", str(given.against))),
+    ]
+    for name, tree in (("there", given.against), ("here", Path(__file__).parents[1])):
+        environment = {**os.environ, "PYTHONPATH": str(tree.resolve())}
+        made = subprocess.run([*command, "--whole"], env=environment, capture_output=True, text=True, check=True)
+        print(json.dumps({"code": name, **json.loads(made.stdout.splitlines()[-1])}))
+
+
+if __name__ == "__main__":
+    main()

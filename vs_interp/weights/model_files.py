@@ -1,0 +1,49 @@
+"""Read the weights back out of a model file: its initialisers keep the names of the network's parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from google.protobuf.message import DecodeError
+from torch import Tensor
+
+from trt_build.model_file import PREFIX
+from vs_interp.errors import CheckpointError
+
+
+def read_model_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return a model file's metadata and its weights; buffers that are no weights may be among them.
+
+    Raises :class:`CheckpointError` where it is no model file, or does not say what network it holds.
+    """
+    try:
+        model = onnx.load(path)
+        tensors = {
+            value.name.removeprefix(PREFIX): torch.from_numpy(np.array(onnx.numpy_helper.to_array(value)))
+            for value in model.graph.initializer
+            if value.name.startswith(PREFIX)
+        }
+    except (DecodeError, OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path} is no model file, or a truncated one ({error})") from error
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    if "network" not in metadata:
+        raise CheckpointError(f"{path} does not say what network it holds: give the checkpoint that it was made of")
+    return metadata, dict(_whole(tensors))
+
+
+def _whole(tensors: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors, those of which there are parts put together again."""
+    parts: dict[str, list[tuple[int, Tensor]]] = {}
+    for name, tensor in tensors.items():
+        found = re.fullmatch(r"(.+)\[:, (\d+):\d+\]", name)
+        if found:
+            parts.setdefault(found[1], []).append((int(found[2]), tensor))
+        else:
+            yield name, tensor
+    for name, found_parts in parts.items():
+        yield name, torch.cat([tensor for _, tensor in sorted(found_parts, key=lambda part: part[0])], 1)
