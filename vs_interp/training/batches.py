@@ -14,7 +14,7 @@ from vs_interp.errors import DatasetError
 from vs_interp.host import cores
 from vs_interp.networks.rife import Rife
 from vs_interp.spec import NetworkSpec
-from vs_interp.training.scenes.drafts import Drafts
+from vs_interp.training.scenes.drafts import Draft, Drafts
 from vs_interp.training.scenes.resident import ResidentFilm, fits
 from vs_interp.training.scenes.samples import Batch, Workshop
 from vs_interp.weights.checkpoint import load_checkpoint
@@ -41,7 +41,7 @@ class Batches:
         data, self.steps, self.device = recipe.data, recipe.training.steps, processes.device
         self.drafts = Drafts(data, spec, recipe.training.seed, processes.rank, processes.world)
         films = _resident(self.drafts, self.device)
-        self.drafts.unread = films.keys()
+        self.drafts.unread = frozenset(films)
         self.workshop = Workshop(
             spec, self.device, (data.crop[1], data.crop[0]),
             scenes=None if self.drafts.scenes is None else self.drafts.scenes.to(self.device), films=films,
@@ -69,8 +69,23 @@ class Batches:
             worker_init_fn=leave_signals_to_the_trainer,
             generator=torch.Generator(),  # else it would draw from the random state that is saved
         )  # fmt: skip
+        on_gpu = self.device.type == "cuda"
+        beside = torch.cuda.Stream(self.device) if on_gpu else None  # type: ignore[no-untyped-call]
         for drawn in loader:
-            yield drawn if at_once else self.workshop(drawn)
+            yield drawn if at_once else self._made(drawn, beside)
+
+    def _made(self, drawn: Draft, beside: torch.cuda.Stream | None) -> Batch:
+        """Return the batch of a draft; on a GPU it is made beside the step before, whose stream is not waited for."""
+        if beside is None:
+            return self.workshop(drawn)
+        with torch.cuda.stream(beside):
+            batch = self.workshop(drawn)
+        training = torch.cuda.current_stream(self.device)
+        training.wait_stream(beside)
+        for tensor in (*batch.frames, batch.truth, batch.time, batch.flow, batch.doubt):
+            if tensor.is_cuda:
+                tensor.record_stream(training)
+        return batch
 
 
 def _resident(drafts: Drafts, device: torch.device) -> dict[int, ResidentFilm]:
