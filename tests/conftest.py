@@ -35,6 +35,15 @@ def the_signal_stack_stays() -> Iterator[None]:
     assert (after.pointer, after.size) == (before.pointer, before.size)
 
 
+@pytest.fixture(autouse=True)
+def messages_are_heard() -> Iterator[None]:
+    """No test keeps the next one's messages silent, as ``--quiet`` does for a process."""
+    from vs_interp.log import logger
+
+    yield
+    logger.setLevel("NOTSET")
+
+
 @dataclass(frozen=True)
 class Exported:
     """A network of random weights, and the model file it was exported to."""

@@ -18,7 +18,7 @@ from vs_interp.size import Size
 def test_a_benchmark_prints_and_writes_figures_that_add_up(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     small = ["--size", "64x64", "--factor", "3", "--seconds", "0.5", "--backend", "openvino:streams=2"]
-    result = CliRunner().invoke(command, [*small, "--json", str(file)], catch_exceptions=False)
+    result = CliRunner().invoke(command, [*small, "--report", str(file)], catch_exceptions=False)
     assert result.exit_code == 0
     figures = json.loads(file.read_text())
     assert (figures["network"], figures["size"], figures["factor"], figures["streams"]) == (
@@ -34,7 +34,7 @@ def test_a_benchmark_prints_and_writes_figures_that_add_up(tmp_path: Path) -> No
     assert f"{figures['bare_fps']:.2f} frames made a second" in result.output
     assert "64x64, factor 3, 2 streams" in result.output
     with pytest.raises(ArgumentError, match="exists: remove it"):
-        CliRunner().invoke(command, [*small, "--json", str(file)], catch_exceptions=False)
+        CliRunner().invoke(command, [*small, "--report", str(file)], catch_exceptions=False)
     assert json.loads(file.read_text()) == figures
 
 

@@ -43,7 +43,7 @@ def test_doctor_tells_versions_and_what_is_missing(
     report = json.loads(capsys.readouterr().out)
     found = {(finding["topic"], finding["name"]): finding["found"] for finding in report["findings"]}
     assert found["package", "python"] == sys.version.split()[0]
-    assert found["backend", "openvino"] == "works"
+    assert found["backend", "openvino"] == "works: it made a picture"
     assert report["able"]
     monkeypatch.setenv("VS_INTERP_FFMPEG", "false")
     assert run("doctor") == 1
@@ -60,7 +60,7 @@ def test_export_without_torch_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     told = refused(capsys, run("export", tmp_path / "weights.ckpt", "-o", tmp_path / "model.onnx"))
-    assert 'pip install "torch>=' in told
+    assert '"torch>=' in told
 
 
 def test_export_never_replaces_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

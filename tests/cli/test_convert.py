@@ -67,8 +67,8 @@ def test_convert_interpolates_and_upscales_in_one_pass(tmp_path: Path, variable:
     source = make_variable(tmp_path / "in.mkv") if variable else make_video(tmp_path / "in.mkv", frames=6)
     both, plain, large = (tmp_path / name for name in ("both.mkv", "plain.mkv", "large.mkv"))
     assert convert(source, plain, "--factor", "2") == 0
-    assert convert(source, both, "--factor", "2", "--upscale", "2", "--tile", "64") == 0
-    assert run("convert", source, large, "--upscale", "3", "--upscale-model", "fsrcnn-x3", "--quiet") == 0
+    assert convert(source, both, "--factor", "2", "--scale", "2", "--tile", "64") == 0
+    assert run("convert", source, large, "--scale", "3", "--scale-model", "fsrcnn-x3", "--quiet") == 0
     assert time_stamps(both) == time_stamps(plain)
     assert time_stamps(large) == time_stamps(source)
     for path, size in ((both, (192, 128)), (large, (288, 192))):

@@ -58,12 +58,12 @@ def test_sources_that_are_no_videos_are_refused(tmp_path: Path, capsys: pytest.C
         (("--factor", "2", "--backend", "abacus"), "no backend is called 'abacus'"),
         (("--factor", "2", "--backend", "openvino:colour=red"), "its options are"),
         (("--factor", "2", "--model", "missing.onnx"), "missing.onnx"),
-        (("--factor", "2", "--scene-threshold", "much"), "from 0 to 1, or off"),
+        (("--factor", "2", "--scene-threshold", "much"), "from 0 to 1, or none"),
         (("--factor", "2", "--interpolate", "magic"), "magic"),
         (("--fps", "60", "--interpolate", "flavr"), "give --factor"),
-        (("--factor", "2", "--upscale", "5"), "no weights of fsrcnn with scale 5"),
-        (("--factor", "2", "--upscale", "2", "--upscale-model", "rife"), "no weights of rife with scale 2"),
-        (("--factor", "2", "--tile", "64"), "--tile belongs to --upscale"),
+        (("--factor", "2", "--scale", "5"), "no weights of fsrcnn with scale 5"),
+        (("--factor", "2", "--scale", "2", "--scale-model", "rife"), "no weights of rife with scale 2"),
+        (("--factor", "2", "--tile", "64"), "--tile belongs to --scale"),
     ],
 )
 def test_arguments_that_cannot_be_used_are_refused(
@@ -78,11 +78,11 @@ def test_arguments_that_cannot_be_used_are_refused(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "give --interpolate NETWORK, --upscale N, or both"),
-        (("--factor", "2"), "give --interpolate NETWORK, --upscale N, or both"),
-        (("--upscale", "2", "--factor", "2"), "--factor belongs to --interpolate"),
-        (("--upscale", "2", "--model", "rife-4.0"), "--model belongs to --interpolate"),
-        (("--upscale", "0"), "0 is not in the range"),
+        ((), "give --interpolate NETWORK, --scale N, or both"),
+        (("--factor", "2"), "give --interpolate NETWORK, --scale N, or both"),
+        (("--scale", "2", "--factor", "2"), "--factor belongs to --interpolate"),
+        (("--scale", "2", "--model", "rife-4.0"), "--model belongs to --interpolate"),
+        (("--scale", "0"), "0 is not in the range"),
     ],
 )
 def test_a_step_must_be_asked_for(

@@ -27,8 +27,8 @@ def run(*arguments: str) -> str:
 @pytest.mark.skipif(missing("tensorrt-rtx") is not None, reason="tensorrt-rtx is not installed")
 def test_engines_are_built_listed_shown_verified_and_cleared(tmp_path: Path) -> None:
     """Two GPUs, two engines; a damaged one is found, and only it is stale."""
-    here = ("-o", str(tmp_path))
-    built = json.loads(run(*BUILD, "RTX 4090,sm_86,ada", *here, "--json"))
+    here, kept = ("--folder", str(tmp_path)), ("-o", str(tmp_path))
+    built = json.loads(run(*BUILD, "RTX 4090,sm_86,ada", *kept, "--json"))
     assert [row["target"] for row in built] == ["sm_89", "sm_86"]
     assert all(min(row["psnr"].values()) > 60 for row in built)
     files = [Path(row["file"]) for row in built]

@@ -49,7 +49,7 @@ def test_a_model_is_scored_as_it_is_served_beside_other_methods(
 
     report, sheet = tmp_path / "scores.json", tmp_path / "worst.png"
     rivals = ["--against", "blend,mvtools,minterpolate"]
-    assert run("super-slomo-small", f"middlebury:{middlebury}", *rivals, "--json", report, "--sheet", sheet) == 0
+    assert run("super-slomo-small", f"middlebury:{middlebury}", *rivals, "--report", report, "--sheet", sheet) == 0
     figures = json.loads(report.read_text())
     methods = figures["methods"]
     assert list(methods) == ["super-slomo-small", "blend", "mvtools", "minterpolate"]
@@ -79,7 +79,7 @@ def test_an_enlarging_model_is_scored_in_luma_beside_bicubic(
 ) -> None:
     """Shrunk with Pillow, the graph run without a session; BT.601 codes from 16 to 235, without a border of 2."""
     Image.fromarray(moved(0)).save(tmp_path / "still.png")
-    assert run("fsrcnn-x2", f"pictures:{tmp_path}", "--against", "bicubic,lanczos", "--json", "-") == 0
+    assert run("fsrcnn-x2", f"pictures:{tmp_path}", "--against", "bicubic,lanczos", "--json") == 0
     figures = json.loads(capsys.readouterr().out)
     kernel = Image.Resampling.BICUBIC
     large = np.round(moved(0) @ (0.299, 0.587, 0.114))
@@ -110,7 +110,7 @@ def test_an_enlarging_model_is_scored_in_luma_beside_bicubic(
             "not measured against blend: known are bicubic, lanczos",
         ),
         (["super-slomo-small", "middlebury:{}", "--sheet", "{}"], "exists: remove it"),
-        (["super-slomo-small", "middlebury:{}", "--json", "{}/none/scores.json"], "does not exist: make it first"),
+        (["super-slomo-small", "middlebury:{}", "--report", "{}/none/scores.json"], "does not exist: make it first"),
         (["super-slomo-small", "middlebury:{}", "--limit", "0"], "--limit"),
     ],
 )
@@ -131,7 +131,7 @@ def test_a_damaged_frame_ends_the_evaluation_and_nothing_is_written(
     damaged.write_bytes(damaged.read_bytes()[:2000])
     report = tmp_path / "scores.json"
     rivals = ["--against", "minterpolate,blend"]
-    assert run("super-slomo-small", f"ucf101:{folder.parent}", *rivals, "--json", report) == 2
+    assert run("super-slomo-small", f"ucf101:{folder.parent}", *rivals, "--report", report) == 2
     assert "frame_02.png" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [folder.parent]
 
@@ -140,8 +140,8 @@ def test_a_method_that_is_not_here_is_left_out_and_said(
     middlebury: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("VS_INTERP_FFMPEG", "no-such-ffmpeg")
-    rivals = ["--against", "minterpolate,blend", "--limit", "1", "--json", "-"]
-    assert run("super-slomo-small", f"middlebury:{middlebury}", *rivals) == 0
+    rivals = ["--against", "minterpolate,blend", "--limit", "1", "--json"]
+    assert command_line.run("evaluate", "super-slomo-small", f"middlebury:{middlebury}", *rivals) == 0
     out, err = capsys.readouterr()
     figures = json.loads(out)
     assert list(figures["methods"]) == ["super-slomo-small", "blend"]

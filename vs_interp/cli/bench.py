@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from vs_interp.errors import ArgumentError
+from vs_interp.files import write_whole
 from vs_interp.host import peak_memory
 from vs_interp.size import Size
 
 from .formats import PictureSize
-from .options import BackendName
+from .options import BackendName, json_option, models, quiet_option, report_option
 
 if TYPE_CHECKING:
     from trt_build.backends import Backend
@@ -61,7 +62,7 @@ class Report:
 
 
 @click.command("bench")
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=models)
 @click.option(
     "--size",
     type=PictureSize(multiple_of=2),
@@ -77,9 +78,19 @@ class Report:
     help="By default the best that works; openvino:streams=1 and the like.",
 )
 @click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="How long each loop runs.")
-@click.option("--json", "path", metavar="FILE", type=click.Path(path_type=Path), help="Write the figures there too.")
+@quiet_option
+@json_option
+@report_option
 def command(
-    *, model: str | None, size: Size, factor: int, backend: Backend | None, seconds: float, path: Path | None
+    *,
+    model: str | None,
+    size: Size,
+    factor: int,
+    backend: Backend | None,
+    seconds: float,
+    quiet: bool,
+    as_json: bool,
+    report: Path | None,
 ) -> None:
     """Measure how fast MODEL makes frames of a YUV 4:2:0 8-bit clip: a file or a name, by default the bundled one.
 
@@ -87,14 +98,18 @@ def command(
     The bare loop feeds sessions from memory; the pipeline is the VapourSynth filter on a clip in memory.
     Examples:
       vs-interp bench --size 1920x1080
-      vs-interp bench super-slomo.onnx --factor 8 --backend tensorrt:streams=2 --json figures.json
+      vs-interp bench super-slomo.onnx --factor 8 --backend tensorrt:streams=2 --report figures.json
     """
-    if path is not None and path.exists():
-        raise ArgumentError(f"{path} exists: remove it, or name another file")
-    report = measure(model, size, factor, backend, seconds)
-    _show(report)
-    if path is not None:
-        path.write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
+    if report is not None and report.exists():
+        raise ArgumentError(f"{report} exists: remove it, or name another file")
+    figures = measure(model, size, factor, backend, seconds)
+    text = json.dumps(asdict(figures), indent=2) + "\n"
+    if as_json:
+        click.echo(text, nl=False)
+    else:
+        _show(figures)
+    if report is not None:
+        write_whole(report, text.encode())
 
 
 def measure(model: str | None, size: Size, factor: int, backend: Backend | None, seconds: float) -> Report:

@@ -15,7 +15,7 @@ from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.log import logger
 
 from .formats import PictureSize, parse_format
-from .options import Runtimes
+from .options import Runtimes, json_option, models, quiet_option
 
 if TYPE_CHECKING:
     from trt_build.engines.build import BuildOptions
@@ -32,7 +32,7 @@ SIZE = PictureSize()
 
 
 @click.command("build")
-@click.argument("model")
+@click.argument("model", shell_complete=models)
 @click.option("--size", type=SIZE, help="Width and height of the clip.")
 @click.option("--format", "name", help="The clip's format.  [default: YUV420P8, with --checkpoint RGBS]")
 @click.option("--gpu", default="current", show_default=True, help="What to build for; several with commas between.")
@@ -48,13 +48,15 @@ SIZE = PictureSize()
 @click.option(
     "--checkpoint", type=click.Path(path_type=Path), help="Build from the network itself, with torch-tensorrt."
 )
-@click.option("-o", "folder", type=click.Path(path_type=Path, file_okay=False), help="Not the cache, but this folder.")
-@click.option("--json", "machine", is_flag=True, help="Print JSON.")
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path, file_okay=False),
+              help="Keep engines in this folder, not in the cache.")  # fmt: skip
+@quiet_option
+@json_option
 def command(
     *, model: str, size: Size | None, name: str | None, gpu: str, runtime: Runtime | Literal["openvino"] | None,
     dynamic: tuple[Size, Size, Size] | None, optimization: int, workspace: int | None, streams: int | None,
     matrix: Matrix | None, full_range: bool | None, siting: Siting, checkpoint: Path | None, folder: Path | None,
-    machine: bool,
+    quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Build FP16 engines of MODEL (a file, or a name of `vs-interp weights list`) and verify them.
 
@@ -88,7 +90,7 @@ def command(
             front_end="onnx" if checkpoint is None else "torch",
         )
         rows = _build(file, profile, options, gpu=gpu, checkpoint=checkpoint, folder=folder)
-    click.echo(json.dumps(rows, indent=1) if machine else "\n".join(map(_line, rows)))
+    click.echo(json.dumps(rows, indent=1) if as_json else "\n".join(map(_line, rows)))
 
 
 def _profile(

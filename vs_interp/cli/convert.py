@@ -15,7 +15,7 @@ import click
 from vs_interp.errors import ArgumentError
 
 from .encoding_options import encoding_options, parse_choice
-from .options import BackendText, Factor, FrameRate, Threshold
+from .options import BackendText, Factor, FrameRate, Threshold, json_option, models, quiet_option
 
 if TYPE_CHECKING:
     from vs_interp.jobs.conversion import Conversion, OpenConversion
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 INTERPOLATIONS = ("flavr", "rife", "super-slomo")
 """The networks that make frames between frames, called as their filters."""
+
+
+OPTION_NAMES = {"upscale": "--scale", "upscale_model": "--scale-model"}
+"""Parameter → option, where they differ."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,22 @@ class Summary:
               help=f"Make frames between the frames: {', '.join(INTERPOLATIONS)}.")  # fmt: skip
 @click.option("--factor", type=Factor(), help="How many times the frame rate: 2, 2.5 or 5/2.")
 @click.option("--fps", type=FrameRate(), help="The wanted frame rate instead: 60, 59.94 or 60000/1001.")
-@click.option("--model", metavar="MODEL", help="What interpolates: a model file or a name, by default the usual one.")
-@click.option("--upscale", metavar="N", type=click.IntRange(1), help="Make frames N times as wide and as high.")
-@click.option("--upscale-model", metavar="MODEL", help="What upscales: a model file or a name, by default FSRCNN.")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    shell_complete=models,
+    help="What interpolates: a model file or a name, by default the usual one.",
+)
+@click.option(
+    "--scale", "upscale", metavar="N", type=click.IntRange(1), help="Make frames N times as wide and as high."
+)
+@click.option(
+    "--scale-model",
+    "upscale_model",
+    metavar="MODEL",
+    shell_complete=models,
+    help="What upscales: a model file or a name, by default FSRCNN.",
+)
 @click.option("--tile", metavar="PIXELS", type=click.IntRange(1), help="Upscale in tiles of that size: less memory.")
 @click.option(
     "--backend",
@@ -53,7 +70,7 @@ class Summary:
     help="By default the best that works here; openvino:precision=bf16 and the like.",
 )
 @click.option("--scene-threshold", type=Threshold(), default=None, show_default="the filter's own",
-              help="Mean luma difference (of 1) that makes a scene cut, or off.")  # fmt: skip
+              help="Mean luma difference (of 1) that makes a scene cut, or none.")  # fmt: skip
 @encoding_options
 @click.option("--whole", is_flag=True, help="One stream by one encoder, not a job in chunks: it cannot be resumed.")
 @click.option("--job", metavar="FOLDER", type=click.Path(path_type=Path), help="Where the job's chunks go: OUT.job.")
@@ -61,8 +78,8 @@ class Summary:
               show_default=True, help="How long a chunk of the job is, about.")  # fmt: skip
 @click.option("--restart", is_flag=True, help="Begin anew, and not where an earlier run of the job ended.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
-@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON on standard output.")
+@quiet_option
+@json_option
 @click.pass_context
 def command(
     context: click.Context, /, *, source: Path, output: Path, interpolate: str | None,
@@ -78,8 +95,8 @@ def command(
     \b
     Examples:
       vs-interp convert in.mkv out.mkv --interpolate super-slomo --factor 2
-      vs-interp convert in.mkv out.mkv --upscale 2
-      vs-interp convert in.mkv out.mp4 --interpolate rife --fps 59.94 --upscale 2 --upscale-model span-x2 \\
+      vs-interp convert in.mkv out.mkv --scale 2
+      vs-interp convert in.mkv out.mp4 --interpolate rife --fps 59.94 --scale 2 --scale-model span-x2 \\
           --codec h265 --quality 18 --preset slow --encoder-args "-tune animation"
     """
     _check_options(context)
@@ -106,11 +123,12 @@ def _check_options(context: click.Context) -> None:
     """Raise :class:`click.UsageError` unless a step is asked for, and all that is given belongs to one."""
     given = {name for name, value in context.params.items() if value is not None}
     if not given & {"interpolate", "upscale"}:
-        raise click.UsageError("give --interpolate NETWORK, --upscale N, or both", context)
+        raise click.UsageError("give --interpolate NETWORK, --scale N, or both", context)
     for step, details in (("interpolate", ("factor", "fps", "model")), ("upscale", ("upscale_model", "tile"))):
         for detail in details:
             if detail in given and step not in given:
-                raise click.UsageError(f"--{detail.replace('_', '-')} belongs to --{step}, which is not given", context)
+                names = (OPTION_NAMES.get(name, f"--{name}") for name in (detail, step))
+                raise click.UsageError("{} belongs to {}, which is not given".format(*names), context)
     if "interpolate" in given and ("factor" in given) == ("fps" in given):
         raise click.UsageError("give either --factor or --fps", context)
     if context.params["interpolate"] == "flavr" and "fps" in given:

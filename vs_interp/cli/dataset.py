@@ -13,6 +13,7 @@ import click
 
 from vs_interp.errors import ArgumentError, DatasetError
 
+from .options import json_option, quiet_option
 from .progress import frames_done
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 GAPS = (2, 4)
 """Frames from the first to the last of the windows that ``show`` counts."""
 
-as_json = click.option("--json", "machine", is_flag=True, help="Print JSON.")
-in_silence = click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 of_split = click.option(
     "--split", type=click.Choice(("train", "validation", "test")), default="train", show_default=True,
     help="The part, for layouts that know several.",
@@ -42,9 +41,9 @@ def command() -> None:
     "--height", type=click.IntRange(min=16), default=720, show_default=True,
     help="Shrink frames with more lines to so many; none is enlarged.",
 )  # fmt: skip
-@in_silence
-@as_json
-def make(videos: Sequence[Path], output: Path, height: int, quiet: bool, machine: bool) -> None:
+@quiet_option
+@json_option
+def make(videos: Sequence[Path], output: Path, height: int, quiet: bool, as_json: bool) -> None:
     """Decode VIDEOs into a folder of shards, ready to be trained on as shards:DIR.
 
     Sequences end at cuts, at still frames, and where frames are missing; what is shorter than three frames is left
@@ -78,7 +77,7 @@ def make(videos: Sequence[Path], output: Path, height: int, quiet: bool, machine
         "seconds": round(time.monotonic() - start, 3),
         "videos": index.videos,
     }
-    if machine:
+    if as_json:
         click.echo(json.dumps(summary))
         return
     for video in index.videos:
@@ -99,9 +98,9 @@ ENDS = {
 @command.command()
 @click.argument("dataset")
 @of_split
-@in_silence
-@as_json
-def check(dataset: str, split: str, quiet: bool, machine: bool) -> None:
+@quiet_option
+@json_option
+def check(dataset: str, split: str, quiet: bool, as_json: bool) -> None:
     """Read every frame of DATASET, a folder of shards or LAYOUT:PATH, and list what is damaged or missing.
 
     \b
@@ -116,7 +115,7 @@ def check(dataset: str, split: str, quiet: bool, machine: bool) -> None:
             advance()
             if problem is not None:
                 problems.append(problem)
-    if machine:
+    if as_json:
         click.echo(json.dumps({"frames": frames, "problems": problems}))
     else:
         for problem in problems:
@@ -129,8 +128,8 @@ def check(dataset: str, split: str, quiet: bool, machine: bool) -> None:
 @command.command()
 @click.argument("dataset")
 @of_split
-@as_json
-def show(dataset: str, split: str, machine: bool) -> None:
+@json_option
+def show(dataset: str, split: str, as_json: bool) -> None:
     """Show what is in DATASET, a folder of shards or LAYOUT:PATH.
 
     \b
@@ -139,7 +138,7 @@ def show(dataset: str, split: str, machine: bool) -> None:
       vs-interp dataset show reds:REDS --split validation --json
     """
     contents = _describe(_open(dataset, split))
-    if machine:
+    if as_json:
         click.echo(json.dumps(contents))
         return
     click.echo(f"{contents['frames']} frames in {_sequences(contents['sequences'])} of {contents['lengths']} frames")

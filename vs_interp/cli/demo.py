@@ -25,7 +25,8 @@ CAPTIONS = ("source {0}", "made, half-way", "source {1}", "blend of both")
 
 
 @click.command("demo")
-@click.option("--output", metavar="DIR", default="demo-output", show_default=True, type=click.Path(path_type=Path),
+@click.option("-o", "--output", metavar="DIR", default="demo-output", show_default=True,
+              type=click.Path(path_type=Path),
               help="The folder to write to; its files of an earlier demo are replaced.")  # fmt: skip
 def command(*, output: Path) -> None:
     """Interpolate the bundled clip (4 seconds of Big Buck Bunny) and show the made frames beside the source's.

@@ -6,11 +6,17 @@ import importlib.metadata
 import json
 import platform
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from vs_interp.errors import EncoderError
+from vs_interp.errors import EncoderError, VsInterpError
 from vs_interp.extras import how_to_get
+
+from .options import json_option
+
+if TYPE_CHECKING:
+    from trt_build.backends import Backend
 
 PACKAGES = (
     "vs-interp", "vapoursynth", "vapoursynth-bestsource", "numpy", "onnx", "openvino", "av",
@@ -23,6 +29,9 @@ OPTIONAL = {
     "cuda-bindings": "tensorrt-rtx",
 }
 """Packages that some users need → the extra that brings them."""
+
+SIDE = 64
+"""Width and height of the picture that backends are tried with."""
 
 PLUGINS = {
     "bs": ("reads video files", "pip install vapoursynth-bestsource", True),
@@ -43,13 +52,13 @@ class Finding:
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@json_option
 @click.pass_context
 def command(context: click.Context, *, as_json: bool) -> None:
     """Report versions, backends, plugins and ffmpeg, and what to install for what is missing.
 
     \b
-    Ends with exit code 0 if videos can be interpolated here, else with 1.
+    Backends are opened and make a picture.  Ends with exit code 0 if videos can be interpolated here, else with 1.
     Examples:
       vs-interp doctor
       vs-interp doctor --json
@@ -93,9 +102,31 @@ def _backends() -> list[Finding]:
 
     findings = []
     for kind in known():
-        missing = kind.missing()
-        findings.append(Finding("backend", kind.name, None if missing else "works", missing))
+        missing = kind.missing() or _failure(kind)
+        findings.append(Finding("backend", kind.name, None if missing else "works: it made a picture", missing))
     return findings
+
+
+def _failure(kind: type[Backend]) -> str | None:
+    """Open the backend, enlarge a gray picture, and return what went wrong."""
+    import numpy as np
+
+    from trt_build.model_file import ModelFile
+    from trt_build.profile import GRAYS, PlaneFormat, Profile
+    from vs_interp.weights.catalogue import resolve
+
+    try:
+        backend = kind()
+        model = ModelFile.load(resolve(None, network="fsrcnn", scale=2))
+        own = PlaneFormat(family="gray", bits=8, floating=False, full_range=True)
+        planes, gray = (own, 128) if backend.native_planes else (GRAYS, 0.5)
+        window = [[np.full((SIDE, SIDE), gray, planes.dtype)]]
+        made = np.zeros((2 * SIDE, 2 * SIDE), planes.dtype)
+        backend.open(model, Profile(width=SIDE, height=SIDE, planes=planes))[0].run(window, [0], [0.0], [[made]])
+    except (VsInterpError, OSError, RuntimeError) as error:
+        return f"it does not work here ({' '.join(str(error).split())})"
+    difference = float(np.abs(made / gray - 1).max())
+    return None if difference < 0.1 else f"it makes wrong pictures (off by {difference:.0%}): install it again"
 
 
 def _plugins() -> list[Finding]:

@@ -11,12 +11,13 @@ import click
 
 from vs_interp.errors import ArgumentError, BackendError
 
+from .options import json_option
+
 if TYPE_CHECKING:
     from trt_build.engines.cache import EngineCache, Entry
 
-as_json = click.option("--json", "machine", is_flag=True, help="Print JSON.")
 in_folder = click.option(
-    "-o", "folder", type=click.Path(path_type=Path, file_okay=False), help="Not the cache, but this folder."
+    "--folder", type=click.Path(path_type=Path, file_okay=False), help="Not the cache, but this folder."
 )
 
 
@@ -27,12 +28,12 @@ def command() -> None:
 
 @command.command("list")
 @in_folder
-@as_json
-def list_engines(folder: Path | None, machine: bool) -> None:
+@json_option
+def list_engines(folder: Path | None, as_json: bool) -> None:
     """List engines, the one that was used last first."""
     cache = _cache(folder)
     entries = list(cache.entries())
-    if machine:
+    if as_json:
         click.echo(json.dumps([_describe(entry) for entry in entries], indent=1))
         return
     for entry in entries:
@@ -44,12 +45,12 @@ def list_engines(folder: Path | None, machine: bool) -> None:
 @command.command()
 @click.argument("engine")
 @in_folder
-@as_json
-def show(engine: str, folder: Path | None, machine: bool) -> None:
+@json_option
+def show(engine: str, folder: Path | None, as_json: bool) -> None:
     """Show all about ENGINE: the beginning of its name will do."""
     entry = _find(_cache(folder), engine)
     described = _describe(entry)
-    if machine:
+    if as_json:
         click.echo(json.dumps(described, indent=1))
         return
     for name, value in _flat(described):
@@ -60,8 +61,8 @@ def show(engine: str, folder: Path | None, machine: bool) -> None:
 @click.argument("engine", required=False)
 @click.option("--model", help="The engine's model: run both and compare, on this machine's first GPU.")
 @in_folder
-@as_json
-def verify_engines(engine: str | None, model: str | None, folder: Path | None, machine: bool) -> None:
+@json_option
+def verify_engines(engine: str | None, model: str | None, folder: Path | None, as_json: bool) -> None:
     """Read ENGINE, or all, to the last byte and check them; with --model measure ENGINE against FP32 again."""
     cache = _cache(folder)
     entries = [_find(cache, engine)] if engine else list(cache.entries())
@@ -71,7 +72,7 @@ def verify_engines(engine: str | None, model: str | None, folder: Path | None, m
     faults = [row for row in rows if row["fault"]]
     if model is not None and not faults:
         rows[0]["psnr"] = _measure(entries[0], model)
-    if machine:
+    if as_json:
         click.echo(json.dumps(rows, indent=1))
     else:
         for row in rows:
@@ -86,15 +87,15 @@ def verify_engines(engine: str | None, model: str | None, folder: Path | None, m
 @command.command()
 @click.option("--stale", is_flag=True, help="Only what cannot be used any more: damaged, or of another version.")
 @in_folder
-@as_json
-def clear(stale: bool, folder: Path | None, machine: bool) -> None:
+@json_option
+def clear(stale: bool, folder: Path | None, as_json: bool) -> None:
     """Remove engines, and what killed builds left behind.  They are built again when they are needed."""
     cache = _cache(folder)
     removed = [entry for entry in cache.entries() if not stale or _stale(entry)]
     for entry in removed:
         cache.remove(entry)
     swept = cache.sweep()
-    if machine:
+    if as_json:
         click.echo(json.dumps({"removed": [entry.path.stem for entry in removed], "swept": swept}, indent=1))
         return
     size = sum(entry.size for entry in removed) / 2**20

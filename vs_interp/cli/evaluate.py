@@ -14,7 +14,7 @@ from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.extras import how_to_get
 from vs_interp.log import logger
 
-from .options import BackendName
+from .options import BackendName, json_option, models, quiet_option, report_option
 from .progress import frames_done
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command("evaluate")
-@click.argument("model")
+@click.argument("model", shell_complete=models)
 @click.argument("datasets", metavar="LAYOUT:PATH...", nargs=-1, required=True)
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True,
               help="Which part of the data set.")  # fmt: skip
@@ -43,13 +43,14 @@ if TYPE_CHECKING:
     type=BackendName(),
     help="By default the best that works; openvino:streams=1 and the like.",
 )
-@click.option("--json", "report", metavar="FILE", help="Write all scores there, by sequence too; - prints them.")
+@json_option
+@report_option
 @click.option("--sheet", "picture", metavar="FILE.png", type=click.Path(path_type=Path),
               help="Write the ten worst pictures there: inputs, made, truth, error.")  # fmt: skip
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 def command(
     *, model: str, datasets: tuple[str, ...], split: str, against: str | None, limit: int | None, height: int | None,
-    gap: int, backend: Backend | None, report: str | None, picture: Path | None, quiet: bool,
+    gap: int, backend: Backend | None, as_json: bool, report: Path | None, picture: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Score MODEL, a file or a name of `vs-interp weights list`, on data sets, served as in a script.
 
@@ -60,10 +61,10 @@ def command(
     \b
     Examples:
       vs-interp evaluate super-slomo-small video:1.mp4 video:2.mp4 --height 360 --against blend,mvtools,minterpolate
-      vs-interp evaluate flavr.onnx vimeo-septuplet:/data/vimeo_septuplet --json scores.json --sheet worst.png
+      vs-interp evaluate flavr.onnx vimeo-septuplet:/data/vimeo_septuplet --report scores.json --sheet worst.png
       vs-interp evaluate fsrcnn-x2 pictures:kodak --against bicubic,lanczos
     """
-    _check_writable([path for path in (picture, None if report in (None, "-") else Path(report or "")) if path])
+    _check_writable([path for path in (picture, report) if path])
     try:
         from vs_interp.evaluation.sheet import Sheet
     except ImportError as error:
@@ -73,7 +74,7 @@ def command(
     sheet = Sheet() if picture else None
     selection = Selection(split=split, limit=limit, height=height, gap=gap)
     figures = evaluate(model, datasets, selection, against=against, backend=backend, sheet=sheet, quiet=quiet)
-    hand_out(figures, report, sheet, picture)
+    hand_out(figures, report, sheet, picture, as_json=as_json)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import click
 
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.extras import how_to_get
+
+from .options import json_option, quiet_option
 
 
 @click.command("export")
@@ -29,7 +32,17 @@ from vs_interp.extras import how_to_get
     help="A setting of the network that no weights depend on, such as scale=0.5 or ensemble=true of RIFE.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the model file where it exists.")
-def command(*, checkpoints: tuple[Path, ...], output: Path | None, settings: tuple[str, ...], overwrite: bool) -> None:
+@quiet_option
+@json_option
+def command(
+    *,
+    checkpoints: tuple[Path, ...],
+    output: Path | None,
+    settings: tuple[str, ...],
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Write the network in CHECKPOINT, published or our own, as a model file, checked against PyTorch.
 
     With spandrel installed (pip install spandrel) any super-resolution network that it recognises is
@@ -57,10 +70,16 @@ def command(*, checkpoints: tuple[Path, ...], output: Path | None, settings: tup
     from .progress import working_on
 
     network = load_mean(checkpoints, dict(map(_setting, settings)))
-    with working_on(f"exporting {network.spec.name} and checking it against PyTorch (about half a minute)"):
+    with working_on(
+        f"exporting {network.spec.name} and checking it against PyTorch (about half a minute)", quiet=quiet
+    ):
         model = export(network, output, overwrite=overwrite)
-    size = output.stat().st_size / 2**20
-    click.echo(f"{output}: {model.spec.name}, {size:.1f} MiB, sha256 {model.digest}")
+    size = output.stat().st_size
+    if as_json:
+        told = {"output": str(output), "network": model.spec.name, "bytes": size, "sha256": model.digest}
+        click.echo(json.dumps(told))
+    else:
+        click.echo(f"{output}: {model.spec.name}, {size / 2**20:.1f} MiB, sha256 {model.digest}")
 
 
 def _setting(text: str) -> tuple[str, Any]:

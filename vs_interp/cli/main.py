@@ -13,6 +13,8 @@ from vs_interp.errors import VsInterpError
 from vs_interp.interrupt import ending_on_signals, heard
 from vs_interp.log import speak
 
+from .old_spellings import modern
+
 COMMANDS = {
     "bench": "bench:command",
     "build": "build:command",
@@ -55,7 +57,7 @@ def group() -> None:
 
     \b
     Twice the frame rate:   vs-interp convert in.mkv out.mkv --interpolate super-slomo --factor 2
-    Twice the size:         vs-interp convert in.mkv out.mkv --upscale 2
+    Twice the size:         vs-interp convert in.mkv out.mkv --scale 2
     What works here:        vs-interp doctor
     """
 
@@ -68,7 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")  # LC_ALL=C and old code pages know few letters
     with ending_on_signals():
         try:
-            sys.exit(group.main(arguments, prog_name="vs-interp", standalone_mode=False))
+            sys.exit(
+                group.main(
+                    modern(sys.argv[1:] if arguments is None else arguments),
+                    prog_name="vs-interp",
+                    standalone_mode=False,
+                )
+            )
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message())
         except click.ClickException as error:

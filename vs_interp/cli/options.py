@@ -1,16 +1,47 @@
-"""What people type for factors, rates and backends."""
+"""What people type for factors, rates and backends, and the options that commands share."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
+from vs_interp.arguments import renamed
 from vs_interp.errors import ArgumentError
+from vs_interp.log import speak
 
 if TYPE_CHECKING:
     from trt_build.backends import Backend
+
+
+def _hush(context: click.Context, param: click.Parameter, value: bool) -> bool:
+    if value:
+        speak(quiet=True)
+    return value
+
+
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, callback=_hush, help="Say nothing but errors: no progress, no warnings."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
+report_option = click.option(
+    "--report", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write the result there as JSON."
+)
+
+
+def weights_names(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the names of weights, for the shell."""
+    from vs_interp.weights.catalogue import catalogue
+
+    return [CompletionItem(name) for name in catalogue() if name.startswith(incomplete)]
+
+
+def models(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete what a model is named by: the names of weights, and files."""
+    return [*weights_names(context, param, incomplete), CompletionItem(incomplete, type="file")]
 
 
 class Factor(click.ParamType[Fraction]):
@@ -48,15 +79,17 @@ class FrameRate(click.ParamType[Fraction]):
 
 
 class Threshold(click.ParamType[float | None]):
-    """A number, or ``off``, which is handed on as None."""
+    """A number, or ``none``; ``off`` is what that was called."""
 
     name = "threshold"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
         try:
-            return None if value == "off" else float(value)
+            if value == "off":
+                renamed("--scene-threshold off", "--scene-threshold none")
+            return None if value.lower() in ("none", "off") else float(value)
         except ValueError:
-            self.fail(f"{value!r} is no number: give one from 0 to 1, or off", param, ctx)
+            self.fail(f"{value!r} is no number: give one from 0 to 1, or none", param, ctx)
 
 
 class Runtimes(click.Choice[str]):

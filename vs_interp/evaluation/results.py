@@ -79,17 +79,19 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def hand_out(figures: dict[str, Any], report: str | None, sheet: Sheet | None, picture: Path | None) -> None:
-    """Print the table, or the JSON for ``-``, and write the files that were asked for."""
+def hand_out(
+    figures: dict[str, Any], report: Path | None, sheet: Sheet | None, picture: Path | None, *, as_json: bool
+) -> None:
+    """Print the table, or JSON, and write the files that were asked for."""
     text = json.dumps(figures, indent=1) + "\n"
     try:
         if sheet is not None and picture is not None:
             write_whole(picture, sheet.png())
-        if report is not None and report != "-":
-            write_whole(Path(report), text.encode())
+        if report is not None:
+            write_whole(report, text.encode())
     except OSError as error:
         raise ArgumentError(f"cannot write {error.filename or picture}: {error.strerror}") from error
-    if report == "-":
+    if as_json:
         click.echo(text, nl=False)
     else:
         _show(figures)
