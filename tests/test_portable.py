@@ -84,11 +84,11 @@ def opened_without_encoding(tree: ast.AST) -> Iterator[int]:
 
 
 def _is_text(node: ast.Call) -> bool:
-    """Whether an ``open`` is one of text files: the built-in, or a path's with a mode or nothing."""
+    """Whether an ``open`` is one of text files: the built-in, or a path's with a mode."""
     builtin = isinstance(node.func, ast.Name)
     modes = node.args[1 if builtin else 0 :][:1]
     if not modes:
-        return builtin or not node.args
+        return builtin  # what other objects open has no encoding
     mode = modes[0].value if isinstance(modes[0], ast.Constant) else None
     return isinstance(mode, str) and set(mode) <= set("rwxat+") and len(mode) <= 3
 
@@ -109,7 +109,5 @@ def test_the_check_sees_what_it_forbids() -> None:
         "resource", "os.fork", "shlex.split", "os.sched_getaffinity", "signal.SIGUSR1", "a descriptor for libav",
         "preexec_fn",
     }  # fmt: skip
-    code = (
-        "open('a')\npath.open()\npath.open('w')\npath.read_text()\nrun(text=True)\npath.open('rb')\nopen('a', 'wb')\n"
-    )
-    assert list(opened_without_encoding(ast.parse(code))) == [1, 2, 3, 4, 5]
+    code = "open('a')\npath.open('w')\npath.read_text()\nrun(text=True)\npath.open('rb')\nopen('a', 'wb')\n"
+    assert list(opened_without_encoding(ast.parse(code))) == [1, 2, 3, 4]
