@@ -7,13 +7,37 @@ PYTHON ?= $(shell for p in python3.12 python3.13 python3.14 python3 python; do \
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo test check gpu-kit clean
+.PHONY: demo test test-fast test-lowest check docs smoke gpu-kit clean
 
 demo: .venv/serve
 	$(BIN)/vs-interp demo --output demo-output
 
 test: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# make test-fast: all but the slow tests and those of a GPU.
+test-fast: .venv/dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not slow and not gpu"
+
+# make test-lowest: the fast tests with the oldest versions that pyproject.toml allows.
+test-lowest:
+	rm -rf .lowest && "$(PYTHON)" -m venv .lowest
+	.lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.lowest/bin/uv pip install --quiet --python .lowest/bin/python --resolution lowest-direct --editable ".[dev]"
+	OMP_NUM_THREADS=1 .lowest/bin/python -m pytest -m "not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# make smoke PYTHON=python3.13: the wheel in a clean environment, without constraints, away from the checkout.
+smoke:
+	rm -rf .smoke build *.egg-info && "$(PYTHON)" -m venv .smoke/env
+	.smoke/env/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .smoke .
+	.smoke/env/bin/python -m pip install --quiet --disable-pip-version-check .smoke/*.whl
+	cp tools/smoke.vpy .smoke/
+	cd .smoke && PATH="$$PWD/env/bin:$$PATH" && vs-interp --version && vs-interp weights list && vs-interp doctor \
+		&& vs-interp demo && vspipe -c y4m smoke.vpy smoke.y4m && ls -l smoke.y4m demo-output
+
+# make docs: the pages of docs/ into build/site; strict, and nothing is fetched.
+docs: .venv/docs
+	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 check: .venv/dev
 	$(BIN)/ruff format --check
@@ -24,7 +48,7 @@ gpu-kit: .venv/dev
 	$(BIN)/python -m tools.gpu_kit
 
 clean:
-	rm -rf .gpu-kit .venv demo-output build *.egg-info
+	rm -rf .gpu-kit .lowest .smoke .venv demo-output build *.egg-info
 
 .venv/serve: .venv/python pyproject.toml constraints.txt
 	$(INSTALL) .
@@ -32,6 +56,10 @@ clean:
 
 .venv/dev: .venv/python pyproject.toml constraints.txt
 	$(INSTALL) ".[dev]"
+	@touch $@ .venv/serve
+
+.venv/docs: .venv/python pyproject.toml constraints.txt
+	$(INSTALL) ".[docs]"
 	@touch $@ .venv/serve
 
 .venv/python:

@@ -10,6 +10,7 @@ import vapoursynth as vs
 
 from trt_build.model_file import ModelFile
 from vs_interp.errors import ArgumentError, VsInterpError
+from vs_interp.spec import NetworkSpec
 from vs_interp.weights.catalogue import resolve
 
 
@@ -22,19 +23,28 @@ def speaking_as(name: str) -> Iterator[None]:
         raise vs.Error(f"{name}: {error}") from None  # vspipe prints every link of a chain
 
 
-def load_model(clip: vs.VideoNode, model: Any, network: str, **config: int | None) -> ModelFile:
+def load_model(
+    clip: vs.VideoNode, model: Any, network: str, *, kinds: tuple[str, ...] = ("frame",), **config: int | None
+) -> ModelFile:
     """Return the model that a filter serves: see :func:`vs_interp.weights.catalogue.resolve`.
 
-    Raises :class:`ArgumentError` where it makes no pictures, or looks at more frames than the clip has.
+    ``kinds`` are what it may make.  Raises :class:`ArgumentError` where it makes something else, or looks at more
+    frames than the clip has.
     """
     file = ModelFile.load(resolve(model, network=network, **config))
-    spec = file.spec
+    check_window(clip, file.spec, model, kinds)
+    return file
+
+
+def check_window(clip: vs.VideoNode, spec: NetworkSpec, model: Any, kinds: tuple[str, ...]) -> None:
+    """Raise :class:`ArgumentError` where a model makes none of ``kinds``, or looks at more frames than the clip has."""
     offsets = spec.window.offsets
-    if spec.output.kind != "frame" or spec.window.channels != spec.output.channels:
-        raise ArgumentError(f"the model {model} is {spec.name}, which makes no frames of frames: choose another")
+    odd = spec.output.kind == "frame" and spec.window.channels != spec.output.channels
+    if spec.output.kind not in kinds or odd:
+        wanted = "no frames of frames" if kinds == ("frame",) else f"{spec.output.kind}, not {' or '.join(kinds)}"
+        raise ArgumentError(f"the model {model} is {spec.name}, which makes {wanted}: choose another")
     if list(offsets) != list(range(offsets[0], offsets[-1] + 1)):
         raise ArgumentError(f"the model {model} looks at the frames {offsets}, with gaps between: choose another")
     if len(clip) < len(offsets):
         have = "one frame" if len(clip) == 1 else f"{len(clip)} frames"
         raise ArgumentError(f"the clip has {have} only, and {spec.name} looks at {len(offsets)}: give a longer clip")
-    return file

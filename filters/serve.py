@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from trt_build.backends.pool import SessionPool
 from vs_interp.errors import ArgumentError
 from vs_interp.host import cores
+from vs_interp.memory import give_back_freed_memory
 from vs_interp.spec import NetworkSpec
 
 from .routes import Route
@@ -50,6 +51,7 @@ def serve(
     Where pictures are to lie between frame 0 and the next, and there is a cut or no change, the nearer of the two is
     the picture, and carries :data:`REPEAT`.  Pictures that are no frames (flow, labels, masks) are GRAYS.
     """
+    give_back_freed_memory()
     served, lanes = route.served, _lanes(pool.size)
     height, width = spec.made_size(served.height, served.width)
     kind = served.format.id if spec.output.kind == "frame" else vs.GRAYS

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # for type checkers and editors; keep in step with _HOMES
     from trt_build.backends import OpenVINO, TensorRT, TensorRTRTX
     from vs_interp.errors import VsInterpError
-    from vs_interp.filters import flavr, rife, super_slomo, upscale
+    from vs_interp.filters import flavr, flow_picture, optical_flow, rife, super_slomo, upscale, warp
 
 __version__ = "0.1.0"
 
@@ -23,6 +23,9 @@ _HOMES = {
     "rife": "vs_interp.filters",
     "flavr": "vs_interp.filters",
     "upscale": "vs_interp.filters",
+    "optical_flow": "vs_interp.filters",
+    "flow_picture": "vs_interp.filters",
+    "warp": "vs_interp.filters",
     "OpenVINO": "trt_build.backends",
     "TensorRT": "trt_build.backends",
     "TensorRTRTX": "trt_build.backends",
@@ -31,7 +34,7 @@ _HOMES = {
 
 __all__ = [
     "OpenVINO", "TensorRT", "TensorRTRTX", "VsInterpError", "__version__",
-    "flavr", "rife", "super_slomo", "upscale",
+    "flavr", "flow_picture", "optical_flow", "rife", "super_slomo", "upscale", "warp",
 ]  # fmt: skip
 
 

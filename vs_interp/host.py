@@ -26,6 +26,15 @@ def free_memory() -> int | None:
     return int(values["MemAvailable"].split()[0]) * 1024
 
 
+def resident_memory() -> int | None:
+    """Return the bytes that this process holds now; ``None`` where the system does not say, as Linux alone does."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:")), None)
+
+
 def peak_memory() -> int | None:
     """Return the most bytes that this process has held at once; ``None`` on Windows."""
     try:

@@ -42,8 +42,8 @@ class LoadedEngine:
         runtime = trt.Runtime(self.log.logger)
         engines = {name: self._read(runtime, plan) for name, plan in plans.items()}
         configs, caches = {}, {}
-        for name, engine in engines.items():
-            configs[name], caches[name] = self._configure(engine, (kernels or {}).get(name))
+        for name in plans:
+            configs[name], caches[name] = self._configure(engines[name], (kernels or {}).get(name))
         # In the order in which they are freed.
         self._configs, self._caches, self._engines, self._runtime = configs, caches, engines, runtime
 

@@ -14,6 +14,7 @@ import vapoursynth as vs
 
 from vs_interp.errors import SourceError
 from vs_interp.folders import cache_folder
+from vs_interp.memory import give_back_freed_memory
 
 from .stamps import known_stamps
 from .times import Stamps
@@ -21,15 +22,20 @@ from .times import Stamps
 type Progress = Callable[[float], None]
 """Called with the part of the file, of 1, that has been read."""
 
+CACHED, LARGEST_CACHE = 48, 100
+"""Frames, and megabytes at most, that stay decoded for requests out of order: more would only be held."""
 
-def decode(path: Path, track: int, progress: Progress | None = None) -> tuple[vs.VideoNode, Stamps]:
-    """Return the decoded track and its frames' time stamps.  Raises :class:`SourceError`."""
+
+def decode(path: Path, track: int, pixels: int, progress: Progress | None = None) -> tuple[vs.VideoNode, Stamps]:
+    """Return the decoded track, of so many pixels a frame, and its time stamps.  Raises :class:`SourceError`."""
     index = cache_folder("index")
+    give_back_freed_memory()
     try:
         with _messages_to(progress):
             found: Any = vs.core.bs.VideoSource(
-                str(path.absolute()), track=track, cachepath=str(index), showprogress=True, exporttimestamps=True
-            )
+                str(path.absolute()), track=track, cachepath=str(index), showprogress=True, exporttimestamps=True,
+                cachesize=max(1, min(LARGEST_CACHE, CACHED * pixels * 3 >> 20)),
+            )  # fmt: skip
     except vs.Error as error:
         raise SourceError(f"{path} cannot be decoded ({str(error).removeprefix('VideoSource: ')})") from error
     clip: vs.VideoNode = found["clip"]

@@ -75,12 +75,12 @@ def open_source(path: Path, progress: Progress | None = None) -> Source:
             if video is None or container.format.name == "tty":
                 raise SourceError(f"{path} has no video in it: give a video file")
             begins = _begins(container, video)
-            track = Track.of(path, video)
+            track, pixels = Track.of(path, video), video.width * video.height
             others = (*map(_sound, container.streams.audio), *map(_subtitles, container.streams.subtitles))
             tags = {name: value for name, value in video.metadata.items() if name in ("language", "title")}
     except (av.FFmpegError, OSError) as error:
         raise SourceError(f"{path} is no video file, or a broken one ({error.strerror})") from error
-    clip, decoded = decode(path, track.index, progress)
+    clip, decoded = decode(path, track.index, pixels, progress)
     line = time_line(true_stamps(track, decoded), track.tick, [*track.rates, *([clip.fps] if clip.fps else [])])
     if line.rate is None and (last := last_duration(track)) is not None:
         line = line.ending_after(last)

@@ -1,0 +1,61 @@
+"""Flow as arrays: its colours, its error, and pictures sampled along it.  Fields are height×width, in pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Field = NDArray[np.float32]
+
+_SPOKES = (15, 6, 4, 11, 13, 6)
+"""Steps of the colour wheel from red to yellow, green, cyan, blue, magenta and back."""
+
+
+def endpoint_error(made: tuple[Field, Field], truth: tuple[Field, Field]) -> float:
+    """Return the mean distance between where two flows point, in pixels (EPE)."""
+    return float(np.hypot(made[0] - truth[0], made[1] - truth[1]).mean(dtype=np.float64))
+
+
+def sampled(plane: NDArray[Any], right: Field, down: Field) -> NDArray[Any]:
+    """Return a plane sampled at every pixel plus the flow: bilinear, the edges repeated, in the plane's own type."""
+    height, width = plane.shape
+    x = np.clip(np.arange(width, dtype=np.float32) + right, 0, width - 1)
+    y = np.clip(np.arange(height, dtype=np.float32)[:, None] + down, 0, height - 1)
+    left, top = np.minimum(x.astype(np.int32), max(width - 2, 0)), np.minimum(y.astype(np.int32), max(height - 2, 0))
+    x, y = x - left, y - top
+    first = top * width + left
+    across, below = min(1, width - 1), width * min(1, height - 1)
+    flat = plane.astype(np.float32).ravel()
+    upper = flat[first] * (1 - x) + flat[first + across] * x
+    lower = flat[first + below] * (1 - x) + flat[first + below + across] * x
+    made: Field = upper * (1 - y) + lower * y
+    return np.rint(made).astype(plane.dtype) if plane.dtype.kind == "u" else made.astype(plane.dtype)
+
+
+def coloured(right: Field, down: Field, largest: float | None = None) -> NDArray[np.uint8]:
+    """Return flow as height×width×3 colours of the usual wheel; what is not finite is black."""
+    finite = np.isfinite(right) & np.isfinite(down)
+    right, down = np.where(finite, right, 0), np.where(finite, down, 0)
+    length = np.hypot(right, down)
+    length = length / (largest or max(float(length.max()), 1e-6))
+    wheel = _wheel()
+    place = (np.arctan2(-down, -right) / np.pi + 1) / 2 * (len(wheel) - 1)
+    lower = place.astype(np.int32)
+    part = (place - lower)[..., None]
+    hue = wheel[lower] * (1 - part) + wheel[(lower + 1) % len(wheel)] * part
+    near = length[..., None]
+    colours = np.where(near <= 1, 1 - near * (1 - hue), hue * 0.75)
+    codes: NDArray[np.uint8] = np.floor(255 * colours * finite[..., None]).astype(np.uint8)
+    return codes
+
+
+def _wheel() -> NDArray[np.float32]:
+    """Return the colours of the wheel, 55×3 in [0, 1]."""
+    corners = ((1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1), (1, 0, 1), (1, 0, 0))
+    spokes = []
+    for count, first, last in zip(_SPOKES, corners[:-1], corners[1:], strict=True):
+        steps = np.floor(255 * np.arange(count) / count)[:, None] / 255
+        spokes.append(np.array(first) + steps * (np.array(last) - np.array(first)))
+    return np.concatenate(spokes).astype(np.float32)
