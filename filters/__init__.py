@@ -2,6 +2,22 @@
 
 from .flow import Flow, flow_picture, optical_flow, warp
 from .interpolate import flavr, rife, super_slomo
+from .labels import label_picture, masks
+from .nowcast import nowcast
+from .predict import predict
 from .upscale import upscale
 
-__all__ = ["Flow", "flavr", "flow_picture", "optical_flow", "rife", "super_slomo", "upscale", "warp"]
+__all__ = [
+    "Flow",
+    "flavr",
+    "flow_picture",
+    "label_picture",
+    "masks",
+    "nowcast",
+    "optical_flow",
+    "predict",
+    "rife",
+    "super_slomo",
+    "upscale",
+    "warp",
+]

@@ -21,7 +21,7 @@ from .models import check_window, speaking_as
 from .planes import check_clip
 from .routes import shrunk
 from .scenes import DEFAULT_THRESHOLD, check_threshold
-from .served import pictures
+from .served import Served
 
 core = vs.core
 
@@ -70,7 +70,7 @@ def optical_flow(
         if small is not clip:
             check_clip(small)
         file = _flow_model(clip, model, updates)
-        found = pictures(small, colour, file, backend, scene_threshold)
+        found = Served(small, colour, file, backend)(small, scene_threshold)
         return Flow(
             *(
                 core.std.CopyFrameProps(_enlarged(field, clip, along), clip, props=["_DurationNum", "_DurationDen"])

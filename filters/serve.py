@@ -43,6 +43,7 @@ def serve(
     times: Sequence[Sequence[float]],
     most: int,
     threshold: float | None,
+    first_key: int = 0,
 ) -> list[vs.VideoNode]:
     """Return ``most`` clips: frame n of each is a picture made in the window of frame n, for one of its times.
 
@@ -50,6 +51,8 @@ def serve(
     in the other clips must not be asked for.  A frame beyond a cut is replaced by its neighbour on the near side.
     Where pictures are to lie between frame 0 and the next, and there is a cut or no change, the nearer of the two is
     the picture, and carries :data:`REPEAT`.  Pictures that are no frames (flow, labels, masks) are GRAYS.
+
+    Sessions know frames by their numbers: several clips that share a pool need a ``first_key`` each, far from others.
     """
     give_back_freed_memory()
     served, lanes = route.served, _lanes(pool.size)
@@ -61,7 +64,7 @@ def serve(
     clips = window_clips(served, spec.window)
     if route.source is not served:
         clips += window_clips(route.source, spec.window)
-    make = _Windows(spec, pool, times=times, threshold=threshold, like=blank)
+    make = _Windows(spec, pool, times=times, threshold=threshold, like=blank, first_key=first_key)
     windows = _in_parallel([blank.std.ModifyFrame(clips, make) for _ in range(lanes)])
     return [windows] if most == 1 else _pictures(_together(windows, pool.size), blank, most)
 
@@ -128,10 +131,11 @@ class _Windows:
         times: Sequence[Sequence[float]],
         threshold: float | None,
         like: vs.VideoNode,
+        first_key: int,
     ) -> None:
         self._window, self._between, self._pool = spec.window, spec.between, pool
         self._centre = spec.window.offsets.index(0)
-        self._times, self._threshold, self._like = times, threshold, like
+        self._times, self._threshold, self._like, self._first_key = times, threshold, like, first_key
 
     def __call__(self, n: int, f: list[vs.VideoFrame] | vs.VideoFrame) -> vs.VideoFrame:
         given, count, centre = f if isinstance(f, list) else [f], len(self._window.offsets), self._centre
@@ -149,7 +153,8 @@ class _Windows:
             is_last = n == len(self._like) - 1
             pictures = [_repeated(frames[centre:], 0 if is_last or time <= 1 / 2 else 1) for time in times]
         else:
-            pictures = self._run([frames[place] for place in chosen], [numbers[place] for place in chosen], times)
+            keys = [self._first_key + numbers[place] for place in chosen]
+            pictures = self._run([frames[place] for place in chosen], keys, times)
         for index, picture in enumerate(pictures[1:], 1):
             pictures[0].props[f"{PICTURE}{index}"] = picture
         return pictures[0]

@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # for type checkers and editors; keep in step with _HOMES
     from trt_build.backends import OpenVINO, TensorRT, TensorRTRTX
     from vs_interp.errors import VsInterpError
-    from vs_interp.filters import flavr, flow_picture, optical_flow, rife, super_slomo, upscale, warp
+    from vs_interp.filters import (
+        flavr,
+        flow_picture,
+        label_picture,
+        masks,
+        nowcast,
+        optical_flow,
+        predict,
+        rife,
+        super_slomo,
+        upscale,
+        warp,
+    )  # fmt: skip
 
 __version__ = "0.1.0"
 
@@ -26,6 +38,10 @@ _HOMES = {
     "optical_flow": "vs_interp.filters",
     "flow_picture": "vs_interp.filters",
     "warp": "vs_interp.filters",
+    "predict": "vs_interp.filters",
+    "nowcast": "vs_interp.filters",
+    "masks": "vs_interp.filters",
+    "label_picture": "vs_interp.filters",
     "OpenVINO": "trt_build.backends",
     "TensorRT": "trt_build.backends",
     "TensorRTRTX": "trt_build.backends",
@@ -34,7 +50,8 @@ _HOMES = {
 
 __all__ = [
     "OpenVINO", "TensorRT", "TensorRTRTX", "VsInterpError", "__version__",
-    "flavr", "flow_picture", "optical_flow", "rife", "super_slomo", "upscale", "warp",
+    "flavr", "flow_picture", "label_picture", "masks", "nowcast", "optical_flow", "predict", "rife", "super_slomo",
+    "upscale", "warp",
 ]  # fmt: skip
 
 
