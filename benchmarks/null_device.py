@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from trt_build.backends import Backend, Session
 from trt_build.backends.base import Check
 from trt_build.backends.device import ALIGNMENT
-from trt_build.backends.slots import Executors, Streams, bindings, open_slots
+from trt_build.backends.slots import Executors, bindings
+from trt_build.backends.streams import Streams, open_slots
 from trt_build.engines.build import BuildOptions, engine_graphs
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
@@ -56,6 +57,7 @@ class NullDevice:
     """See :class:`trt_build.backends.device.Device`."""
 
     index = 0
+    identity = "null"
 
     def activate(self) -> None:
         pass

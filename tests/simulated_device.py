@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trt_build.backends.device import ALIGNMENT, DeviceMemoryError
+from trt_build.backends.device import ALIGNMENT, DeviceMemoryError, PinnedMemoryError
 from vs_interp.errors import BackendError
 
 STREAMS: weakref.WeakValueDictionary[int, SimulatedStream] = weakref.WeakValueDictionary()
@@ -28,11 +28,13 @@ class SimulatedDevice:
     """See :class:`trt_build.backends.device.Device`; ``capacity`` bytes of memory, ``sent`` the number of uploads."""
 
     def __init__(self, capacity: int = 1 << 30, index: int = 0) -> None:
-        self.index = index
+        self.index, self.identity = index, id(self)
         self.capacity = capacity
         self.used = 0
         self.sent = 0
         self.captures = True
+        self.pinnable = 1 << 30
+        """Bytes that the system lets be pinned."""
         self.fails_at: int | None = None
         """The upload that fails, counted from 1."""
 
@@ -46,7 +48,12 @@ class SimulatedDevice:
         return SimulatedMemory(self, size)
 
     def pinned(self, size: int) -> NDArray[Any]:
-        return np.full(size, 0xCD, np.uint8)
+        if size > self.pinnable:
+            raise PinnedMemoryError("the system gives no more pinned memory")
+        self.pinnable -= size
+        block = np.full(size, 0xCD, np.uint8)
+        weakref.finalize(block, _unpin, self, size)
+        return block
 
     def stream(self) -> SimulatedStream:
         return SimulatedStream(self)
@@ -68,6 +75,10 @@ class SimulatedMemory:
 
 def _free(device: SimulatedDevice, size: int) -> None:
     device.used -= size
+
+
+def _unpin(device: SimulatedDevice, size: int) -> None:
+    device.pinnable += size
 
 
 class SimulatedEvent:

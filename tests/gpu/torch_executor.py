@@ -21,7 +21,8 @@ from tests.simulated_device import STREAMS, SimulatedDevice
 from trt_build.backends.base import Backend, Check, Session
 from trt_build.backends.cuda import CudaDevice
 from trt_build.backends.device import Device, DeviceMemoryError
-from trt_build.backends.slots import Executors, Streams, bindings, open_slots
+from trt_build.backends.slots import Executors, bindings
+from trt_build.backends.streams import Streams, open_slots
 from trt_build.engines.build import BuildOptions, engine_graphs
 from trt_build.graphs.dynamic import Size, input_shapes, served_size
 from trt_build.model_file import ModelFile

@@ -6,7 +6,7 @@ import ctypes
 import functools
 import importlib.util
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from vs_interp.errors import ArgumentError, BackendError
 
-from .device import DeviceMemoryError, Event
+from .device import DeviceMemoryError, Event, PinnedMemoryError
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+_pinned: dict[int, int] = {}
+"""Address and bytes of all pinned memory of this process."""
 
 
 def missing_cuda() -> str | None:
@@ -45,6 +48,7 @@ class CudaDevice:
         if not 0 <= index < count:
             raise ArgumentError(f"there is no GPU {index}: CUDA sees {count}, numbered from 0")
         self.index = index
+        self.identity: Hashable = index
         self.activate()
 
     def activate(self) -> None:
@@ -58,8 +62,16 @@ class CudaDevice:
         return _Memory(size)
 
     def pinned(self, size: int) -> NDArray[Any]:
-        address = int(_call("cudaHostAlloc", max(size, 1), _runtime().cudaHostAllocPortable))
+        try:
+            address = int(_call("cudaHostAlloc", max(size, 1), _runtime().cudaHostAllocPortable))
+        except DeviceMemoryError:
+            pinned = sum(_pinned.values()) // 2**20
+            raise PinnedMemoryError(
+                f"the system pins no {size // 2**20 + 1} MiB more for the GPU beside the {pinned} MiB that it has"
+            ) from None
+        _pinned[address] = size
         block = (ctypes.c_uint8 * size).from_address(address)
+        weakref.finalize(block, _pinned.pop, address, None).atexit = False
         _release(block, "cudaFreeHost", address)  # every view of the array keeps the block alive
         return np.ctypeslib.as_array(block)
 
@@ -169,8 +181,22 @@ def _call(function: str, *arguments: Any) -> Any:
 
 
 def _release(owner: object, function: str, handle: Any) -> None:
-    """Give a handle back once its owner is gone; not at exit, where the driver does it and others may still run."""
-    weakref.finalize(owner, getattr(_runtime(), function), handle).atexit = False
+    """Give a handle back once its owner is gone, whatever thread that is in and whichever GPU is current there.
+
+    Not at exit, where the driver does it and others may still run.
+    """
+    device = _call("cudaGetDevice")
+    weakref.finalize(owner, _free, device, function, handle).atexit = False
+
+
+def _free(device: int, function: str, handle: Any) -> None:
+    runtime = _runtime()
+    _, current = runtime.cudaGetDevice()
+    if current != device:
+        runtime.cudaSetDevice(device)
+    getattr(runtime, function)(handle)
+    if current != device:
+        runtime.cudaSetDevice(current)
 
 
 def _text(error: Any) -> str:

@@ -6,7 +6,7 @@ copies and the sharing of frames are tested without a GPU.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -19,6 +19,10 @@ ALIGNMENT = 256
 
 class DeviceMemoryError(BackendError):
     """The device has no memory left."""
+
+
+class PinnedMemoryError(BackendError):
+    """The system gives no more memory that a device may copy from and to by itself."""
 
 
 class Memory(Protocol):
@@ -70,6 +74,8 @@ class Device(Protocol):
     """One accelerator.  Every method raises :class:`~vs_interp.errors.BackendError` where the device fails."""
 
     index: int
+    identity: Hashable
+    """Equal for those that have the same memory."""
 
     def activate(self) -> None:
         """Make it the device that this thread works on; to be called first by every thread."""
@@ -81,7 +87,10 @@ class Device(Protocol):
         """Return a block of memory, aligned.  Raises :class:`DeviceMemoryError`."""
 
     def pinned(self, size: int) -> NDArray[Any]:
-        """Return pinned host memory: ``size`` bytes (uint8), that the device copies from and to by itself."""
+        """Return pinned host memory: ``size`` bytes (uint8), that the device copies from and to by itself.
+
+        Raises :class:`PinnedMemoryError`.
+        """
 
     def stream(self) -> Stream:
         """Return a new stream."""

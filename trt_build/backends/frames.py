@@ -98,6 +98,14 @@ class FrameStore:
         """Add places for the window of one more slot."""
         self.frames += [StoredFrame(self.device, self.layout) for _ in range(count)]
 
+    def release(self, count: int) -> None:
+        """Take away the places of one slot's window: that slot works no more."""
+        with self._changed:
+            for frame in sorted((frame for frame in self.frames if not frame.users), key=lambda frame: frame.last_use):
+                if count > 0:
+                    self.frames.remove(frame)
+                    count -= 1
+
     @contextmanager
     def borrow(self, keys: Sequence[int], window: Sequence[Picture], stream: Stream) -> Iterator[list[Memory]]:
         """Give the frames of a window, on the device by the time the stream gets to what is given to it next.

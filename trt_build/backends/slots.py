@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from trt_build.profile import Profile, made_profile
 from vs_interp.errors import BackendError
-from vs_interp.log import logger
 from vs_interp.spec import NetworkSpec
 
 from .base import Picture
-from .device import Device, DeviceMemoryError, Memory
+from .device import Device, Memory
 from .executor import Executor, prepare
 from .frames import FrameStore, PictureLayout
-
-Streams = int | Literal["auto"]
-
-MOST_STREAMS = 3
-"""What ``"auto"`` gives at most: one that computes, one whose copies run meanwhile, a third where it costs little."""
-
-SHARE = 0.5
-"""How much of the free memory a second stream may take by itself, and a third an eighth: other filters will follow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +38,8 @@ class Bindings:
     frame: PictureLayout
     picture: PictureLayout
     takes_time: bool
+    network: str = "a network"
+    """What it is called in messages."""
 
 
 def bindings(spec: NetworkSpec, profile: Profile) -> Bindings:
@@ -58,6 +51,7 @@ def bindings(spec: NetworkSpec, profile: Profile) -> Bindings:
         frame=PictureLayout(profile.plane_sizes, profile.planes.dtype),
         picture=PictureLayout(made.plane_sizes, made.planes.dtype),
         takes_time=spec.takes_time,
+        network=spec.name,
     )
 
 
@@ -79,6 +73,7 @@ class Slot:
 
     def __init__(self, device: Device, store: FrameStore, executors: Executors, bindings: Bindings) -> None:
         self.device, self.store, self.bindings = device, store, bindings
+        self._busy = threading.Lock()
         store.reserve(len(bindings.frames))
         self._stream = device.stream()
         self._places: list[Memory] = []
@@ -116,9 +111,9 @@ class Slot:
     def run(
         self, window: Sequence[Picture], keys: Sequence[int], times: Sequence[float], out: Sequence[Picture]
     ) -> None:
-        """See :class:`~trt_build.backends.base.Session`."""
+        """See :class:`~trt_build.backends.base.Session`; a second thread waits for the first."""
         self.device.activate()
-        with self.store.borrow(keys, window, self._stream) as frames:
+        with self._busy, self.store.borrow(keys, window, self._stream) as frames:
             for place, frame in zip(self._places, frames, strict=True):
                 self._stream.copy(place.address, frame.address, self.bindings.frame.size)
             if self._run_state is not None:
@@ -152,38 +147,3 @@ class Slot:
         self._returned[side].wait()
         for plane, values in zip(picture, self._pictures[side], strict=True):
             np.copyto(plane, values[: plane.shape[0], : plane.shape[1]], casting="no")
-
-
-def open_slots(device: Device, make: Callable[[], Executors], bindings: Bindings, streams: Streams) -> list[Slot]:
-    """Return the slots of a device: as many as asked for, or as its memory and :data:`MOST_STREAMS` allow.
-
-    Where memory ends before, there are fewer, and a warning says so.  Raises
-    :class:`~vs_interp.errors.BackendError` where there is none for the first.
-    """
-    device.activate()
-    store = FrameStore(device, bindings.frame)
-    before = device.free_memory()
-    try:
-        slots = [Slot(device, store, make(), bindings)]
-    except DeviceMemoryError as error:
-        free = before / 2**20
-        raise BackendError(
-            f"GPU {device.index} has {free:.0f} MiB free, too little for one stream: "
-            "use tiles, a smaller size, or end other programs that use it"
-        ) from error
-    after = device.free_memory()
-    wanted = _affordable(before - after, after) if streams == "auto" else streams
-    while len(slots) < wanted:
-        try:
-            slots.append(Slot(device, store, make(), bindings))
-        except DeviceMemoryError:
-            logger.warning("GPU %d has memory for %d of %d streams", device.index, len(slots), wanted)
-            break
-    return slots
-
-
-def _affordable(used: int, free: int) -> int:
-    """Return how many slots to have, where one has used so many bytes and so many are free."""
-    if used > SHARE * free:
-        return 1
-    return MOST_STREAMS if used <= SHARE / 4 * (free - used) else 2

@@ -27,7 +27,8 @@ from .base import Backend, Check, Session
 from .cuda import CudaDevice, missing_cuda
 from .device import Device
 from .loaded import LoadedEngine, PlanError
-from .slots import MOST_STREAMS, Slot, Streams, bindings, open_slots
+from .slots import bindings
+from .streams import MOST_STREAMS, Streams, open_slots
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +117,7 @@ class EngineBackend(Backend):
         turns = itertools.zip_longest(*(self._open_on(number, model, profile, check) for number in self.numbers))
         return [slot for turn in turns for slot in turn if slot is not None]
 
-    def _open_on(self, number: int, model: ModelFile, profile: Profile, check: Check | None) -> list[Slot]:
+    def _open_on(self, number: int, model: ModelFile, profile: Profile, check: Check | None) -> list[Session]:
         """Return the slots of one GPU; an engine that it refuses is built once more."""
         device, options = CudaDevice(number), self.build_options()
         built = profile
@@ -135,7 +136,7 @@ class EngineBackend(Backend):
 
     def _serve(
         self, device: CudaDevice, model: ModelFile, built: Profile, served: Profile, check: Check | None
-    ) -> list[Slot]:
+    ) -> list[Session]:
         """Return slots that work at one size, of the engine that is built (and tuned) for another or the same."""
         here = current_gpu(device.index)
         options, cache = self.build_options(), EngineCache()

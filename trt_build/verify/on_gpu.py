@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trt_build.backends.device import Device
-from trt_build.backends.slots import bindings, open_slots
+from trt_build.backends.slots import bindings
+from trt_build.backends.streams import open_slots
 from trt_build.backends.tensorrt import load_engine
 from trt_build.engines.build import BuildOptions
 from trt_build.engines.engine import Engine

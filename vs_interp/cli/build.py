@@ -69,7 +69,7 @@ def command(
       vs-interp build net.onnx --size 1280x720 --format YUV420P10 --gpu "RTX 4090,sm_86" --runtime tensorrt-rtx
       vs-interp build net.onnx --dynamic 256x256 1280x768 1920x1152 --gpu ada --runtime tensorrt-rtx
     """
-    from trt_build.backends.slots import MOST_STREAMS
+    from trt_build.backends.streams import MOST_STREAMS
     from trt_build.engines.build import BuildOptions
     from trt_build.engines.runtimes import missing
     from trt_build.model_file import ModelFile

@@ -19,7 +19,8 @@ from trt_build.backends import Backend, OpenVINO, TensorRT, TensorRTRTX, choose,
 from trt_build.backends.cuda import missing_cuda
 from trt_build.backends.loaded import LoadedEngine, PlanError
 from trt_build.backends.signal_stack import signal_stack_kept
-from trt_build.backends.slots import bindings, open_slots
+from trt_build.backends.slots import bindings
+from trt_build.backends.streams import open_slots
 from trt_build.engines.build import BuildOptions, engine_graphs
 from trt_build.engines.kept_kernels import KernelCache
 from trt_build.engines.targets import Gpu, Target

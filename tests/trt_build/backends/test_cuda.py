@@ -78,6 +78,26 @@ def test_without_a_gpu_the_error_says_what_to_install() -> None:
         cuda._call("cudaMalloc", 16)
 
 
+def test_a_handle_is_freed_on_its_own_gpu_in_whatever_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that drops the last reference may work on another GPU, which must stay its own."""
+    done: list[tuple[str, int]] = []
+
+    class Runtime:
+        def cudaGetDevice(self) -> tuple[int, int]:  # noqa: N802
+            return 0, next((number for name, number in reversed(done) if name == "set"), 1)
+
+        def cudaSetDevice(self, number: int) -> None:  # noqa: N802
+            done.append(("set", number))
+
+        def cudaFree(self, handle: int) -> None:  # noqa: N802
+            done.append(("free", handle))
+
+    monkeypatch.setattr(cuda, "_runtime", Runtime)
+    cuda._free(0, "cudaFree", 5)
+    cuda._free(1, "cudaFree", 6)
+    assert done == [("set", 0), ("free", 5), ("set", 1), ("free", 6)]
+
+
 @pytest.fixture
 def device() -> CudaDevice:
     return CudaDevice(0)
