@@ -64,6 +64,15 @@ def test_sources_that_are_no_videos_are_refused(tmp_path: Path, capsys: pytest.C
         (("--factor", "2", "--scale", "5"), "no weights of fsrcnn with scale 5"),
         (("--factor", "2", "--scale", "2", "--scale-model", "rife"), "no weights of rife with scale 2"),
         (("--factor", "2", "--tile", "64"), "--tile belongs to --scale"),
+        (("--factor", "2", "--start", "1:75"), "'1:75' is no time: give seconds"),
+        (("--factor", "2", "--start", "-1"), "is no time"),
+        (("--factor", "2", "--start", "9"), "the film is over after"),
+        (("--factor", "2", "--duration", "0"), "give a time above 0"),
+        (("--factor", "2", "--frames", "0"), "0 is not in the range"),
+        (("--factor", "2", "--frames", "3", "--duration", "1"), "either --duration or --frames"),
+        (("--factor", "2", "--codec", "mpeg2"), "'mpeg2' is not one of"),
+        (("--factor", "2", "--codec", "ffv1", "--quality", "3"), "no quality to choose"),
+        (("--factor", "2", "--audio-args", "'-b:a"), "--audio-args"),
     ],
 )
 def test_arguments_that_cannot_be_used_are_refused(

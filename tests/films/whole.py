@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vs_interp.films.codecs import Choice
 from vs_interp.films.encoding import Encoding
+from vs_interp.films.excerpt import Excerpt, excerpt
 from vs_interp.films.render import render
 from vs_interp.films.source import Stream, open_source
 
@@ -15,10 +16,13 @@ Step = Callable[[Stream], Stream]
 
 
 def convert(
-    source: Path, output: Path, steps: Sequence[Step], *, choice: Choice | None = None, overwrite: bool = False
-) -> int:
+    source: Path, output: Path, steps: Sequence[Step], *,
+    part: Excerpt | None = None, choice: Choice | None = None, overwrite: bool = False,
+) -> int:  # fmt: skip
     """Open a film, take it through the steps and encode it; return the number of frames."""
     opened = open_source(source)
+    if part is not None:
+        opened = excerpt(opened, part)
     stream = opened.stream
     for step in steps:
         stream = step(stream)

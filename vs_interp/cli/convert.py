@@ -15,6 +15,7 @@ import click
 from vs_interp.errors import ArgumentError
 
 from .encoding_options import encoding_options, parse_choice
+from .excerpt_options import excerpt_options, take_excerpt
 from .options import BackendText, Factor, FrameRate, Threshold, json_option, models, quiet_option
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Summary:
 )
 @click.option("--scene-threshold", type=Threshold(), default=None, show_default="the filter's own",
               help="Mean luma difference (of 1) that makes a scene cut, or none.")  # fmt: skip
+@excerpt_options
 @encoding_options
 @click.option("--whole", is_flag=True, help="One stream by one encoder, not a job in chunks: it cannot be resumed.")
 @click.option("--job", metavar="FOLDER", type=click.Path(path_type=Path), help="Where the job's chunks go: OUT.job.")
@@ -111,7 +113,10 @@ def command(
         steps.append(Interpolation(network=interpolate, factor=factor, fps=fps, model=model, **options))
     if upscale is not None:
         steps.append(Upscaling(scale=upscale, model=upscale_model, tile=tile, **options))
-    conversion = Conversion(source=source, output=output, steps=tuple(steps), choice=parse_choice(**encoding))
+    part = take_excerpt(encoding)
+    conversion = Conversion(
+        source=source, output=output, part=part, steps=tuple(steps), choice=parse_choice(**encoding)
+    )
     summary = convert(conversion, overwrite=overwrite, quiet=quiet, whole=whole, job=job, chunk=chunk, restart=restart)
     if as_json:
         click.echo(json.dumps(asdict(summary)))

@@ -122,7 +122,7 @@ class Encoding:
     def _all_else(self) -> list[str]:
         """Return the options that map the picture from the pipe, and all else from the source."""
         return [
-            "-i", f"file:{self.source.path}",
+            *self._window(), "-i", f"file:{self.source.path}",
             "-map", "0:v", *self._others(), *(("-map", "1:t?", "-c:t", "copy") if self.container == "matroska" else ()),
             "-map_chapters", "1", "-map_metadata", "1",
             *(word for name, value in self.source.tags.items() for word in ("-metadata:s:v:0", f"{name}={value}")),
@@ -134,6 +134,13 @@ class Encoding:
             *_tags(first), *_aspect(first), "-field_order", "progressive",
             *keep_time_stamps(self.ffmpeg), "-enc_time_base:v", f"{self.tick.numerator}/{self.tick.denominator}",
         ]  # fmt: skip
+
+    def _window(self) -> list[str]:
+        """Take of the source's other streams what goes with a part of its picture."""
+        if self.source.window is None:
+            return []
+        begins, lasts = self.source.window
+        return ["-ss", f"{float(begins):.6f}", "-t", f"{float(lasts):.6f}"]
 
     def _last_duration(self) -> list[str]:
         """Tell a variable rate's muxer when the last frame ends, which no time stamp does.
@@ -161,6 +168,7 @@ class Encoding:
         options = []
         for place, carried in enumerate(self.others, start=1):
             options += ["-map", f"1:{carried.stream.index}", f"-c:{place}", carried.encoder]
+            options += [] if self.source.window is None else [f"-copypriorss:{place}", "0"]  # none from before the part
             options += [word.replace("-b:a", f"-b:{place}") for word in carried.options]
         return [*options, *self.sound_arguments]
 

@@ -49,8 +49,13 @@ class Source:
         The place of its picture among its streams.
     start
         Seconds by which its picture begins later than the file itself (than its sound, mostly); earlier where below 0.
+    line
+        The time line of its frames.
     others
         Its sound and subtitles, in order.
+    first, window
+        Where a part is taken: the film's frame with which it begins; when that is shown, in seconds after the file's
+        beginning, and for how many.
     tags
         Language and title of its video stream, where it has them.
     """
@@ -58,9 +63,12 @@ class Source:
     path: Path
     track: int
     stream: Stream
+    line: TimeLine
     start: Fraction
     others: tuple[OtherStream, ...]
     tags: dict[str, str]
+    first: int = 0
+    window: tuple[Fraction, Fraction] | None = None
 
 
 def open_source(path: Path, progress: Progress | None = None) -> Source:
@@ -85,7 +93,8 @@ def open_source(path: Path, progress: Progress | None = None) -> Source:
     if line.rate is None and (last := last_duration(track)) is not None:
         line = line.ending_after(last)
     start = Fraction(0) if line.first is None or begins is None else line.first * track.tick - begins
-    return Source(path=path, track=track.index, stream=on_time_line(clip, line), start=start, others=others, tags=tags)
+    stream = on_time_line(clip, line)
+    return Source(path=path, track=track.index, stream=stream, line=line, start=start, others=others, tags=tags)
 
 
 def on_time_line(clip: vs.VideoNode, line: TimeLine) -> Stream:

@@ -12,6 +12,7 @@ import vapoursynth as vs
 
 from vs_interp.films.codecs import Choice
 from vs_interp.films.encoding import Encoding
+from vs_interp.films.excerpt import Excerpt, excerpt
 from vs_interp.films.source import Source, open_source
 
 from .steps import Interpolation, Upscaling, from_json, to_json
@@ -19,12 +20,13 @@ from .steps import Interpolation, Upscaling, from_json, to_json
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """From a film to a film: ``source`` through ``steps`` into ``output``, encoded as ``choice`` says."""
+    """From a film, or a part of it, to a film: through ``steps`` into ``output``, encoded as ``choice`` says."""
 
     source: Path
     output: Path
     steps: tuple[Interpolation | Upscaling, ...]
     choice: Choice
+    part: Excerpt | None = None
 
     def open(self) -> OpenConversion:
         """Open the film and build the graph of its frames; nothing is worked on yet.
@@ -32,6 +34,8 @@ class Conversion:
         Raises the :class:`~vs_interp.errors.VsInterpError` that tells what cannot be opened or done.
         """
         source = open_source(self.source)
+        if self.part is not None:
+            source = excerpt(source, self.part)
         stream = source.stream
         for step in self.steps:
             stream = step.apply(stream)
@@ -44,6 +48,7 @@ class Conversion:
             "output": str(self.output.absolute()),
             "steps": [to_json(step) for step in self.steps],
             "choice": asdict(self.choice),
+            "part": None if self.part is None else self.part.to_json(),
         }
 
     @classmethod
@@ -57,6 +62,7 @@ class Conversion:
             output=Path(values["output"]),
             steps=tuple(from_json(step) for step in values["steps"]),
             choice=Choice(**choice),
+            part=None if values["part"] is None else Excerpt.from_json(values["part"]),
         )
 
 

@@ -134,6 +134,7 @@ def _identity(conversion: Conversion) -> dict[str, Any]:
         steps[step.kind]["model"] = ModelFile.load(step.model_file).digest
     return {
         "source": _content(conversion.source),
+        "part": values["part"],
         "container": conversion.output.suffix.lower(),
         "steps": steps,
         "encoding": values["choice"],
@@ -168,7 +169,7 @@ def _borders(opened: OpenConversion, seconds: float) -> Iterator[int]:
     fps = float(opened.clip.fps) or float(source.fps) * length / len(source) or 25.0
     usual = max(round(seconds * fps), 1)
     near = usual // NEAR
-    begun = [number * length // len(source) for number in _key_frames(opened)]
+    begun = [(number - opened.source.first) * length // len(source) for number in _key_frames(opened)]
     border = 0
     yield border
     while length - border > usual + near:

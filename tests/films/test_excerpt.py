@@ -1,0 +1,61 @@
+"""A part of a film: its frames and its sound from one moment to another, together as in the whole."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from tests.films.marks import MARKS, beeps, film, flashes, shown
+from tests.films.test_render import doubled
+from tests.films.whole import convert
+from tests.video import make_variable, make_video, time_stamps
+from vs_interp.errors import ArgumentError
+from vs_interp.films.excerpt import Excerpt
+
+START = Fraction(3, 4)
+"""Within frame 18 of 25 a second, which begins at 0.72."""
+
+
+@pytest.mark.parametrize("late_sound", [0, 0.9])
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "ts", "vob", "mpg", "webm"])
+def test_sound_is_cut_along(tmp_path: Path, suffix: str, late_sound: float) -> None:
+    source = film(tmp_path / f"in.{suffix}", late_sound=late_sound)
+    output = tmp_path / ("out.webm" if suffix == "webm" else "out.mkv")
+    convert(source, output, [doubled], part=Excerpt(start=START, duration=Fraction(1)))
+    times = shown(output)
+    assert len(times) == 2 * 26
+    assert flashes(output)[0] - float(times[0]) == pytest.approx(MARKS[0] - 0.72, abs=0.002)
+    assert beeps(output)[0] - flashes(output)[0] == pytest.approx(beeps(source)[0] - flashes(source)[0], abs=0.003)
+    assert len(beeps(output)) == 1, "the second mark is not in it"
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (Excerpt(start=Fraction(1, 4)), range(6, 24)),
+        (Excerpt(frames=5), range(5)),
+        (Excerpt(start=Fraction(1, 2), frames=100), range(12, 24)),
+        (Excerpt(duration=Fraction(1, 4)), range(6)),
+        (Excerpt(start=Fraction(1, 2), duration=Fraction(1, 1000)), range(12, 13)),
+    ],
+)
+def test_which_frames(tmp_path: Path, part: Excerpt, expected: range) -> None:
+    """At 24 frames a second; a frame is in where any of its time is."""
+    source, output = make_video(tmp_path / "in.mp4", rate="24"), tmp_path / "out.mp4"
+    assert convert(source, output, [], part=part) == len(expected)
+    assert time_stamps(output) == [Fraction(number, 24) for number in range(len(expected))]
+
+
+def test_a_variable_rate_keeps_its_durations(tmp_path: Path) -> None:
+    source, output = make_variable(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    before = time_stamps(source)
+    convert(source, output, [], part=Excerpt(start=before[7], frames=9))
+    assert time_stamps(output) == [time - before[7] for time in before[7:16]]
+
+
+def test_a_start_beyond_the_end_is_refused(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "in.mp4", rate="24")
+    with pytest.raises(ArgumentError, match="--start is 1 s, and the film is over after 1 s"):
+        convert(source, tmp_path / "out.mp4", [], part=Excerpt(start=Fraction(1)))
