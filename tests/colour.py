@@ -21,7 +21,7 @@ from trt_build.model_file import ModelFile, with_spec
 from trt_build.profile import PlaneFormat, Profile
 from vs_interp.spec import NetworkSpec, Window
 
-from .support import ROOT, SHARED
+from .support import ROOT
 
 core = vs.core
 
@@ -163,10 +163,10 @@ def assert_near(
             assert np.mean(differences > 0.5) < 0.05, f"plane {index} of {planes} is rounded in another way"
 
 
-def flower(width: int, height: int, form: int) -> vs.VideoNode:
-    """Two frames of the flower clip (BT.601, limited range, chroma left)."""
-    clip = core.bs.VideoSource(str(SHARED / "data/clips/flower_540p30.mp4"), cachemode=0)[20:22]
-    return core.resize.Bicubic(clip, width, height, format=form)
+def film(width: int, height: int, form: int) -> vs.VideoNode:
+    """Two frames of the bundled clip as BT.601 in the limited range, chroma left."""
+    clip = core.bs.VideoSource(str(ROOT / "vs_interp/clips/bbb_360p24.mp4"), cachemode=0)[22:24]
+    return core.resize.Bicubic(clip, width, height, format=form, matrix_in_s="709", matrix_s="170m", chromaloc_s="left")
 
 
 def serve(

@@ -17,7 +17,7 @@ from tests.colour import (
     assert_near,
     clip_of,
     core,
-    flower,
+    film,
     from_planes,
     identity,
     noise,
@@ -26,7 +26,6 @@ from tests.colour import (
     zimg_from_planes,
     zimg_to_planes,
 )
-from tests.support import needs_shared
 from trt_build.backends.openvino import OpenVINO
 from trt_build.graphs.colour.planes import with_planes
 from trt_build.graphs.precision import to_half
@@ -81,11 +80,10 @@ def test_a_session_in_planes_equals_one_in_rgb(bits: int) -> None:
     assert np.abs(native[0][0].astype(int) - native[1][0].astype(int)).max() > 2  # the times do differ
 
 
-@needs_shared
 @pytest.mark.parametrize("form", [vs.YUV420P8, vs.YUV422P10])
 def test_the_filter_in_planes_equals_the_filter_in_rgb(form: int) -> None:
     """The same node and time line: as many frames, source frames bit-exact, made frames within 1 code."""
-    clip = flower(176, 100, form)
+    clip = film(176, 100, form)
     native, rgb = (
         super_slomo(clip, factor=2, backend=OpenVINO(streams=2, planes=planes)) for planes in ("native", "rgb")
     )

@@ -10,12 +10,10 @@ import torch
 
 from tests import reference
 from tests.conftest import Exported
-from tests.support import needs_shared
 from trt_build.model_file import ModelFile
 from vs_interp.networks.flavr import Flavr, FlavrConfig
 
 
-@needs_shared
 @pytest.mark.parametrize(("factor", "tensors", "parameters"), [(2, 59, 42.06), (4, 76, 42.08), (8, 76, 42.12)])
 def test_the_frames_equal_the_published_implementation(factor: int, tensors: int, parameters: float) -> None:
     name = f"flavr_{factor}x"
@@ -32,7 +30,8 @@ def test_the_frames_equal_the_published_implementation(factor: int, tensors: int
         made = network(*(torch.from_numpy(vectors[f"frame{index}"]) for index in range(4))).numpy()
     assert made.shape == (factor - 1, 3, 64, 96)
     for index in range(factor - 1):
-        assert np.abs(made[index] - vectors[f"out{index}"][0]).max() < 1e-4, index
+        known = vectors[f"out{index}"][0]
+        assert np.abs(reference.middle(made[index], known) - known).max() < 1e-4, index
 
 
 def test_the_windows_of_a_batch_keep_their_frames_together() -> None:

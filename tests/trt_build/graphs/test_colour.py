@@ -22,7 +22,7 @@ from tests.colour import (
     assert_near,
     clip_of,
     core,
-    flower,
+    film,
     from_planes,
     noise,
     picture_of,
@@ -33,7 +33,6 @@ from tests.colour import (
     zimg_from_planes,
     zimg_to_planes,
 )
-from tests.support import needs_shared
 from trt_build.graphs.colour.planes import with_planes
 from trt_build.profile import PlaneFormat, Profile
 from vs_interp.spec import NetworkSpec, Output
@@ -67,12 +66,11 @@ def test_conversion_of_noise_is_that_of_zimg(layout: str, bits: int, floating: b
         assert_near(planes, to_planes(planes, SMALL, rgb), zimg_to_planes(planes, rgb))
 
 
-@needs_shared
 @pytest.mark.parametrize("bits", [8, 10, 16])
 def test_conversion_of_a_real_frame_is_that_of_zimg(bits: int) -> None:
     planes = replace(YUV420P8, bits=bits, matrix="601")
     profile = Profile(width=240, height=136)
-    clip = flower(240, 136, video_format(planes))
+    clip = film(240, 136, video_format(planes))
     rgb = np.stack(picture_of(core.resize.Bicubic(clip, format=vs.RGBS)))
     assert_near(planes, from_planes(planes, profile, picture_of(clip)), rgb, 2**bits - 1)
     back = core.resize.Bicubic(clip_of(rgb, vs.RGBS), format=video_format(planes), matrix=6)
