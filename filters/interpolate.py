@@ -14,7 +14,7 @@ from trt_build.profile import Profile
 from trt_build.verify.verify import verify_session
 from vs_interp.arguments import check_share
 from vs_interp.errors import ArgumentError
-from vs_interp.films.durations import variable_durations
+from vs_interp.films.durations import carried_durations, check_durations, variable_durations
 from vs_interp.registry import NETWORKS
 from vs_interp.spec import NetworkSpec
 
@@ -24,7 +24,7 @@ from .planes import SMALLEST, check_clip
 from .routes import Route, enlarged, find_route, shrunk
 from .scenes import DEFAULT_THRESHOLD, check_threshold
 from .serve import serve
-from .timeline import HIGHEST_FACTOR, Rate, Timeline, as_factor, as_rate, by_factor, by_rate
+from .timeline import HIGHEST_FACTOR, HOLD, Rate, Timeline, as_factor, as_rate, by_factor, by_rate, check_hold, moving
 
 core = vs.core
 
@@ -40,6 +40,7 @@ def super_slomo(
     model: str | os.PathLike[str] | None = None,
     backend: Backend | str | None = None,
     scene_threshold: float | None = DEFAULT_THRESHOLD,
+    hold: float | None = HOLD,
 ) -> vs.VideoNode:
     """Return the clip at a higher frame rate, its own frames passed on bit-exact, the others made by Super-SloMo.
 
@@ -56,12 +57,23 @@ def super_slomo(
         ``OpenVINO(…)``, ``TensorRT(…)``, a backend's name, or ``None`` for the best that works.
     scene_threshold
         Mean luma difference (of 1) that makes a cut where frames carry no ``_SceneChange…``; ``None``: no detector.
+    hold
+        At a variable rate, a frame that lasts more than so many times what is usual around it is held still, and moves
+        on to the next in the last usual interval alone; ``None``: all move all the time.  With ``factor``, durations
+        must be known beforehand, as those of a clip of :func:`~vs_interp.films.source.open_film` are.
 
     At a cut the nearer source frame is repeated; after the last source frame its picture repeats.  Raises
     ``vs.Error`` that says what is wrong and what to do.
     """
     return interpolate(
-        clip, "super-slomo", factor=factor, fps=fps, model=model, backend=backend, scene_threshold=scene_threshold
+        clip,
+        "super-slomo",
+        factor=factor,
+        fps=fps,
+        model=model,
+        backend=backend,
+        scene_threshold=scene_threshold,
+        hold=hold,
     )
 
 
@@ -73,6 +85,7 @@ def rife(
     model: str | os.PathLike[str] | None = None,
     backend: Backend | str | None = None,
     scene_threshold: float | None = DEFAULT_THRESHOLD,
+    hold: float | None = HOLD,
 ) -> vs.VideoNode:
     """Return the clip at a higher frame rate, made by RIFE; arguments and errors are those of :func:`super_slomo`.
 
@@ -81,7 +94,14 @@ def rife(
     ``vs-interp weights get rife-4.25`` fetches them once.
     """
     return interpolate(
-        clip, "rife", factor=factor, fps=fps, model=model, backend=backend, scene_threshold=scene_threshold
+        clip,
+        "rife",
+        factor=factor,
+        fps=fps,
+        model=model,
+        backend=backend,
+        scene_threshold=scene_threshold,
+        hold=hold,
     )
 
 
@@ -92,6 +112,7 @@ def flavr(
     model: str | os.PathLike[str] | None = None,
     backend: Backend | str | None = None,
     scene_threshold: float | None = DEFAULT_THRESHOLD,
+    hold: float | None = HOLD,
     scale: float = 1,
 ) -> vs.VideoNode:
     """Return the clip at 2, 4 or 8 times its frame rate, made by FLAVR.
@@ -116,6 +137,7 @@ def flavr(
         model=model,
         backend=backend,
         scene_threshold=scene_threshold,
+        hold=hold,
         scale=scale,
     )
 
@@ -129,11 +151,13 @@ def interpolate(
     model: Any,
     backend: Any,
     scene_threshold: float | None,
+    hold: float | None,
     scale: float = 1,
 ) -> vs.VideoNode:
     """Serve any network that makes frames between frames 0 and 1: see :func:`super_slomo` and :func:`flavr`."""
     with speaking_as(network.replace("-", "_")):
         check_threshold(scene_threshold)
+        check_hold(hold)
         colour = check_clip(clip)
         small = shrunk(clip, colour, check_share("scale", scale, "0.5"))
         if min(small.width, small.height) < SMALLEST:
@@ -144,7 +168,7 @@ def interpolate(
         wanted = {"factor": factor} if network == "flavr" else {}
         file = load_model(clip, model, network, **wanted)
         _check_spec(file.spec, model, network)
-        timeline, rate = _timeline(clip, _factor(file.spec, factor, fps), fps)
+        timeline, rate = _timeline(clip, _factor(file.spec, factor, fps), fps, hold)
         runtime = choose(backend)
         route = find_route(small, colour, runtime, file.spec)
         profile = Profile(width=small.width, height=small.height, planes=route.planes)
@@ -192,13 +216,15 @@ def _factor(spec: NetworkSpec, factor: Any, fps: Any) -> Any:
     return own
 
 
-def _timeline(clip: vs.VideoNode, factor: Any, fps: Any) -> tuple[Timeline, Fraction]:
+def _timeline(clip: vs.VideoNode, factor: Any, fps: Any, hold: float | None) -> tuple[Timeline, Fraction]:
     """Return the time line and the output's nominal frame rate (0 where it varies)."""
     if factor is not None and fps is not None:
         raise ArgumentError(f"factor={factor} and fps={fps} are both given: give one of them")
     if fps is None:
         exact = as_factor(2 if factor is None else factor)
-        return by_factor(len(clip), exact), clip.fps * exact
+        check_durations(clip)
+        carried = carried_durations(clip)
+        return by_factor(len(clip), exact, moving(carried, hold) if carried and hold else None), clip.fps * exact
     wanted = as_rate(fps)
     durations = variable_durations(clip)
     source_rate = clip.fps if durations is None else len(durations) / sum(durations, Fraction(0))
@@ -213,7 +239,7 @@ def _timeline(clip: vs.VideoNode, factor: Any, fps: Any) -> tuple[Timeline, Frac
         )
     if durations is None:
         return by_factor(len(clip), wanted / clip.fps), wanted
-    return by_rate(durations, wanted), wanted
+    return by_rate(durations, wanted, moving(durations, hold) if hold else None), wanted
 
 
 def _made(

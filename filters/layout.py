@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import vapoursynth as vs
 
-from vs_interp.films.durations import lasts
+from vs_interp.films.durations import TABLE, TICK, lasts
 
 from .scenes import MARKS
 from .serve import REPEAT
@@ -42,7 +42,7 @@ def lay_out(
     Every filter used here passes frames on; Python is called for durations that neither a constant rate nor a whole
     factor gives.
     """
-    source = core.std.RemoveFrameProps(clip, MARKS)  # at another rate they are of other frames
+    source = core.std.RemoveFrameProps(clip, [*MARKS, TABLE, TICK])  # at another rate they are of other frames
     made = [core.std.RemoveFrameProps(core.std.CopyFrameProps(frame, source), "_AbsoluteTime") for frame in made]
     if timeline.is_whole and not constant:
         return core.std.Interleave([source, *made])  # divides durations

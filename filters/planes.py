@@ -14,6 +14,11 @@ from vs_interp.matrices import Matrix
 core = vs.core
 
 SMALLEST = 16
+
+INTERLACED = (
+    "is interlaced (_FieldBased is set): deinterlace the clip first (bwdif, QTGMC; convert --deinterlace), or where "
+    "that is wrong, std.SetFieldBased(0) (convert --assume-progressive)"
+)
 UNSPECIFIED = 2
 BT601, BT709 = 6, 1
 LINEAR_MATRICES = (1, 4, 5, 6, 7, 8, 9)
@@ -48,9 +53,7 @@ def check_clip(clip: vs.VideoNode) -> Colour:
     with clip.get_frame(0) as frame:
         props = dict(frame.props)
     if props.get("_FieldBased", 0):
-        raise ArgumentError(
-            "the clip is interlaced (_FieldBased is set): deinterlace it first, e.g. with bwdif or QTGMC"
-        )
+        raise ArgumentError(f"frame 0 {INTERLACED}")
     return _colour(clip, props)
 
 

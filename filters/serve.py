@@ -19,6 +19,7 @@ from vs_interp.host import cores
 from vs_interp.memory import give_back_freed_memory
 from vs_interp.spec import NetworkSpec
 
+from .planes import INTERLACED
 from .routes import Route
 from .scenes import is_cut, is_repeat
 from .windows import near_side, window_clips, window_numbers
@@ -141,6 +142,8 @@ class _Windows:
         given, count, centre = f if isinstance(f, list) else [f], len(self._window.offsets), self._centre
         frames, sources = given[:count], given[-count:]
         times = self._times[n % len(self._times)]
+        if sources[centre].props.get("_FieldBased", 0):
+            raise ArgumentError(f"frame {n} {INTERLACED}")
         if not times:
             return frames[centre]
         numbers = window_numbers(n, len(self._like), self._window)

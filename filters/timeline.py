@@ -14,11 +14,17 @@ from functools import cached_property
 from itertools import accumulate
 from math import floor, isfinite
 
+import numpy as np
+
 from vs_interp.errors import ArgumentError
+from vs_interp.films.times import USUAL_AROUND
 
 Rate = int | float | Fraction | tuple[int, int]
 
 HIGHEST_FACTOR = 128
+HOLD = 3.5
+"""How many times as long as usual a frame must last to be held still."""
+
 SIMPLEST = 1001
 """A float stands for the fraction with a denominator up to this that lies within a ten-millionth of it."""
 
@@ -28,12 +34,14 @@ class Timeline:
     """The output's moments over ``sources`` frames.
 
     ``cycle[i]`` holds the times, ascending, that fall into source frame n where n % len(cycle) = i; a variable time
-    line is one cycle as long as the clip.  ``length`` is the number of output frames.
+    line is one cycle as long as the clip.  ``length`` is the number of output frames.  ``moving`` says where frames are
+    held (see :func:`moving`): the seconds at the end of each source frame in which time runs from 0 to 1.
     """
 
     sources: int
     cycle: tuple[tuple[Fraction, ...], ...]
     length: int
+    moving: Sequence[Fraction] | None = None
 
     def times(self, source: int) -> tuple[Fraction, ...]:
         """Return the times that fall into a source frame."""
@@ -48,7 +56,8 @@ class Timeline:
     def is_whole(self) -> bool:
         """Whether each source frame is followed by as many made ones, at equal distances."""
         (first, *others), count = self.cycle, len(self.cycle[0])
-        return not others and first == tuple(Fraction(index, count) for index in range(count))
+        even = not others and first == tuple(Fraction(index, count) for index in range(count))
+        return even and self.moving is None
 
     def duration(self, output: int, here: Fraction, following: Fraction) -> Fraction:
         """Return the seconds from an output frame to the next, or to the end of the clip.
@@ -56,10 +65,20 @@ class Timeline:
         The source frame that it falls into lasts ``here`` seconds and the next ``following``.
         """
         source, time = self.moment(output)
-        if output + 1 == self.length:
-            return span(time, Fraction(self.sources - source), here, following)
-        next_source, next_time = self.moment(output + 1)
-        return span(time, next_source - source + next_time, here, following)
+        begins = self._begins(source, time, here)
+        is_last = output + 1 == self.length
+        next_source, next_time = (self.sources, Fraction(0)) if is_last else self.moment(output + 1)
+        if next_source == source:
+            return self._begins(source, next_time, here) - begins
+        if next_source > source + 1:  # the end
+            return here - begins + following
+        return here - begins + (self._begins(next_source, next_time, following) if next_time else 0)
+
+    def _begins(self, source: int, time: Fraction, lasts: Fraction) -> Fraction:
+        """Return the seconds from the beginning of a source frame that lasts so long to a time in it."""
+        if self.moving is None or not time:
+            return time * lasts
+        return lasts - (1 - time) * self.moving[source]
 
     def moment(self, output: int) -> tuple[int, Fraction]:
         """Return the source frame and the time of an output frame."""
@@ -72,8 +91,9 @@ class Timeline:
         stride = self.most_made + 1
         picked = []
         for index, times in enumerate(self.cycle):
-            first_made = 1 if times and times[0] > 0 else 0
-            picked += [index * stride + first_made + position for position in range(len(times))]
+            held = sum(not time for time in times)
+            made = range(1, len(times) - held + 1)
+            picked += [index * stride + place for place in (*[0] * held, *made)]
         return picked
 
     @cached_property
@@ -82,7 +102,33 @@ class Timeline:
         return tuple((index, time) for index, times in enumerate(self.cycle) for time in times)
 
 
-def by_factor(sources: int, factor: Fraction) -> Timeline:
+def moving(durations: Sequence[Fraction], hold: float) -> Sequence[Fraction] | None:
+    """Return the seconds at the end of each frame in which it moves on to the next; ``None`` where no frame is held.
+
+    A frame is held that lasts more than ``hold`` times what is usual, the median of the frames around it, and moves in
+    the last usual interval alone: what a screen recorder or a decimator left out was the same picture.
+    """
+    if not durations:
+        return None
+    seconds = np.array([float(each) for each in durations])
+    around = min(USUAL_AROUND, len(seconds))
+    windows = np.lib.stride_tricks.sliding_window_view(seconds, around)
+    places = np.argsort(windows, axis=1, kind="stable")[:, around // 2]
+    first = np.clip(np.arange(len(seconds)) - around // 2, 0, len(windows) - 1)
+    usual = first + places[first]
+    held = seconds > hold * seconds[usual]
+    if not held.any():
+        return None
+    return [durations[int(usual[n])] if held[n] else lasts for n, lasts in enumerate(durations)]
+
+
+def check_hold(hold: float | None) -> None:
+    """Raise :class:`ArgumentError` unless it is a number from 1 up, or ``None``."""
+    if hold is not None and not (isinstance(hold, int | float) and hold >= 1):
+        raise ArgumentError(f"hold is {hold!r}: it must be 1 or more, or None to hold no frame still")
+
+
+def by_factor(sources: int, factor: Fraction, moving: Sequence[Fraction] | None = None) -> Timeline:
     """Return the time line that has ``factor`` times as many frames: floor(sources · factor) of them."""
     cycle: list[list[Fraction]] = [[] for _ in range(min(factor.denominator, sources))]
     for output in range(factor.numerator):
@@ -90,10 +136,10 @@ def by_factor(sources: int, factor: Fraction) -> Timeline:
         if floor(position) >= len(cycle):
             break
         cycle[floor(position)].append(position - floor(position))
-    return Timeline(sources, tuple(map(tuple, cycle)), floor(sources * factor))
+    return Timeline(sources, tuple(map(tuple, cycle)), floor(sources * factor), moving)
 
 
-def by_rate(durations: Sequence[Fraction], fps: Fraction) -> Timeline:
+def by_rate(durations: Sequence[Fraction], fps: Fraction, moving: Sequence[Fraction] | None = None) -> Timeline:
     """Return the time line with a constant rate over source frames that last ``durations`` seconds each."""
     starts = list(accumulate(durations, initial=Fraction(0)))
     length = floor(starts[-1] * fps)
@@ -101,18 +147,9 @@ def by_rate(durations: Sequence[Fraction], fps: Fraction) -> Timeline:
     for output in range(length):
         moment = output / fps
         source = bisect_right(starts, moment) - 1
-        cycle[source].append((moment - starts[source]) / durations[source])
-    return Timeline(len(durations), tuple(map(tuple, cycle)), length)
-
-
-def span(here: Fraction, following: Fraction, duration: Fraction, next_duration: Fraction) -> Fraction:
-    """Return the seconds between the times ``here`` and ``following``, which may lie in the next source frame.
-
-    ``here`` is in [0, 1), ``following`` in (here, 2]; the source frame and the next last the given durations.
-    """
-    if following <= 1:
-        return (following - here) * duration
-    return (1 - here) * duration + (following - 1) * next_duration
+        moves = durations[source] if moving is None else moving[source]
+        cycle[source].append(max(Fraction(0), 1 - (starts[source + 1] - moment) / moves))
+    return Timeline(len(durations), tuple(map(tuple, cycle)), length, moving)
 
 
 def as_factor(factor: int | float | Fraction) -> Fraction:

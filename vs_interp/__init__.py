@@ -46,12 +46,13 @@ _HOMES = {
     "TensorRT": "trt_build.backends",
     "TensorRTRTX": "trt_build.backends",
     "VsInterpError": "vs_interp.errors",
+    "open_film": "vs_interp.films.source",
 }
 
 __all__ = [
     "OpenVINO", "TensorRT", "TensorRTRTX", "VsInterpError", "__version__",
-    "flavr", "flow_picture", "label_picture", "masks", "nowcast", "optical_flow", "predict", "rife", "super_slomo",
-    "upscale", "warp",
+    "flavr", "flow_picture", "label_picture", "masks", "nowcast", "open_film", "optical_flow", "predict", "rife",
+    "super_slomo", "upscale", "warp",
 ]  # fmt: skip
 
 

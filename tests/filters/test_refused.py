@@ -58,7 +58,7 @@ def marked(**props: int) -> vs.VideoNode:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: marked(_FieldBased=2), "the clip is interlaced .* deinterlace it first"),
+        (lambda: marked(_FieldBased=2), "frame 0 is interlaced .* deinterlace the clip first"),
         (lambda: blank(length=1), "the clip has one frame only, and super-slomo looks at 2: give"),
         (lambda: blank(length=2**30), "the clip has 1073741824 frames, more than VapourSynth can lay out: cut it"),
         (lambda: blank(width=8, height=8), "the clip is 8x8: it must be at least 16x16"),

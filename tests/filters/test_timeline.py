@@ -8,7 +8,7 @@ from math import floor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vs_interp.filters.timeline import Timeline, as_factor, as_rate, by_factor, by_rate, span
+from vs_interp.filters.timeline import HOLD, Timeline, as_factor, as_rate, by_factor, by_rate, moving
 
 from vs_interp.errors import ArgumentError
 
@@ -56,16 +56,42 @@ def test_a_constant_rate_follows_the_true_time_stamps(lasts: list[Fraction], fps
         assert starts[source] + time * lasts[source] == k / fps
 
 
-@given(
-    st.fractions(min_value=0, max_value=Fraction(99, 100)), st.fractions(min_value=0, max_value=2),
-    st.fractions(min_value=Fraction(1, 100), max_value=1), st.fractions(min_value=Fraction(1, 100), max_value=1),
-)  # fmt: skip
-def test_a_span_is_the_integral_of_the_durations(
-    here: Fraction, following: Fraction, first: Fraction, second: Fraction
-) -> None:
-    following = max(following, here)
-    inside = min(following, Fraction(1)) - here
-    assert span(here, following, first, second) == inside * first + max(following - 1, Fraction(0)) * second
+@given(durations, factors, st.booleans())
+def test_durations_add_up_and_held_frames_stay(lasts: list[Fraction], factor: Fraction, hold: bool) -> None:
+    """The output lasts as long as the source, and each frame begins where its moment lies."""
+    moves = moving(lasts, 1.5) if hold else None
+    timeline = by_factor(len(lasts), factor, moves)
+    starts = [sum(lasts[:n], Fraction(0)) for n in range(len(lasts) + 1)]
+    begins = Fraction(0)
+    for output in range(timeline.length):
+        source, time = timeline.moment(output)
+        still = lasts[source] - (moves or lasts)[source]
+        assert begins == starts[source] + (still if time else 0) + time * (moves or lasts)[source]
+        begins += timeline.duration(output, lasts[source], lasts[min(source + 1, len(lasts) - 1)])
+    assert begins == starts[-1] or timeline.moment(timeline.length - 1)[0] < len(lasts) - 2
+
+
+@given(durations, st.fractions(min_value=4, max_value=300, max_denominator=1001))
+def test_a_held_frame_moves_in_its_last_usual_interval_alone(lasts: list[Fraction], fps: Fraction) -> None:
+    moves = moving(lasts, 1.5)
+    timeline = by_rate(lasts, fps, moves)
+    ends = [sum(lasts[: n + 1], Fraction(0)) for n in range(len(lasts))]
+    for k, (source, time) in enumerate(timeline.moments):
+        assert time == max(0, 1 - (ends[source] - k / fps) / (moves or lasts)[source])
+    for offset, (source, time) in zip(timeline.offsets(), timeline.moments, strict=True):
+        made = [t for t in timeline.cycle[source] if t > 0]
+        assert time == [0, *made][offset - source * (timeline.most_made + 1)]
+
+
+def test_frames_are_held_that_last_far_beyond_what_is_usual_around_them() -> None:
+    """A recording at 60 a second with a pause, then one at 10 a second: there 0.1 s is usual."""
+    quick, slow = Fraction(1, 60), Fraction(1, 10)
+    lasts = [quick] * 30 + [Fraction(2)] + [quick] * 29 + [slow] * 30 + [slow * 3] + [slow] * 10
+    moves = moving(lasts, HOLD)
+    assert moves is not None
+    assert moves[30] == quick
+    assert moves[75:] == lasts[75:]
+    assert moving([quick, 3 * quick, quick], HOLD) is None
 
 
 @pytest.mark.parametrize(

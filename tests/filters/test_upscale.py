@@ -255,7 +255,7 @@ def test_what_upscale_cannot_do_is_refused(arguments: dict[str, Any], words: str
 def test_clips_and_models_that_do_not_fit_are_refused(folder: Path, refiner: Path) -> None:
     clip = moving(vs.YUV420P8)
     assert "the clip has 4 frames only, and refiner looks at 5: give" in reason(clip, model=refiner)
-    assert "the clip is interlaced" in reason(core.std.SetFieldBased(clip, 1))
+    assert "frame 0 is interlaced" in reason(core.std.SetFieldBased(clip, 1))
     whole = weighing(folder / "whole.onnx", replace(COLOUR, name="whole", tileable=False), [[1]])
     assert "tile is 64, and whole looks at the whole picture: leave tile= out" in reason(clip, model=whole, tile=64)
     steps = weighing(folder / "steps.onnx", replace(COLOUR, multiple_of=8), [[1]])

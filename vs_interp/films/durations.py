@@ -15,6 +15,11 @@ from .times import MILLISECOND, TimeLine
 TABLE, TICK = "VsInterpDurations", "VsInterpTick"
 """Properties of a film's first frame: the ticks that every frame lasts (int64), and the seconds of a tick (a pair)."""
 
+UNTIMED = (
+    "has no duration, and so the clip's rate cannot be relied on: open the film by vs_interp.open_film(path), or where "
+    "you know its rate, set it by std.AssumeFPS"
+)
+
 SEEN = 100
 """Frames that tell whether a rate is constant."""
 
@@ -45,12 +50,19 @@ def variable_durations(clip: vs.VideoNode) -> list[Fraction] | None:
     looked at; only where these stray from the clip's rate by more than containers round all frames are read.  Frames
     without a duration last as long as the one before.  Raises :class:`ArgumentError` where the first has none.
     """
-    carried = _carried(clip)
+    carried = carried_durations(clip)
     if carried is not None:
         return carried
     if clip.fps and _is_regular(_read(clip[:SEEN]), clip.fps):
         return None
     return _read(clip)
+
+
+def check_durations(clip: vs.VideoNode) -> None:
+    """Raise :class:`ArgumentError` where frames have no durations, as BestSource's of discs have none."""
+    with clip.get_frame(0) as frame:
+        if lasts(frame, Fraction(0)) is None:
+            raise ArgumentError(f"frame 0 {UNTIMED}")
 
 
 def lasts(frame: vs.VideoFrame, rate: Fraction) -> Fraction | None:
@@ -61,7 +73,7 @@ def lasts(frame: vs.VideoFrame, rate: Fraction) -> Fraction | None:
     return 1 / rate if rate else None
 
 
-def _carried(clip: vs.VideoNode) -> list[Fraction] | None:
+def carried_durations(clip: vs.VideoNode) -> list[Fraction] | None:
     """Return the durations that the first frame carries, unless the clip has been cut or changed in time since."""
     with clip.get_frame(0) as frame:
         props = dict(frame.props)
@@ -86,9 +98,6 @@ def _read(clip: vs.VideoNode) -> list[Fraction]:
     for number, frame in enumerate(clip.frames(close=True)):
         seconds = lasts(frame, Fraction(0))
         if seconds is None and not found:
-            raise ArgumentError(
-                f"frame {number} has no duration, and so the clip's rate cannot be relied on: open the film by "
-                "vs_interp.open_film(path), or set the rate by std.AssumeFPS"
-            )
+            raise ArgumentError(f"frame {number} {UNTIMED}")
         found.append(found[-1] if seconds is None else seconds)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -95,6 +96,15 @@ def open_source(path: Path, progress: Progress | None = None) -> Source:
     start = Fraction(0) if line.first is None or begins is None else line.first * track.tick - begins
     stream = on_time_line(clip, line)
     return Source(path=path, track=track.index, stream=stream, line=line, start=start, others=others, tags=tags)
+
+
+def open_film(path: str | os.PathLike[str]) -> vs.VideoNode:
+    """Return a video file as a clip on its true time line, the same that ``vs-interp convert`` works on.
+
+    Its rate is constant where the film's time stamps are those of one, and else 0 with a duration on every frame; the
+    filters read these from its first frame, and not from the whole film.  Raises :class:`SourceError`.
+    """
+    return open_source(Path(path)).stream.clip
 
 
 def on_time_line(clip: vs.VideoNode, line: TimeLine) -> Stream:
