@@ -1,8 +1,9 @@
-"""Files that appear under their name only once they are whole."""
+"""Files that appear under their name only once they are whole, and the order of names."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 PARTIAL = ".partial"
@@ -23,3 +24,8 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Return a key that sorts the numbers within names by value."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

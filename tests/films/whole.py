@@ -9,7 +9,7 @@ from vs_interp.films.codecs import Choice
 from vs_interp.films.encoding import Encoding
 from vs_interp.films.excerpt import Excerpt, excerpt
 from vs_interp.films.render import render
-from vs_interp.films.source import Stream, open_source
+from vs_interp.films.source import Reading, Stream, open_source
 
 Step = Callable[[Stream], Stream]
 """What becomes of a clip."""
@@ -17,10 +17,10 @@ Step = Callable[[Stream], Stream]
 
 def convert(
     source: Path, output: Path, steps: Sequence[Step], *,
-    part: Excerpt | None = None, choice: Choice | None = None, overwrite: bool = False,
+    part: Excerpt | None = None, choice: Choice | None = None, reading: Reading | None = None, overwrite: bool = False,
 ) -> int:  # fmt: skip
     """Open a film, take it through the steps and encode it; return the number of frames."""
-    opened = open_source(source)
+    opened = open_source(source, reading)
     if part is not None:
         opened = excerpt(opened, part)
     stream = opened.stream

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from vs_interp.errors import ArgumentError
 from .encoding_options import encoding_options, parse_choice
 from .excerpt_options import excerpt_options, take_excerpt
 from .options import BackendText, Factor, FrameRate, Threshold, json_option, models, quiet_option
+from .source_options import source_options, take_reading
 
 if TYPE_CHECKING:
     from vs_interp.jobs.conversion import Conversion, OpenConversion
@@ -72,7 +74,10 @@ class Summary:
 )
 @click.option("--scene-threshold", type=Threshold(), default=None, show_default="the filter's own",
               help="Mean luma difference (of 1) that makes a scene cut, or none.")  # fmt: skip
+@click.option("--hold", type=Threshold(), default=None, show_default="the filter's own",
+              help="Variable rate: hold frames still that last so many times as long as usual, or none.")  # fmt: skip
 @excerpt_options
+@source_options
 @encoding_options
 @click.option("--whole", is_flag=True, help="One stream by one encoder, not a job in chunks: it cannot be resumed.")
 @click.option("--job", metavar="FOLDER", type=click.Path(path_type=Path), help="Where the job's chunks go: OUT.job.")
@@ -87,10 +92,12 @@ def command(
     context: click.Context, /, *, source: Path, output: Path, interpolate: str | None,
     factor: Fraction | None, fps: Fraction | None, model: str | None,
     upscale: int | None, upscale_model: str | None, tile: int | None, backend: str | None,
-    scene_threshold: float | None, whole: bool, job: Path | None, chunk: float, restart: bool,
-    overwrite: bool, quiet: bool, as_json: bool, **encoding: Any,
+    scene_threshold: float | None, hold: float | None, whole: bool, job: Path | None, chunk: float, restart: bool,
+    overwrite: bool, quiet: bool, as_json: bool, **others: Any,
 ) -> None:  # fmt: skip
     """Convert the video IN to OUT.  Sound, subtitles, chapters and metadata are kept.
+
+    IN is a video file, a folder or a pattern of pictures, or - for a pipe.
 
     With both, frames are made first and enlarged then: that costs less than to look for motion in large frames.
 
@@ -98,6 +105,7 @@ def command(
     Examples:
       vs-interp convert in.mkv out.mkv --interpolate super-slomo --factor 2
       vs-interp convert in.mkv out.mkv --scale 2
+      vs-interp convert "frames/%05d.png" out.mp4 --source-fps 24 --interpolate rife --factor 2
       vs-interp convert in.mkv out.mp4 --interpolate rife --fps 59.94 --scale 2 --scale-model span-x2 \\
           --codec h265 --quality 18 --preset slow --encoder-args "-tune animation"
     """
@@ -106,16 +114,17 @@ def command(
     from vs_interp.jobs.steps import Interpolation, Upscaling
 
     options: dict[str, Any] = {"backend": backend}
-    if context.get_parameter_source("scene_threshold") is click.core.ParameterSource.COMMANDLINE:
+    if _is_given(context, "scene_threshold"):
         options["scene_threshold"] = scene_threshold
     steps: list[Interpolation | Upscaling] = []
     if interpolate is not None:
-        steps.append(Interpolation(network=interpolate, factor=factor, fps=fps, model=model, **options))
+        held: dict[str, Any] = {"hold": hold} if _is_given(context, "hold") else {}
+        steps.append(Interpolation(network=interpolate, factor=factor, fps=fps, model=model, **options, **held))
     if upscale is not None:
         steps.append(Upscaling(scale=upscale, model=upscale_model, tile=tile, **options))
-    part = take_excerpt(encoding)
+    part, reading = take_excerpt(others), take_reading(others)
     conversion = Conversion(
-        source=source, output=output, part=part, steps=tuple(steps), choice=parse_choice(**encoding)
+        source=source, output=output, part=part, reading=reading, steps=tuple(steps), choice=parse_choice(**others)
     )
     summary = convert(conversion, overwrite=overwrite, quiet=quiet, whole=whole, job=job, chunk=chunk, restart=restart)
     if as_json:
@@ -124,12 +133,16 @@ def command(
         click.echo(f"{output}: {summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps)", err=True)
 
 
+def _is_given(context: click.Context, option: str) -> bool:
+    return context.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE
+
+
 def _check_options(context: click.Context) -> None:
     """Raise :class:`click.UsageError` unless a step is asked for, and all that is given belongs to one."""
     given = {name for name, value in context.params.items() if value is not None}
     if not given & {"interpolate", "upscale"}:
         raise click.UsageError("give --interpolate NETWORK, --scale N, or both", context)
-    for step, details in (("interpolate", ("factor", "fps", "model")), ("upscale", ("upscale_model", "tile"))):
+    for step, details in (("interpolate", ("factor", "fps", "model", "hold")), ("upscale", ("upscale_model", "tile"))):
         for detail in details:
             if detail in given and step not in given:
                 names = (OPTION_NAMES.get(name, f"--{name}") for name in (detail, step))
@@ -151,14 +164,22 @@ def convert(
     source, output = conversion.source, conversion.output
     check_output(output, source, overwrite)
     from vs_interp.films.containers import container_format
+    from vs_interp.films.inputs import comes_through_a_pipe, piped
     from vs_interp.jobs.plan import plan
     from vs_interp.jobs.run import must_be_whole
 
-    from .progress import working_on
+    from .progress import bytes_read, part_done
 
     container_format(output)
-    with working_on(f"reading {source}", quiet=quiet):
-        opened = conversion.open()
+    reading = f"reading {source}"
+    if comes_through_a_pipe(source):
+        with bytes_read(reading, quiet=quiet) as came, piped(source, sys.stdin.buffer, came) as film:
+            return convert(
+                replace(conversion, source=film), overwrite=overwrite, quiet=quiet, whole=whole, job=job, chunk=chunk,
+                restart=restart,
+            )  # fmt: skip
+    with part_done(reading, quiet=quiet) as progress:
+        opened = conversion.open(progress)
         manifest = plan(conversion, opened, chunk)
     for note in () if quiet else opened.notes:
         click.echo(note, err=True)

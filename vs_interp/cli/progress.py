@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TimeRemainingColumn,
+)  # fmt: skip
 from rich.text import Text
 
 INTERVAL = 10.0
@@ -77,6 +86,49 @@ def working_on(what: str, *, quiet: bool = False) -> Iterator[None]:
     else:
         console.print(what, highlight=False, soft_wrap=True)
         yield
+
+
+@contextmanager
+def part_done(what: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
+    """Show ``what`` and how much of it is done; call what is handed out with the part, of 1.
+
+    Nothing but the name is shown before the first such call.
+    """
+    console = Console(stderr=True, quiet=quiet)
+    if console.is_terminal:
+        columns = "{task.description}", BarColumn(), TaskProgressColumn()
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task(what, total=None)
+            yield lambda part: progress.update(task, total=1, completed=part)
+    else:
+        console.print(what, highlight=False, soft_wrap=True)
+        yield _Now(console, lambda part: f"{what}: {part:.0%}")
+
+
+@contextmanager
+def bytes_read(what: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
+    """Show ``what`` and how much of it has come, which may be any amount; call what is handed out with the bytes."""
+    console = Console(stderr=True, quiet=quiet)
+    if console.is_terminal:
+        with Progress("{task.description}", DownloadColumn(), console=console, transient=True) as progress:
+            task = progress.add_task(what, total=None)
+            yield lambda count: progress.update(task, completed=count)
+    else:
+        console.print(what, highlight=False, soft_wrap=True)
+        yield _Now(console, lambda count: f"{what}: {count / 1e6:.0f} MB")
+
+
+class _Now:
+    """Prints a plain line when the last one is :data:`INTERVAL` seconds old."""
+
+    def __init__(self, console: Console, line: Callable[[float], str]) -> None:
+        self._console, self._line, self._said = console, line, time.monotonic()
+
+    def __call__(self, amount: float) -> None:
+        now = time.monotonic()
+        if now - self._said >= INTERVAL:
+            self._said = now
+            self._console.print(self._line(amount), highlight=False, soft_wrap=True)
 
 
 class _Speed(ProgressColumn):

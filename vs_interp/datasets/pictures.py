@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from vs_interp.errors import DatasetError
 from vs_interp.extras import how_to_get
+from vs_interp.files import natural
 from vs_interp.size import Size
 
 from .footage import Box, Footage, Frames
@@ -100,8 +100,3 @@ def _reason(error: Exception) -> str:
 def list_pictures(folder: Path) -> tuple[str, ...]:
     """Return the names of a folder's pictures, 2 before 10."""
     return tuple(sorted((file.name for file in folder.iterdir() if file.suffix.lower() in SUFFIXES), key=natural))
-
-
-def natural(name: str) -> list[tuple[int, str]]:
-    """Return a key that sorts the numbers within names by value."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -8,9 +8,10 @@ from itertools import groupby
 from pathlib import Path
 
 from vs_interp.errors import DatasetError
+from vs_interp.files import natural
 
 from .footage import Footage
-from .pictures import Clip, Pictures, list_pictures, natural
+from .pictures import Clip, Pictures, list_pictures
 
 SPLITS = ("train", "validation", "test")
 

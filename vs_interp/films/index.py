@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,11 @@ import numpy as np
 import vapoursynth as vs
 
 from vs_interp.errors import SourceError
-from vs_interp.folders import cache_folder
 from vs_interp.memory import give_back_freed_memory
 
-from .stamps import known_stamps
+from .inputs import kept_in
+from .stamps import Progress, known_stamps
 from .times import Stamps
-
-type Progress = Callable[[float], None]
-"""Called with the part of the file, of 1, that has been read."""
 
 CACHED, LARGEST_CACHE = 48, 100
 """Frames, and megabytes at most, that stay decoded for requests out of order: more would only be held."""
@@ -28,13 +25,12 @@ CACHED, LARGEST_CACHE = 48, 100
 
 def decode(path: Path, track: int, pixels: int, progress: Progress | None = None) -> tuple[vs.VideoNode, Stamps]:
     """Return the decoded track, of so many pixels a frame, and its time stamps.  Raises :class:`SourceError`."""
-    index = cache_folder("index")
     give_back_freed_memory()
     try:
         with _messages_to(progress):
             found: Any = vs.core.bs.VideoSource(
-                str(path.absolute()), track=track, cachepath=str(index), showprogress=True, exporttimestamps=True,
-                cachesize=max(1, min(LARGEST_CACHE, CACHED * pixels * 3 >> 20)),
+                str(path.absolute()), track=track, cachepath=str(kept_in(path)), showprogress=True,
+                exporttimestamps=True, cachesize=max(1, min(LARGEST_CACHE, CACHED * pixels * 3 >> 20)),
             )  # fmt: skip
     except vs.Error as error:
         raise SourceError(f"{path} cannot be decoded ({str(error).removeprefix('VideoSource: ')})") from error

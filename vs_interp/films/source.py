@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import vapoursynth as vs
@@ -20,10 +21,12 @@ from vs_interp.errors import SourceError
 
 from .containers import OtherStream
 from .durations import with_durations
-from .index import Progress, decode
+from .fields import Fields, deinterlaced
+from .index import decode
+from .inputs import is_sequence, openable
 from .joins import may_jump
-from .stamps import Track, last_duration, true_stamps
-from .times import TimeLine, time_line
+from .stamps import Progress, Track, last_duration, true_stamps
+from .times import Stamps, TimeLine, constant, time_line
 
 
 @dataclass(frozen=True)
@@ -72,39 +75,101 @@ class Source:
     window: tuple[Fraction, Fraction] | None = None
 
 
-def open_source(path: Path, progress: Progress | None = None) -> Source:
-    """Open a video file.  Raises :class:`SourceError` where it is missing, has no video, or cannot be decoded."""
-    if path.is_dir():
-        raise SourceError(f"cannot read {path}: it is a folder; give one video file")
-    if not path.is_file():
-        raise SourceError(f"cannot read {path}: there is no such file")
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a film is to be read.
+
+    rate
+        Its frames a second, whatever its time stamps say; pictures have none.
+    fields
+        What becomes of interlaced frames; ``None``: they stay, and no network takes them.
+    progressive
+        Take all frames for progressive, whatever they say.
+    """
+
+    rate: Fraction | None = None
+    fields: Fields | None = None
+    progressive: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what :meth:`from_json` reads."""
+        return {**asdict(self), "rate": None if self.rate is None else str(self.rate)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Reading:
+        """Return the reading that :meth:`to_json` wrote down."""
+        rate = values["rate"]
+        return cls(**{**values, "rate": None if rate is None else Fraction(rate)})
+
+
+def open_source(given: Path, reading: Reading | None = None, progress: Progress | None = None) -> Source:
+    """Open a video file, or a folder or pattern of pictures.
+
+    Raises :class:`SourceError` where it is missing, has no video, or cannot be decoded.
+    """
+    reading, path = reading or Reading(), openable(given)
+    if is_sequence(path) and reading.rate is None:
+        raise SourceError(f"the pictures of {given} have no frame rate: give --source-fps (in a script fps=)")
     try:
         with av.open(f"file:{path}") as container:
             video = _video(container.streams.video)
             if video is None or container.format.name == "tty":
-                raise SourceError(f"{path} has no video in it: give a video file")
+                raise SourceError(f"{given} has no video in it: give a video file")
             begins = _begins(container, video)
             track, pixels = Track.of(path, video), video.width * video.height
             others = (*map(_sound, container.streams.audio), *map(_subtitles, container.streams.subtitles))
             tags = {name: value for name, value in video.metadata.items() if name in ("language", "title")}
     except (av.FFmpegError, OSError) as error:
-        raise SourceError(f"{path} is no video file, or a broken one ({error.strerror})") from error
+        raise SourceError(f"{given} is no video file, or a broken one ({error.strerror})") from error
     clip, decoded = decode(path, track.index, pixels, progress)
-    line = time_line(true_stamps(track, decoded), track.tick, [*track.rates, *([clip.fps] if clip.fps else [])])
-    if line.rate is None and (last := last_duration(track)) is not None:
-        line = line.ending_after(last)
-    start = Fraction(0) if line.first is None or begins is None else line.first * track.tick - begins
+    line = _time_line(track, clip, decoded, reading.rate, progress)
+    if reading.progressive:
+        clip = clip.std.SetFieldBased(0)
+    elif reading.fields is not None:
+        clip = deinterlaced(clip, reading.fields)
+        line = line.doubled() if reading.fields == "double" else line
+    start = Fraction(0) if line.first is None or begins is None else line.first * line.tick - begins
     stream = on_time_line(clip, line)
     return Source(path=path, track=track.index, stream=stream, line=line, start=start, others=others, tags=tags)
 
 
-def open_film(path: str | os.PathLike[str]) -> vs.VideoNode:
-    """Return a video file as a clip on its true time line, the same that ``vs-interp convert`` works on.
+def open_film(
+    path: str | os.PathLike[str],
+    *,
+    fps: int | float | Fraction | None = None,
+    deinterlace: Fields | None = None,
+    assume_progressive: bool = False,
+) -> vs.VideoNode:
+    """Return a film as a clip on its true time line, the same that ``vs-interp convert`` works on.
+
+    path
+        A video file, a folder of pictures, or a pattern such as ``frames/%05d.png``.
+    fps
+        Its frames a second, whatever its time stamps say; pictures have none.
+    deinterlace
+        Make interlaced frames progressive by bwdif: ``"double"`` makes a frame of each field, ``"keep"`` of two.
+    assume_progressive
+        Take all frames for progressive, whatever they say.
 
     Its rate is constant where the film's time stamps are those of one, and else 0 with a duration on every frame; the
     filters read these from its first frame, and not from the whole film.  Raises :class:`SourceError`.
     """
-    return open_source(Path(path)).stream.clip
+    rate = None if fps is None else Fraction(fps)
+    reading = Reading(rate=rate, fields=deinterlace, progressive=assume_progressive)
+    return open_source(Path(path), reading).stream.clip
+
+
+def _time_line(
+    track: Track, clip: vs.VideoNode, decoded: Stamps, rate: Fraction | None, progress: Progress | None
+) -> TimeLine:
+    """Return the time line that the stamps say, or one of a given rate that begins where they do."""
+    if rate is not None:
+        first = next((stamp for stamp in decoded if stamp is not None), None)
+        return replace(constant(len(clip), track.tick, rate), first=first)
+    stamps = true_stamps(track, decoded, progress)
+    line = time_line(stamps, track.tick, [*track.rates, *([clip.fps] if clip.fps else [])])
+    last = None if line.rate is not None else last_duration(track)
+    return line if last is None else line.ending_after(last)
 
 
 def on_time_line(clip: vs.VideoNode, line: TimeLine) -> Stream:

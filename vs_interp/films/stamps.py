@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from vs_interp.files import write_whole
-from vs_interp.folders import cache_folder
 
+from .inputs import kept_in
 from .joins import has_jumps, joined, may_jump
 from .times import Stamps, ascending, fits
+
+type Progress = Callable[[float], None]
+"""Called with the part of the file, of 1, that has been read."""
 
 NO_TIME_STAMP = -(1 << 63)
 """libav's mark for a frame without one, as all frames of a bare elementary stream are."""
@@ -69,7 +73,7 @@ class Track:
             yield from (packet for packet in container.demux(container.streams[self.index]) if packet.size)
 
 
-def true_stamps(track: Track, decoded: Stamps) -> Stamps:
+def true_stamps(track: Track, decoded: Stamps, progress: Progress | None = None) -> Stamps:
     """Return the frames' time stamps in ticks, in the order in which they are shown.
 
     ``decoded`` are those that came with the decoded frames.  Where they contradict each other, or lack more than
@@ -77,11 +81,11 @@ def true_stamps(track: Track, decoded: Stamps) -> Stamps:
     """
     stamps = decoded
     if not (_hold_together(track, decoded) or _none_at_all(track)):
-        guessed = _kept(track, best_guess)
+        guessed = _kept(track, partial(best_guess, progress=progress), "best guess")
         if len(guessed) == len(decoded):
             stamps = guessed
         if track.container == DECODING_ORDER_ONLY and len(ascending(stamps)) < len(stamps):
-            stamps = as_decoded(_kept(track, _decoding_times), len(decoded), _held_back(track))
+            stamps = as_decoded(_kept(track, _decoding_times, "decoding times"), len(decoded), _held_back(track))
     return joined(track.path, track.index, stamps) if track.jumps and has_jumps(stamps, track.tick) else stamps
 
 
@@ -99,7 +103,7 @@ def last_duration(track: Track) -> int | None:
     return tail[-1][1] if right and all(right) else None
 
 
-def best_guess(track: Track) -> Stamps:
+def best_guess(track: Track, progress: Progress | None = None) -> Stamps:
     """Return libav's best-effort stamps: one for every frame that it decodes, ``None`` where it knows none."""
     stamps: list[int | None] = []
     with av.open(f"file:{track.path}") as container:
@@ -107,6 +111,8 @@ def best_guess(track: Track) -> Stamps:
         assert isinstance(stream, VideoStream)
         stream.thread_type = "AUTO"
         for packet in container.demux(stream):
+            if progress is not None and packet.pos and container.size:
+                progress(packet.pos / container.size)
             try:
                 stamps += [frame.pts for frame in packet.decode()]
             except av.FFmpegError:
@@ -128,7 +134,7 @@ def as_decoded(times: Stamps, frames: int, delay: int) -> Stamps:
 def _hold_together(track: Track, stamps: Stamps) -> bool:
     """Whether nothing is missing that is not easily filled in, and time goes on from frame to frame."""
     if track.container == DECODING_ORDER_ONLY:
-        times = [time for time in _kept(track, _decoding_times) if time is not None]
+        times = [time for time in _kept(track, _decoding_times, "decoding times") if time is not None]
         return bool(times) and times == list(range(times[0], times[0] + len(stamps)))
     known = [number for number, stamp in enumerate(stamps) if stamp is not None]
     if not known:
@@ -163,11 +169,11 @@ def _decoding_times(track: Track) -> Stamps:
     return [packet.dts for packet in track.packets()]
 
 
-def _kept(track: Track, read: Callable[[Track], Stamps]) -> Stamps:
-    """Return what ``read`` reads, from the user's cache where the same file was read before."""
+def _kept(track: Track, read: Callable[[Track], Stamps], what: str) -> Stamps:
+    """Return what ``read`` reads, which ``what`` names, from the user's cache where the same file was read before."""
     state = track.path.stat()
-    key = f"{read.__name__} {track.path.absolute()} {track.index} {state.st_size} {state.st_mtime_ns}"
-    kept = cache_folder("index") / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.stamps"
+    key = f"{what} {track.path.absolute()} {track.index} {state.st_size} {state.st_mtime_ns}"
+    kept = kept_in(track.path) / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.stamps"
     try:
         found = np.frombuffer(kept.read_bytes(), np.int64).tolist()
     except (OSError, ValueError):

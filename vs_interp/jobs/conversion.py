@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,27 +13,30 @@ import vapoursynth as vs
 from vs_interp.films.codecs import Choice
 from vs_interp.films.encoding import Encoding
 from vs_interp.films.excerpt import Excerpt, excerpt
-from vs_interp.films.source import Source, open_source
+from vs_interp.films.source import Reading, Source, open_source
+from vs_interp.films.stamps import Progress
 
 from .steps import Interpolation, Upscaling, from_json, to_json
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """From a film, or a part of it, to a film: through ``steps`` into ``output``, encoded as ``choice`` says."""
+    """From a film, or a part of it, to a film: ``source``, read as ``reading`` says, through ``steps``."""
 
     source: Path
     output: Path
     steps: tuple[Interpolation | Upscaling, ...]
     choice: Choice
     part: Excerpt | None = None
+    reading: Reading = field(default_factory=Reading)
 
-    def open(self) -> OpenConversion:
+    def open(self, progress: Progress | None = None) -> OpenConversion:
         """Open the film and build the graph of its frames; nothing is worked on yet.
 
-        Raises the :class:`~vs_interp.errors.VsInterpError` that tells what cannot be opened or done.
+        ``progress`` is called with the part of the film that has been read.  Raises the
+        :class:`~vs_interp.errors.VsInterpError` that tells what cannot be opened or done.
         """
-        source = open_source(self.source)
+        source = open_source(self.source, self.reading, progress)
         if self.part is not None:
             source = excerpt(source, self.part)
         stream = source.stream
@@ -49,6 +52,7 @@ class Conversion:
             "steps": [to_json(step) for step in self.steps],
             "choice": asdict(self.choice),
             "part": None if self.part is None else self.part.to_json(),
+            "reading": self.reading.to_json(),
         }
 
     @classmethod
@@ -63,6 +67,7 @@ class Conversion:
             steps=tuple(from_json(step) for step in values["steps"]),
             choice=Choice(**choice),
             part=None if values["part"] is None else Excerpt.from_json(values["part"]),
+            reading=Reading.from_json(values["reading"]),
         )
 
 

@@ -21,6 +21,7 @@ from trt_build.model_file import ModelFile
 from vs_interp.errors import ArgumentError
 from vs_interp.films.ffmpeg import find_ffmpeg
 from vs_interp.films.ffmpeg import version as ffmpeg_version
+from vs_interp.films.inputs import is_sequence, openable
 
 from .conversion import Conversion, OpenConversion
 
@@ -138,6 +139,7 @@ def _identity(conversion: Conversion) -> dict[str, Any]:
         "container": conversion.output.suffix.lower(),
         "steps": steps,
         "encoding": values["choice"],
+        "reading": values["reading"],
         "backends": [str(choose(step.backend)) for step in conversion.steps],
         "versions": versions(),
     }
@@ -153,7 +155,13 @@ def versions() -> dict[str, str]:
 
 
 def _content(path: Path) -> str:
-    """Return the size of a file and a hash of its beginning, middle and end, which tell films apart in no time."""
+    """Return the size of a file and a hash of its beginning, middle and end, which tell films apart in no time.
+
+    Pictures are told apart by their names, sizes and dates.
+    """
+    opened = openable(path)
+    if is_sequence(opened):
+        return f"pictures, {opened.parent.name}"
     size, digest = path.stat().st_size, hashlib.sha256()
     with path.open("rb") as file:
         for start in (0, max(size // 2 - SAMPLE // 2, 0), max(size - SAMPLE, 0)):
@@ -165,8 +173,8 @@ def _content(path: Path) -> str:
 def _borders(opened: OpenConversion, seconds: float) -> Iterator[int]:
     """Yield 0, the frames at which further chunks begin, and the number of frames."""
     length = len(opened.clip)
-    source = opened.source.stream.clip
-    fps = float(opened.clip.fps) or float(source.fps) * length / len(source) or 25.0
+    source, seconds_in_all = opened.source.stream.clip, opened.encoding.stream.seconds
+    fps = float(opened.clip.fps) or (length / float(seconds_in_all) if seconds_in_all else 25.0)
     usual = max(round(seconds * fps), 1)
     near = usual // NEAR
     begun = [(number - opened.source.first) * length // len(source) for number in _key_frames(opened)]

@@ -14,6 +14,7 @@ from vs_interp import filters
 from vs_interp.errors import ArgumentError, SourceError
 from vs_interp.films.source import Stream
 from vs_interp.filters.scenes import DEFAULT_THRESHOLD
+from vs_interp.filters.timeline import HOLD
 from vs_interp.weights.catalogue import resolve
 
 
@@ -36,6 +37,8 @@ class Interpolation:
         As it is typed, such as ``openvino:precision=bf16``; ``None`` for the best that works where it runs.
     scene_threshold
         Of 1, from which on a cut is seen; ``None`` for no cuts.
+    hold
+        How many times as long as usual a frame must last to be held still; ``None`` for never.
     """
 
     network: str
@@ -44,6 +47,7 @@ class Interpolation:
     model: str | None = None
     backend: str | None = None
     scene_threshold: float | None = DEFAULT_THRESHOLD
+    hold: float | None = HOLD
 
     kind: ClassVar[str] = "interpolate"
 
@@ -57,8 +61,9 @@ class Interpolation:
         make = getattr(filters, self.network.replace("-", "_"))
         try:
             clip = make(
-                stream.clip, **rate, model=self.model, backend=self.backend, scene_threshold=self.scene_threshold
-            )
+                stream.clip, **rate, model=self.model, backend=self.backend, scene_threshold=self.scene_threshold,
+                hold=self.hold,
+            )  # fmt: skip
         except vs.Error as error:
             raise SourceError(str(error)) from error
         if stream.tick is None or self.factor is None:

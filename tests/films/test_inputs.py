@@ -1,0 +1,151 @@
+"""Folders and patterns of pictures, pipes, odd names and interlaced films: each is read, or says what to do."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+import vapoursynth as vs
+
+from tests.clips import durations_of, pictures, same
+from tests.command_line import COMMAND, run
+from tests.films.marks import film, shown
+from tests.films.test_true_times import VARIABLE
+from tests.films.whole import convert
+from tests.support import names
+from tests.video import ffmpeg, make_video
+from vs_interp.errors import SourceError
+from vs_interp.films.inputs import piped
+from vs_interp.films.source import Reading, open_film, open_source
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    """A folder of twelve pictures whose names are sorted by their numbers alone."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=32x32:r=24:d=0.5", "-start_number", "5", folder / "shot%d.png")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["", "shot%d.png", "shot*.png", "*.png"])
+def test_pictures_are_a_film_in_the_order_of_their_numbers(frames: Path, name: str) -> None:
+    clip = open_film(frames / name, fps=24)
+    assert (len(clip), clip.fps) == (12, 24)
+    found = pictures(clip)
+    for number in (0, 4, 5, 11):  # shot5, shot9, shot10, shot16
+        alone = open_film(frames / f"shot{number + 5}.png", fps=24)
+        assert same(pictures(alone)[0], found[number])
+
+
+def test_pictures_become_a_video(frames: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    convert(frames, output, [], reading=Reading(rate=Fraction(24000, 1001)))
+    assert shown(output) == [number * Fraction(1001, 24000) for number in range(12)]
+
+
+def test_what_is_no_film_is_told(frames: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    shutil.copy(frames / "shot5.png", frames / "other.jpg")
+    for path, told in (
+        (frames / "%d.png", "stands for no pictures"),
+        (tmp_path / "empty", "a folder without pictures"),
+        (frames, r"several kinds \(.jpg, .png\): give a pattern"),
+        (frames / "shot%d.png", "no frame rate: give --source-fps"),
+        (tmp_path / ("n" * 300), "File name too long"),
+    ):
+        with pytest.raises(SourceError, match=told):
+            open_source(path)
+
+
+def test_a_name_that_is_no_text_is_opened(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
+    make_video(tmp_path / "plain.mp4", frames=5).rename(odd)
+    output = tmp_path / "out.mkv"
+    convert(odd, output, [])
+    assert len(shown(output)) == 5
+
+
+@pytest.mark.parametrize("suffix", ["y4m", "nut", "ts"])
+def test_a_pipe_is_read(tmp_path: Path, suffix: str) -> None:
+    source, output = make_video(tmp_path / "in.mkv", frames=6), tmp_path / "out.mkv"
+    ffmpeg("-i", source, *(["-c", "copy"] if suffix != "y4m" else []), tmp_path / f"piped.{suffix}")
+    with (tmp_path / f"piped.{suffix}").open("rb") as pipe:
+        command = [*COMMAND, "convert", "-", output, "--scale", "2", "--quiet"]
+        subprocess.run(command, stdin=pipe, check=True, cwd=tmp_path)
+    assert len(shown(output)) == 6
+
+
+def test_a_named_pipe_is_read_and_nothing_is_left(tmp_path: Path) -> None:
+    content = make_video(tmp_path / "in.mkv", frames=6).read_bytes()
+    fifo, output = tmp_path / "fifo", tmp_path / "out.mkv"
+    os.mkfifo(fifo)
+    with pytest.raises(SourceError, match="is a pipe"):
+        open_source(fifo)
+    writer = threading.Thread(target=fifo.write_bytes, args=[content])
+    writer.start()
+    assert run("convert", fifo, output, "--scale", "2", "--quiet") == 0
+    writer.join()
+    assert names(tmp_path) == ["fifo", "in.mkv", "out.mkv"]
+    assert len(shown(output)) == 6
+
+
+def test_an_empty_pipe_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="nothing came"), piped(Path("-"), io.BytesIO(), lambda _: None):
+        pass
+
+
+def test_the_index_is_kept_and_how_far_it_is_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A film in AVI with dropped frames needs libav's guess too, which decodes it: neither is worked out again."""
+    monkeypatch.setenv("VS_INTERP_CACHE", str(tmp_path / "cache"))
+    source = film(tmp_path / "in.avi", chosen=VARIABLE)
+    told: list[float] = []
+    first = durations_of(open_source(source, progress=told.append).stream.clip)
+    assert told
+    assert all(0 <= part <= 1 for part in told)
+    monkeypatch.setattr("vs_interp.films.stamps.best_guess", _must_not_be_called)
+    assert durations_of(open_source(source).stream.clip) == first
+
+
+def _must_not_be_called(*_: object, **__: object) -> None:
+    raise AssertionError("the film is decoded again")
+
+
+def interlaced(path: Path) -> Path:
+    """Write ten interlaced frames, the top field first, of twenty pictures of 50 a second."""
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=50:d=0.4", "-vf", "tinterlace=interleave_top,setfield=tff",
+           "-c:v", "mpeg2video", "-q:v", "2", "-flags", "+ilme+ildct", path)  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize(("fields", "count", "rate"), [("keep", 10, 25), ("double", 20, 50)])
+def test_fields_become_frames(tmp_path: Path, fields: str, count: int, rate: int) -> None:
+    if not hasattr(vs.core, "bwdif"):
+        pytest.skip("bwdif is not installed")
+    source = interlaced(tmp_path / "in.ts")
+    assert open_film(source).get_frame(3).props["_FieldBased"] == 2
+    clip = open_film(source, deinterlace=fields)  # type: ignore[arg-type]
+    assert (len(clip), clip.fps) == (count, rate)
+    assert all(frame.props["_FieldBased"] == 0 for frame in clip.frames(close=True))
+    assert durations_of(clip) == [Fraction(1, rate)] * count
+
+
+def test_frames_may_be_taken_for_progressive(tmp_path: Path) -> None:
+    clip = open_film(interlaced(tmp_path / "in.ts"), assume_progressive=True)
+    assert {frame.props["_FieldBased"] for frame in clip.frames(close=True)} == {0}
+    assert len(clip) == 10
+
+
+def test_the_sound_of_a_pipe_is_kept(tmp_path: Path) -> None:
+    source, output = film(tmp_path / "in.ts", late_sound=0.7), tmp_path / "out.mkv"
+    with source.open("rb") as pipe:
+        subprocess.run([*COMMAND, "convert", "-", output, "--scale", "2", "--quiet"], stdin=pipe, check=True)
+    with av.open(str(output)) as container:
+        assert len(container.streams.audio) == 1
