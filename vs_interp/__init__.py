@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # for type checkers and editors; keep in step with _HOMES
     from trt_build.backends import OpenVINO, TensorRT, TensorRTRTX
     from vs_interp.errors import VsInterpError
+    from vs_interp.films.source import open_film
     from vs_interp.filters import (
         flavr,
         flow_picture,
