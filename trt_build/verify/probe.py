@@ -6,7 +6,7 @@ All contents go through the network in one run, since on a CPU the reference at 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from itertools import islice
 
@@ -35,6 +35,16 @@ class Probe:
 
     frames: Sequence[Pixels]
     tiles: dict[str, tuple[slice, slice]]
+
+    def within(self, limits: tuple[int, int]) -> Probe:
+        """Return what of it lies above and left of a line and a column; contents beyond are left out."""
+        cut = {
+            content: tuple(slice(tile.start, min(tile.stop, limit)) for tile, limit in zip(tiles, limits, strict=True))
+            for content, tiles in self.tiles.items()
+        }
+        kept = {content: (rows, columns) for content, (rows, columns) in cut.items()
+                if rows.start < rows.stop and columns.start < columns.stop}  # fmt: skip
+        return replace(self, tiles=kept)
 
 
 def probe(spec: NetworkSpec, width: int, height: int) -> Probe:
@@ -109,6 +119,8 @@ CONTENTS: dict[str, Callable[[int, Size, Sequence[Pixels]], Pixels]] = {
 def to_planes(picture: Pixels, profile: Profile) -> list[NDArray[np.generic]]:
     """Return an RGB picture in a profile's planes: any way to get there will do, as both sides of a test take these."""
     planes = profile.planes
+    if len(picture) == 1:  # luma networks are given all planes of a clip
+        picture = np.repeat(picture, 3, 0)
     if planes.family == "rgb":
         return [_codes(plane, planes, chroma=False) for plane in picture]
     luma = np.tensordot(np.array([0.2126, 0.7152, 0.0722], np.float32), picture, 1)

@@ -15,12 +15,14 @@ from trt_build.graphs.precision import to_half
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile, made_profile
 from vs_interp.errors import BackendError
+from vs_interp.log import logger
 from vs_interp.metrics import decibels
 from vs_interp.spec import NetworkSpec
 
 from .emulation import emulate_half
 from .first_wrong import first_wrong
-from .probe import Probe, probe, to_planes
+from .part import part_that_fits
+from .probe import Pixels, Probe, probe, to_planes
 
 if TYPE_CHECKING:
     from trt_build.backends.base import Session
@@ -46,16 +48,31 @@ def verify_session(session: Session, model: ModelFile, profile: Profile) -> dict
     """Run an engine on the probe and return the PSNR in dB at 8 bits of each content, for labels the per cent equal.
 
     Raises :class:`BackendError` where one is below :data:`LIMIT`, saying whether FP16 alone explains it, and then the
-    node after which the error appears.
+    node after which the error appears.  Where memory is short the comparison is of a part of the picture, or (networks
+    that look at all of it) left out with a warning, and no scores are returned.
     """
-    window = probe(model.spec, profile.width, profile.height)
-    planes = [to_planes(frame, profile) for frame in window.frames]
-    wanted = _reference(model, profile, planes)
-    made = [[np.empty_like(plane[index]) for plane in wanted] for index in range(model.spec.pictures)]
-    times = model.spec.output.times or (TIME,)
-    session.run(planes, range(len(planes)), times, made)
-    stacked = [np.stack([picture[index] for picture in made]) for index in range(len(wanted))]
-    scores = _scores(stacked, wanted, window, model.spec, profile)
+    found = part_that_fits(model, profile)
+    if found is None:
+        logger.warning(
+            "the engine of %s at %dx%d is not compared with its FP32 graph, which needs more memory than there is;"
+            " its FP16 graph is tried on a strip",
+            model.spec.name, profile.width, profile.height,
+        )  # fmt: skip
+        verify_graph(model, profile)
+        return {}
+    part, margin = found
+    window = probe(model.spec, part.width, part.height)
+    planes = [to_planes(_widened(frame, profile), profile) for frame in window.frames]
+    wanted = _reference(model, part, [_cut(picture, part) for picture in planes])
+    whole = made_profile(model.spec, profile)
+    made = [[np.empty(size, wanted[0].dtype) for size in whole.plane_sizes] for _ in range(model.spec.pictures)]
+    session.run(planes, range(len(planes)), model.spec.output.times or (TIME,), made)
+    stacked = [
+        np.stack([picture[index] for picture in made])[:, : plane.shape[1], : plane.shape[2]]
+        for index, plane in enumerate(wanted)
+    ]
+    inside = part.height - margin * (part.height < profile.height), part.width - margin * (part.width < profile.width)
+    scores = _scores(stacked, wanted, window.within(inside), model.spec, part)
     if min(scores.values()) < _limit(model.spec):
         verify_graph(model, profile)
         raise BackendError(
@@ -129,6 +146,16 @@ def _reference(model: ModelFile, profile: Profile, planes: Sequence[Sequence[NDA
     names = [f"output_plane{index}" for index in range(planes_made.planes)]
     found = run_graph(graph, inputs, names)
     return [np.ascontiguousarray(found[name][:, 0]).view(planes_made.dtype) for name in names]
+
+
+def _widened(frame: Pixels, profile: Profile) -> Pixels:
+    """Return a frame continued to the right and below by its mirror images."""
+    _, height, width = frame.shape
+    return np.pad(frame, ((0, 0), (0, profile.height - height), (0, profile.width - width)), "symmetric")
+
+
+def _cut(planes: Sequence[NDArray[Any]], part: Profile) -> list[NDArray[Any]]:
+    return [plane[:height, :width] for plane, (height, width) in zip(planes, part.plane_sizes, strict=True)]
 
 
 def _stored(plane: NDArray[Any]) -> NDArray[Any]:
