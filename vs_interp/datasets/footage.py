@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vs_interp.errors import DatasetError
 from vs_interp.size import Size
+from vs_interp.spec import NetworkSpec
 
 Frames = NDArray[np.uint8]
 """N×H×W×3 RGB frames."""
@@ -28,10 +29,26 @@ class Footage(ABC):
         How many frames each sequence has.
     small
         The same frames at a lower resolution, where the data set gives both (REDS); else ``None``.
+    labels
+        What is where in the same frames, as grey pictures of class numbers, where the data set says it; else ``None``.
     """
 
     lengths: tuple[int, ...]
     small: Footage | None = None
+    labels: Footage | None = None
+
+    def window(self, spec: NetworkSpec, sequence: int, numbers: Sequence[int], box: Box) -> Frames:
+        """Return the frames of a window, those of the input first, and after them what is to be made of them.
+
+        Raises :class:`DatasetError` where a network makes labels of pictures and the data set has none.
+        """
+        if spec.output.kind != "labels" or spec.window.labels:
+            return self.frames(sequence, numbers, box)
+        if self.labels is None:
+            raise DatasetError(f"{self.name(sequence)} has no labels, which {spec.name} learns: try scenes:240x160")
+        count = len(spec.window.offsets)
+        truth = self.labels.frames(sequence, numbers[count:], box)
+        return np.concatenate((self.frames(sequence, numbers[:count], box), truth))
 
     @abstractmethod
     def name(self, sequence: int) -> str:

@@ -10,7 +10,10 @@ from pathlib import Path
 from vs_interp.errors import DatasetError
 from vs_interp.files import natural
 
+from .chunked_footage import ChunkedFootage
 from .footage import Footage
+from .moving_digits import MovingDigits
+from .object_scenes import ObjectScenes, parse_size
 from .pictures import Clip, Pictures, list_pictures
 
 SPLITS = ("train", "validation", "test")
@@ -128,6 +131,10 @@ LAYOUTS: dict[str, Callable[[Path, str], Footage]] = {
     "pictures": pictures,
     "shards": shards,
     "video": video,
+    "chunks": lambda folder, split: ChunkedFootage(folder),
+    "moving-digits": MovingDigits,
+    "scenes": lambda size, split: ObjectScenes(parse_size(size), split),
+    "scene-labels": lambda size, split: ObjectScenes(parse_size(size), split, "labels"),
 }
 """What may stand before the colon of an address."""
 

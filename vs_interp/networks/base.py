@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 
 from vs_interp.spec import NetworkSpec
+
+
+class Compared(NamedTuple):
+    """What a network made and the truth, as losses compare them, and the pictures themselves (see :meth:`made`)."""
+
+    made: Tensor
+    truth: Tensor
+    pictures: Tensor
 
 
 class Network(nn.Module, ABC):
@@ -46,6 +54,11 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the pictures for one window: B·M×C×S·H×S·W, the M pictures of a window in a row."""
+
+    def compared(self, inputs: tuple[Tensor, ...], truth: Tensor) -> Compared:
+        """Return what losses look at for the inputs of :meth:`forward` and the pictures that they should give."""
+        made = self(*inputs).float()
+        return Compared(made, truth, made)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Run the network on ``frame0, …, frame{N-1}`` and, where it takes one, ``time`` (B×1×1×1)."""

@@ -16,7 +16,7 @@ from vs_interp import label_code
 from vs_interp.errors import ArgumentError
 from vs_interp.spec import NetworkSpec, Output, Window
 
-from .base import Network
+from .base import Compared, Network
 from .label_planes import LabelsOut, PlanesIn
 from .published import with_counts, without_prefixes
 from .simvp_translators import Gsta, IncepU
@@ -227,6 +227,13 @@ class Simvp(Network):
         translated = self.hid(features.reshape(batch, time * size[0], *size[1:]))
         frames: Tensor = self.dec(translated.reshape(batch * time, *size), skip)
         return frames.view(batch, time, channels, height, width)
+
+    def compared(self, inputs: tuple[Tensor, ...], truth: Tensor) -> Compared:
+        """Return frames, or the fourteen planes of labels."""
+        if not self.config.labels:
+            return super().compared(inputs, truth)
+        planes = self.predicted(self.planes_in(torch.stack(inputs, 1))).flatten(0, 1).float()
+        return Compared(planes, self.planes_in(truth[:, None])[:, 0], self.labels_out(planes))
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the frames that follow, B·T×C×H×W, those of a window in a row; labels in steps of 1/255."""

@@ -12,8 +12,8 @@ from vs_interp import label_code
 from vs_interp.errors import ArgumentError
 from vs_interp.spec import NetworkSpec, Output, Window
 
-from .base import Network
-from .label_planes import Largest
+from .base import Compared, Network
+from .label_planes import UNIT, Largest
 from .published import with_counts, without_prefixes
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -103,6 +103,13 @@ class Unet49(Network):
         x = self.up1(self.up2(x + x3) + x2)
         logits: Tensor = self.final(self.final_up(x + x1))
         return logits
+
+    def compared(self, inputs: tuple[Tensor, ...], truth: Tensor) -> Compared:
+        """Return the logits, and 1 for the class that is right, 0 for all others."""
+        logits = self.logits(inputs[0]).float()
+        numbers = (truth[:, 0] * UNIT).round().long().clamp(max=self.config.classes - 1)
+        right = nn.functional.one_hot(numbers, self.config.classes).movedim(3, 1).float()
+        return Compared(logits, right, self.largest(logits))
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the class of every pixel, B×1×H×W in steps of 1/255."""

@@ -57,14 +57,16 @@ class Objective(nn.Module):
         """Return what the network makes of a batch, and what that costs."""
         if isinstance(self.network, SuperSloMo):
             made, losses, flow = self._interpolated(self.network, batch)
+            pictures, truth = made, batch.truth
         else:
             inputs = (*batch.frames, batch.time) if self.network.spec.takes_time else batch.frames
-            made, losses, flow = self.network(*inputs).float(), {}, None
+            made, truth, pictures = self.network.compared(inputs, batch.truth)
+            losses, flow = {}, None
         inner = (..., slice(self.margin, -self.margin or None), slice(self.margin, -self.margin or None))
         for name in (name for name in self.weights if name not in FLOW_LOSSES):  # in order: sums round by it
-            losses[name] = self.picture_losses[name](made[inner], batch.truth[inner])
+            losses[name] = self.picture_losses[name](made[inner], truth[inner])
         total = sum((weight * losses[name] for name, weight in self.weights.items()), start=made.new_zeros(()))
-        return Outcome(made, losses, total, flow)
+        return Outcome(pictures, losses, total, flow)
 
     def _interpolated(self, network: SuperSloMo, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Run Super-SloMo step by step, for the losses on its flows and warped frames."""

@@ -41,7 +41,10 @@ class Judge:
         return cls(footage, windows, copy.deepcopy(network))
 
     def psnr(self, weights: dict[str, Tensor]) -> float:
-        """Return the mean PSNR (dB) of the pictures made with ``weights``; every picture counts the same."""
+        """Return the mean PSNR (dB) of the pictures made with ``weights``; every picture counts the same.
+
+        A label that is wrong is an error of 1.
+        """
         self.network.load_state_dict(weights)
         device = next(self.network.parameters()).device
         workshop = Workshop(self.network.spec, device, (0, 0))
@@ -50,7 +53,10 @@ class Judge:
             for window in self.windows:
                 batch = workshop(self._draft(window))
                 inputs = (*batch.frames, batch.time) if self.network.spec.takes_time else batch.frames
-                error = (self.network(*inputs).float().clamp(0, 1) - batch.truth).square().flatten(1).mean(1)
+                error = (self.network(*inputs).float().clamp(0, 1) - batch.truth).square().flatten(1)
+                if self.network.spec.output.kind == "labels":
+                    error = (error > (0.5 / 255) ** 2).float()
+                error = error.mean(1)
                 scores += (-10 * torch.log10(error.clamp(min=1e-10))).tolist()
         return float(np.mean(scores))
 
@@ -64,7 +70,7 @@ class Judge:
         top, left = (
             (length - wanted) // 2 // scale * scale for length, wanted in zip(shape, (height, width), strict=True)
         )
-        frames = footage.frames(window.sequence, (*window.inputs, *window.truths), (top, left, height, width))
+        frames = footage.window(spec, window.sequence, (*window.inputs, *window.truths), (top, left, height, width))
         small = None
         if footage.small is not None and scale > 1:
             box = (top // scale, left // scale, height // scale, width // scale)

@@ -138,7 +138,8 @@ class Reel:
     def _frames(self, places: Places, choice: int, shrink: int) -> NDArray[np.uint8]:
         sequence, numbers = int(places.sequences[0, choice]), places.numbers[0, choice].tolist()
         top, left = int(places.tops[0, choice]), int(places.lefts[0, choice])
-        return self.footage.frames(sequence, numbers, (top, left, shrink * self.crop[0], shrink * self.crop[1]))
+        box = top, left, shrink * self.crop[0], shrink * self.crop[1]
+        return self.footage.window(self.spec, sequence, numbers, box)
 
     def _small(self, places: Places, choice: int) -> NDArray[np.uint8] | None:
         """Return the same window as the data set's own small pictures have it, for networks that enlarge."""

@@ -134,6 +134,8 @@ class Workshop:
             window = small.view(-1, count, *small.shape[1:])
         if self.spec.window.channels == 1:
             window, truth = luma(window), luma(truth)
+        elif self.spec.output.channels == 1:
+            truth = truth[:, :1]
         return Batch(window.unbind(1), truth, time.view(-1, 1, 1, 1), flow, torch.empty(0))
 
     def _taught(self, batch: Batch, known: NDArray[np.bool_]) -> Batch:

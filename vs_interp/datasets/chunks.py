@@ -1,0 +1,174 @@
+"""Large arrays in chunks: any row of any of them, mapped into memory; written once, checked, and never unpickled.
+
+A folder holds ``index.json`` and, for every chunk and name, ``00000.NAME.npy``: rows of one type and shape.  The index
+has the rows of each chunk, a SHA-256 of each file, and one of itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vs_interp.errors import ArgumentError, DatasetError
+
+INDEX, VERSION = "index.json", 1
+
+Row = dict[str, NDArray[Any]]
+"""One sample: arrays by name."""
+
+
+class Chunks:
+    """The rows of a folder of chunks: ``chunks[i]`` gives the arrays of a row, views of mapped files.
+
+    Rows may be asked for in any order and by any number of processes: a copy in another one maps the files anew, and
+    only what is read is ever in memory.  Raises :class:`DatasetError` where the index is missing or damaged, and where
+    a file is missing or cut short.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names, self._rows, self._sums = _read_index(folder)
+        self._ends = list(accumulate(self._rows))
+        self._maps: dict[tuple[int, str], NDArray[Any]] = {}
+        for chunk in range(len(self._rows)):
+            for name in self.names:
+                self._map(chunk, name)
+        self._maps.clear()
+
+    def __reduce__(self) -> tuple[type[Chunks], tuple[Path]]:
+        return Chunks, (self.folder,)
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, index: int) -> Row:
+        """Return a row.  Raises :class:`IndexError` beyond the last."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        chunk = bisect_right(self._ends, index)
+        row = index - (self._ends[chunk - 1] if chunk else 0)
+        return {name: self._map(chunk, name)[row] for name in self.names}
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self.__getitem__, range(len(self)))
+
+    def check(self) -> Iterator[str | None]:
+        """Compare every file with its SHA-256: yield what is wrong with it, or ``None`` where it is good."""
+        for (chunk, name), known in self._sums.items():
+            path = chunk_path(self.folder, chunk, name)
+            with path.open("rb") as file:
+                good = hashlib.file_digest(file, "sha256").hexdigest() == known
+            yield None if good else f"{path}: its SHA-256 differs from the index: copy or write it again"
+
+    def _map(self, chunk: int, name: str) -> NDArray[Any]:
+        if (chunk, name) not in self._maps:
+            path = chunk_path(self.folder, chunk, name)
+            try:
+                mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError) as error:
+                raise DatasetError(f"{path} is missing or cut short ({error}): copy or write it again") from error
+            if len(mapped) != self._rows[chunk]:
+                raise DatasetError(f"{path} has {len(mapped)} rows where {self._rows[chunk]} belong: write it again")
+            self._maps[chunk, name] = mapped
+        return self._maps[chunk, name]
+
+
+def write_chunks(rows: Iterable[Mapping[str, NDArray[Any]]], folder: Path, *, rows_each: int = 256) -> int:
+    """Write rows as chunks to ``folder``, which appears when all is written, or not at all; return how many there are.
+
+    All rows have the same names, types and shapes.  Raises :class:`ArgumentError` where they have not, or there is
+    none, :class:`DatasetError` where the folder exists or cannot be written.
+    """
+    if folder.exists():
+        raise DatasetError(f"{folder} exists: remove it, or name another folder")
+    unfinished = folder.absolute().with_name(f".{folder.name}.{os.getpid()}.partial")
+    counts: list[int] = []
+    sums: dict[str, str] = {}
+    waiting: list[Row] = []
+    try:
+        unfinished.mkdir(parents=True)
+        for row in rows:
+            waiting.append({name: np.asarray(array) for name, array in row.items()})
+            _check_alike(waiting[0], waiting[-1])
+            if len(waiting) == rows_each:
+                sums |= _write(unfinished, len(counts), waiting)
+                counts.append(len(waiting))
+                waiting = waiting[:0]
+        if waiting:
+            sums |= _write(unfinished, len(counts), waiting)
+            counts.append(len(waiting))
+        if not counts:
+            raise ArgumentError("there are no rows to write: give one at least")
+        content = {"version": VERSION, "rows": counts, "sums": sums}
+        digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        (unfinished / INDEX).write_text(json.dumps({"sha256": digest, "index": content}), encoding="utf-8")
+        unfinished.rename(folder)
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be written ({error.strerror}), and nothing of it was kept") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return sum(counts)
+
+
+def chunk_path(folder: Path, chunk: int, name: str) -> Path:
+    """Return the file of one array of a chunk."""
+    return folder / f"{chunk:05}.{name}.npy"
+
+
+def _write(folder: Path, chunk: int, rows: list[Row]) -> dict[str, str]:
+    sums = {}
+    for name in rows[0]:
+        path = chunk_path(folder, chunk, name)
+        with path.open("xb") as file:
+            np.save(file, np.stack([row[name] for row in rows]), allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        with path.open("rb") as file:
+            sums[f"{chunk}/{name}"] = hashlib.file_digest(file, "sha256").hexdigest()
+    return sums
+
+
+def _check_alike(first: Row, other: Row) -> None:
+    for name, array in other.items():
+        if not re.fullmatch(r"[a-z0-9_]+", name) or array.dtype.hasobject:
+            raise ArgumentError(f"{name!r} of {array.dtype} cannot be written: give small letters, and plain numbers")
+        if name not in first or (array.dtype, array.shape) != (first[name].dtype, first[name].shape):
+            raise ArgumentError(f"the rows differ: {name} is {array.dtype} {array.shape}: make all rows alike")
+    if first.keys() != other.keys():
+        raise ArgumentError(f"the rows differ: {', '.join(first)} and {', '.join(other)}: make all rows alike")
+
+
+def _read_index(folder: Path) -> tuple[tuple[str, ...], list[int], dict[tuple[int, str], str]]:
+    path = folder / INDEX
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        content = values["index"]
+        if hashlib.sha256(json.dumps(content).encode()).hexdigest() != values["sha256"]:
+            raise DatasetError(f"{path} is damaged, its SHA-256 differs: copy or write the chunks again")
+        if content["version"] != VERSION:
+            raise DatasetError(f"{path} was written by another version of vs-interp: write the chunks again")
+        sums = {}
+        for place, known in content["sums"].items():
+            chunk, name = place.split("/")
+            if not re.fullmatch(r"[a-z0-9_]+", name):
+                raise DatasetError(f"{path} names {name!r}, which is no name of an array: write the chunks again")
+            sums[int(chunk), name] = str(known)
+        rows = [int(count) for count in content["rows"]]
+        if not rows or min(rows) < 1 or len(sums) % len(rows):
+            raise ValueError("it has no rows")
+        return tuple(dict.fromkeys(name for _, name in sums)), rows, sums
+    except FileNotFoundError as error:
+        raise DatasetError(f"{folder} holds no {INDEX}: give a folder that write_chunks has written") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(f"{path} is no index of chunks ({error}): copy or write the chunks again") from error
