@@ -37,6 +37,7 @@ SHOW_CURSOR = b"\x1b[?25h\r\n"
 
 _undo: list[Callable[[], object]] = []
 _heard: list[int] = []
+_announced = threading.Lock()
 
 
 @contextmanager
@@ -59,6 +60,8 @@ def ending_on_signals() -> Iterator[None]:
     Signals that are ignored stay so, and code that sets a handler of its own has its way as long as that is set.
     """
     _heard.clear()
+    if _announced.locked():
+        _announced.release()
     listening, telling = socket.socketpair()
     telling.setblocking(False)
     before = {number: signal.getsignal(number) for number in EXIT_CODES}
@@ -88,6 +91,7 @@ def _raise(number: int, frame: FrameType | None) -> None:
     """Leave through every ``finally`` at the first signal; the others find that under way."""
     if not _heard:
         _heard.append(number)
+        _announce()
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(EXIT_CODES[signal.Signals(number)])
 
 
@@ -108,7 +112,7 @@ def _listen(listening: socket.socket) -> None:
             presses += 1
             if not first:
                 first, end = told[0], time.monotonic() + PATIENCE
-                _say("stopping …")
+                _announce()
             if presses >= PRESSES:
                 _end(first)
 
@@ -122,6 +126,12 @@ def _end(number: int) -> None:
         os.write(2, SHOW_CURSOR)
     _say("interrupted, nothing was written")
     os._exit(EXIT_CODES[signal.Signals(number)])
+
+
+def _announce() -> None:
+    """Say that the work is ending; once, by the thread that comes first."""
+    if _announced.acquire(blocking=False):
+        _say("stopping …")
 
 
 def _say(message: str) -> None:

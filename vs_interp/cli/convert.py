@@ -189,6 +189,8 @@ def convert(
     else:
         frames = _as_a_job(opened, manifest, job, overwrite=overwrite, restart=restart, quiet=quiet)
     seconds = time.monotonic() - start
+    for line in () if quiet else opened.source.damage.report():
+        click.echo(line, err=True)
     return Summary(str(output), frames, round(seconds, 3), round(frames / seconds, 3))
 
 

@@ -20,6 +20,8 @@ OPTIONS = (
     click.option("--deinterlace", type=click.Choice(["double", "keep"]),
                  help="Make interlaced frames progressive: a frame of each field, or one of two."),
     click.option("--assume-progressive", is_flag=True, help="Take all frames for progressive, whatever they say."),
+    click.option("--on-error", type=click.Choice(["hold", "stop"]), default="hold", show_default=True,
+                 help="Where a frame cannot be decoded: hold the picture before it, or stop."),
 )  # fmt: skip
 
 
@@ -39,4 +41,5 @@ def take_reading(given: dict[str, Any]) -> Reading:
     progressive: bool = given.pop("assume_progressive")
     if progressive and fields:
         raise click.UsageError("give either --deinterlace or --assume-progressive")
-    return Reading(rate=rate, fields=fields, progressive=progressive)
+    strict = given.pop("on_error") == "stop"
+    return Reading(rate=rate, fields=fields, progressive=progressive, strict=strict)

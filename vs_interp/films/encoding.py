@@ -62,7 +62,7 @@ class Encoding:
         return cls(
             ffmpeg=ffmpeg, source=source, stream=replace(stream, clip=chosen.clip), container=container,
             arguments=chosen.arguments, others=tuple(others), sound_arguments=choice.sound_arguments,
-            notes=(*chosen.notes, *notes),
+            notes=(*source.notes, *chosen.notes, *notes),
         )  # fmt: skip
 
     @property

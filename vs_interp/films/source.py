@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from vs_interp.errors import SourceError
 
 from .containers import OtherStream
+from .damage import Damage, cut_off, guarded
 from .durations import with_durations
 from .fields import Fields, deinterlaced
 from .index import decode
@@ -62,6 +63,10 @@ class Source:
         beginning, and for how many.
     tags
         Language and title of its video stream, where it has them.
+    damage
+        What of it could not be decoded.
+    notes
+        A line on each thing that is not as the file says.
     """
 
     path: Path
@@ -71,6 +76,8 @@ class Source:
     start: Fraction
     others: tuple[OtherStream, ...]
     tags: dict[str, str]
+    damage: Damage
+    notes: tuple[str, ...]
     first: int = 0
     window: tuple[Fraction, Fraction] | None = None
 
@@ -85,11 +92,14 @@ class Reading:
         What becomes of interlaced frames; ``None``: they stay, and no network takes them.
     progressive
         Take all frames for progressive, whatever they say.
+    strict
+        A frame that cannot be decoded ends the work; otherwise the picture before it stands in.
     """
 
     rate: Fraction | None = None
     fields: Fields | None = None
     progressive: bool = False
+    strict: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`from_json` reads."""
@@ -116,12 +126,14 @@ def open_source(given: Path, reading: Reading | None = None, progress: Progress 
             if video is None or container.format.name == "tty":
                 raise SourceError(f"{given} has no video in it: give a video file")
             begins = _begins(container, video)
+            stated = _stated(container, video)
             track, pixels = Track.of(path, video), video.width * video.height
             others = (*map(_sound, container.streams.audio), *map(_subtitles, container.streams.subtitles))
             tags = {name: value for name, value in video.metadata.items() if name in ("language", "title")}
     except (av.FFmpegError, OSError) as error:
         raise SourceError(f"{given} is no video file, or a broken one ({error.strerror})") from error
     clip, decoded = decode(path, track.index, pixels, progress)
+    clip, damage = guarded(clip, track, decoded, strict=reading.strict or is_sequence(path))
     line = _time_line(track, clip, decoded, reading.rate, progress)
     if reading.progressive:
         clip = clip.std.SetFieldBased(0)
@@ -129,8 +141,10 @@ def open_source(given: Path, reading: Reading | None = None, progress: Progress 
         clip = deinterlaced(clip, reading.fields)
         line = line.doubled() if reading.fields == "double" else line
     start = Fraction(0) if line.first is None or begins is None else line.first * line.tick - begins
-    stream = on_time_line(clip, line)
-    return Source(path=path, track=track.index, stream=stream, line=line, start=start, others=others, tags=tags)
+    return Source(
+        path=path, track=track.index, stream=on_time_line(clip, line), line=line, start=start, others=others,
+        tags=tags, damage=damage, notes=tuple(cut_off(stated, start + line.seconds)),
+    )  # fmt: skip
 
 
 def open_film(
@@ -189,6 +203,18 @@ def _begins(container: InputContainer, video: VideoStream) -> Fraction | None:
     if may_jump(container.format) and starts:
         return min(starts)
     return None if container.start_time is None else Fraction(container.start_time, av.time_base)
+
+
+def _stated(container: InputContainer, video: VideoStream) -> Fraction | None:
+    """Return how long a film lasts by its container, in seconds; ``None`` where that says nothing or guesses."""
+    if may_jump(container.format) or container.duration is None:
+        return None
+    whole = Fraction(container.duration, av.time_base)
+    return (
+        whole
+        if video.duration is None or not video.time_base
+        else min(whole, video.duration * Fraction(str(video.time_base)))
+    )
 
 
 def _video(streams: Sequence[VideoStream]) -> VideoStream | None:

@@ -12,6 +12,7 @@ from math import ceil
 import vapoursynth as vs
 
 from vs_interp.errors import SourceError
+from vs_interp.films.damage import frames_of
 
 from .chunk import ChunkFolder, ChunkWriter, Record
 from .conversion import OpenConversion
@@ -54,7 +55,7 @@ def _written(
     """Yield the chunks of a run when all their frames are written, whose encoders may still be at work."""
     start, stop = borders[run.start], borders[run.stop]
     ahead = frames_ahead(job)
-    with closing(job.clip[start:stop].frames(prefetch=ahead, backlog=ahead, close=True)) as frames:
+    with closing(frames_of(job.clip, start, stop, job.source.damage, ahead=ahead)) as frames:
         for number in run:
             writer = ChunkWriter(job, chunks, number, maker(job))
             try:
