@@ -39,12 +39,12 @@ def test_a_part_is_compared_as_the_whole_would_be(monkeypatch: pytest.MonkeyPatc
     """The session works on whole pictures; inside of the margin they are the part's reference, to rounding."""
     model = ModelFile.load(MODELS / "fsrcnn-x2.onnx")
     profile = Profile(width=320, height=240, planes=P8)
-    (session,) = OpenVINO(streams=1, planes="native").open(model, profile)
-    whole = verify_session(session, model, profile)
+    backend = OpenVINO(streams=1, planes="native")
+    whole = verify_session(*backend.open(model, profile), model, profile)
     free = int(2.4 * working_memory(model, 160, 120))
     monkeypatch.setattr(part, "free_memory", lambda: free)
     assert part_that_fits(model, profile) == (replace(profile, width=160, height=120), 8 + 8)
-    scores = verify_session(session, model, profile)
+    scores = verify_session(*backend.open(model, profile), model, profile)
     assert list(scores) == list(whole) == list(CONTENTS)
     assert min(scores.values()) > 80
 
