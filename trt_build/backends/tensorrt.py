@@ -11,10 +11,10 @@ from trt_build.engines.build import BuildOptions, FrontEnd
 from trt_build.engines.cache import EngineCache
 from trt_build.engines.engine import Engine
 from trt_build.engines.kept_kernels import KernelCache
-from trt_build.engines.obtain import engine_key, obtain_engine
+from trt_build.engines.obtain import engine_key, obtain_engine, stored_target
 from trt_build.engines.progress import bar
 from trt_build.engines.runtimes import Runtime, load, missing
-from trt_build.engines.targets import RTX_TARGETS, current_gpu
+from trt_build.engines.targets import RTX_TARGETS, Gpu, current_gpu, is_taken, usable_gpus
 from trt_build.graphs.dynamic import input_shapes, served_size
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
@@ -35,8 +35,8 @@ from .streams import MOST_STREAMS, Streams, open_slots
 class EngineBackend(Backend):
     """What TensorRT and TensorRT-RTX share."""
 
-    device: int = 0
-    """Number of the GPU, as CUDA counts them."""
+    device: int | None = None
+    """Number of the GPU, as CUDA counts them; by default the first that the runtime serves."""
 
     devices: Sequence[int] | None = None
     """Several GPUs instead, among which windows are dealt."""
@@ -66,12 +66,10 @@ class EngineBackend(Backend):
             if not isinstance(self.devices, Sequence) or isinstance(self.devices, str):
                 raise ArgumentError(f"devices is {self.devices!r}: give a list of GPUs' numbers such as [0, 1]")
             object.__setattr__(self, "devices", tuple(self.devices))
-        if (
-            not self.numbers
-            or len(set(self.numbers)) < len(self.numbers)
-            or not all(is_whole(n, 0) for n in self.numbers)
-        ):
-            raise ArgumentError(f"devices={list(self.numbers)}: name each GPU once, counted from 0, and one at least")
+        given = [self.device] if self.devices is None else list(self.devices)
+        numbers = [number for number in given if number is not None]
+        if not given or len(set(numbers)) < len(numbers) or not all(is_whole(number, 0) for number in numbers):
+            raise ArgumentError(f"devices={given}: name each GPU once, counted from 0, and one at least")
         if self.streams != "auto":
             check_whole("streams", self.streams, examples="2, or 'auto'")
         check_whole("optimization", self.optimization, least=0, most=5)
@@ -92,7 +90,11 @@ class EngineBackend(Backend):
     @property
     def numbers(self) -> tuple[int, ...]:
         """The GPUs that are used."""
-        return (self.device,) if self.devices is None else tuple(self.devices)
+        if self.devices is not None:
+            return tuple(self.devices)
+        if self.device is not None:
+            return (self.device,)
+        return tuple(gpu.index for gpu in usable_gpus(self.runtime)[:1])
 
     def build_options(self) -> BuildOptions:
         """Return what of the options changes the engine: their identity in its cache."""
@@ -108,12 +110,16 @@ class EngineBackend(Backend):
 
     @classmethod
     def missing(cls) -> str | None:
-        return missing(cls.runtime) or missing_cuda() or _unsupported(cls.runtime)
+        return missing(cls.runtime) or missing_cuda() or _missing_gpu(cls.runtime)
 
     def open(self, model: ModelFile, profile: Profile, check: Check | None = None) -> Sequence[Session]:
         absent = self.missing()
         if absent:
             raise BackendError(absent)
+        for number in self.numbers:
+            unsupported = _unsupported(self.runtime, current_gpu(number))
+            if unsupported:
+                raise BackendError(f"GPU {number}: {unsupported}")
         turns = itertools.zip_longest(*(self._open_on(number, model, profile, check) for number in self.numbers))
         return [slot for turn in turns for slot in turn if slot is not None]
 
@@ -129,7 +135,8 @@ class EngineBackend(Backend):
         except PlanError as error:
             logger.warning("the engine is built again: %s", error)
         here, cache = current_gpu(number), EngineCache()
-        entry = cache.find(engine_key(model, built, options, here.target, here))
+        target = stored_target(model, built, options, here, cache)
+        entry = cache.find(engine_key(model, built, options, target, here))
         if entry is not None:
             cache.remove(entry)
         return self._serve(device, model, built, profile, check)
@@ -140,11 +147,11 @@ class EngineBackend(Backend):
         """Return slots that work at one size, of the engine that is built (and tuned) for another or the same."""
         here = current_gpu(device.index)
         options, cache = self.build_options(), EngineCache()
-        kernels = KernelCache(cache.folder, engine_key(model, built, options, here.target, here).digest, here)
+        target = stored_target(model, built, options, here, cache)
+        kernels = KernelCache(cache.folder, engine_key(model, built, options, target, here).digest, here)
 
         def verify(engine: Engine) -> Mapping[str, float]:
-            if check is None:
-                return {}
+            assert check is not None
             loaded = load_engine(engine, options, model, built, device=device)
             (slot,) = open_slots(device, loaded.executors, bindings(model.spec, built), 1)
             scores = check(slot, model, built)
@@ -159,8 +166,8 @@ class EngineBackend(Backend):
 
         with bar() as progress:
             engine = obtain_engine(
-                model, built, options, here.target,
-                device=here, cache=cache, verify=verify, progress=progress,
+                model, built, options, target,
+                device=here, cache=cache, verify=verify if check else None, progress=progress,
                 construct=refuse if self.front_end == "torch" else None,
             )  # fmt: skip
         kept = kernels.read(engine.plans)
@@ -209,14 +216,18 @@ def _are_sizes(value: object) -> bool:
     )
 
 
-def _unsupported(runtime: Runtime) -> str | None:
-    """Return why the runtime does not work with the first GPU here; ``None`` where it does."""
+def _missing_gpu(runtime: Runtime) -> str | None:
+    """Return why the runtime works with no GPU of this machine; ``None`` where it works with one."""
     try:
         load(runtime)
     except BackendError as error:
         return str(error)
-    here = current_gpu()
-    if runtime == "tensorrt" or here.target in RTX_TARGETS:
+    return None if usable_gpus(runtime) else _unsupported(runtime, current_gpu())
+
+
+def _unsupported(runtime: Runtime, gpu: Gpu) -> str | None:
+    """Return why the runtime does not work with a GPU; ``None`` where it does."""
+    if is_taken(gpu.target, runtime):
         return None
     known = ", ".join(map(str, RTX_TARGETS))
-    return f"TensorRT-RTX does not know the {here.name} ({here.target}; it knows {known}): use TensorRT"
+    return f"TensorRT-RTX does not know the {gpu.name} ({gpu.target}; it knows {known}): use TensorRT"

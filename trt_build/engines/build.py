@@ -27,7 +27,7 @@ from .engine import Engine
 from .progress import Progress, held_interrupts, monitor, silent
 from .runtime_log import runtime_log
 from .runtimes import Runtime, load
-from .targets import Target, check_supported
+from .targets import EVERY, Target, check_supported
 from .timing_cache import TimingCache
 
 MIB = 2**20
@@ -215,8 +215,9 @@ class _Build:
             config.set_preview_feature(runtime.PreviewFeature.RUNTIME_ACTIVATION_RESIZE_10_10, True)
         if options.runtime == "tensorrt-rtx":
             config.set_flag(runtime.BuilderFlag.REQUIRE_USER_ALLOCATION)  # contexts get their memory from us
-            config.num_compute_capabilities = len(targets)
-            for index, target in enumerate(targets):
+            named = [target for target in targets if target != EVERY]  # with none named it is built for every one
+            config.num_compute_capabilities = len(named)
+            for index, target in enumerate(named):
                 capability = getattr(runtime.ComputeCapability, f"SM{target.major}{target.minor}")
                 config.set_compute_capability(capability, index)
 

@@ -75,10 +75,15 @@ class EngineKey:
 
 @dataclass(frozen=True)
 class Built:
-    """An engine, and the PSNR in dB that its verification found for each content; ``None`` where there was none."""
+    """An engine, and the PSNR in dB that its verification found for each content; ``None`` where there was none.
+
+    where
+        The GPU that it was measured on, where it was one.
+    """
 
     engine: Engine
     scores: Mapping[str, float] | None = None
+    where: str | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,20 @@ class EngineCache:
         """Return the stored engine of that key, unread."""
         return next((entry for entry in self.entries() if entry.path.stem == key.digest), None)
 
+    def verified_on(self, key: EngineKey) -> Mapping[str, Mapping[str, float]]:
+        """Return what the stored engine of that key reached on each GPU that it was measured on."""
+        found = _read_json(self.folder / f"{key.digest}.json").get("verified_on", {})
+        return found if isinstance(found, dict) else {}
+
+    def note_verified(self, key: EngineKey, where: str, scores: Mapping[str, float]) -> None:
+        """Note what the stored engine of that key reached on a GPU; it is measured again where that cannot be kept."""
+        path = self.folder / f"{key.digest}.json"
+        about = _read_json(path)
+        if about:
+            about["verified_on"] = {**self.verified_on(key), where: dict(scores)}
+            with contextlib.suppress(OSError):
+                write_whole(path, json.dumps(about, indent=1).encode())
+
     def remove(self, entry: Entry) -> None:
         """Remove an engine and what belongs to it; a process that serves it keeps it in memory."""
         beside = self.folder.glob(f"{entry.path.stem}-*.kernels")
@@ -199,6 +218,7 @@ class EngineCache:
             "seconds": round(seconds, 2),
             "plans": {name: len(plan) for name, plan in built.engine.plans.items()},
             "psnr": None if built.scores is None else dict(built.scores),
+            "verified_on": {} if built.where is None else {built.where: dict(built.scores or {})},
         }
         engine = Engine(built.engine.plans, key.about())
         try:

@@ -14,7 +14,7 @@ from .cache import ANY, Built, EngineCache, EngineKey
 from .engine import Engine
 from .progress import Progress, silent
 from .runtimes import version
-from .targets import Gpu, Target, check_supported, current_gpu
+from .targets import Gpu, Target, check_supported, current_gpu, serving_targets
 from .timing_cache import TimingCache
 
 Verify = Callable[[Engine], Mapping[str, float]]
@@ -44,6 +44,14 @@ def engine_key(
     )
 
 
+def stored_target(model: ModelFile, profile: Profile, options: BuildOptions, gpu: Gpu, cache: EngineCache) -> Target:
+    """Return what the stored engine that serves a GPU was built for; the GPU's own kind where there is none."""
+    for target in serving_targets(gpu, options.runtime):
+        if cache.find(engine_key(model, profile, options, target, gpu)) is not None:
+            return target
+    return gpu.target
+
+
 def obtain_engine(
     model: ModelFile,
     profile: Profile,
@@ -56,15 +64,17 @@ def obtain_engine(
     verify: Verify | None = None,
     progress: Progress = silent,
 ) -> Engine:
-    """Return the engine for a GPU.
+    """Return the engine for a target.
 
     A new one is built by ``construct``, by default of the model's graph, and measured by ``verify`` before it is
-    stored.  Raises :class:`ArgumentError` for a target or a size that cannot be had, :class:`BackendError` where build
-    or verification fail; the build's log is then kept in the cache folder, and named.
+    stored; one that was built elsewhere is measured once on ``device``, where that is the GPU that ``verify`` runs it
+    on.  Raises :class:`ArgumentError` for a target or a size that cannot be had, :class:`BackendError` where build or
+    verification fail; the build's log is then kept in the cache folder, and named.
     """
     check_supported(target, options.runtime)
     cache = cache or EngineCache()
     key = engine_key(model, profile, options, target, device)
+    where = str(device) if device is not None else None
 
     def build() -> Built:
         log = BuildLog()
@@ -75,12 +85,15 @@ def obtain_engine(
                 if construct is None
                 else construct()
             )
-            return Built(engine, verify(engine) if verify is not None else None)
+            return Built(engine, verify(engine) if verify is not None else None, where)
         except BackendError as error:
             kept = log.keep(cache.log_path(key))
             raise BackendError(f"{error}{f' (the whole log: {kept})' if kept else ''}") from error
 
-    return cache.get_or_build(key, build)
+    engine = cache.get_or_build(key, build)
+    if verify is not None and where is not None and where not in cache.verified_on(key):
+        cache.note_verified(key, where, verify(engine))
+    return engine
 
 
 def _file_name(key: EngineKey) -> str:

@@ -22,7 +22,7 @@ class Target:
     minor: int
 
     def __str__(self) -> str:
-        return f"sm_{self.major}{self.minor}"
+        return "any" if self == EVERY else f"sm_{self.major}{self.minor}"
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,12 @@ class Gpu:
     target: Target
     driver: str
 
+    def __str__(self) -> str:
+        return f"{self.name}, CUDA {self.driver}"
+
+
+EVERY = Target(0, 0)
+"""Every card that TensorRT-RTX knows from 8.0 on, ``any`` in text: one engine serves them all."""
 
 ARCHITECTURES = {
     "turing": Target(7, 5),
@@ -67,6 +73,8 @@ CARDS = {card: target for target, cards in _CARDS.items() for card in cards.spli
 RTX_TARGETS = (Target(7, 5), Target(8, 0), Target(8, 6), Target(8, 9), Target(12, 0), Target(12, 1))
 """What TensorRT-RTX 1.7 builds for, on any machine; it has no 9.0."""
 
+EVERY_FROM = Target(8, 0)
+
 _SUFFIXES = re.compile(
     r"(ti|super|laptop|mobile|maxq|maxp|gpu|generation|blackwell|server|workstation|edition|pcie|sxm\d?|nvl|tensorcore)+$"
 )
@@ -84,11 +92,14 @@ def parse_target(name: str) -> Target:
     """Return the compute capability that a name stands for.
 
     Takes ``sm_89``, ``8.9``, an architecture (``ada``), a card (``RTX 4090``, ``NVIDIA GeForce RTX 4090 Laptop GPU``)
-    or ``current`` for this machine's first GPU.  Raises :class:`ArgumentError` listing what is known.
+    ``current`` for this machine's first GPU, or ``any`` (:data:`EVERY`).  Raises :class:`ArgumentError` listing what
+    is known.
     """
     plain = _plain(name)
     if plain == "current":
         return current_gpu().target
+    if plain == "any":
+        return EVERY
     number = re.fullmatch(r"(?:sm_?)?(\d{1,2})\.?(\d)", name.strip().lower())
     if number:
         target = Target(int(number[1]), int(number[2]))
@@ -109,7 +120,7 @@ def check_supported(target: Target, runtime: Runtime) -> None:
     TensorRT-RTX builds for every GPU it knows; TensorRT measures kernels, and so builds only for this machine's.
     """
     if runtime == "tensorrt-rtx":
-        if target not in RTX_TARGETS:
+        if not is_taken(target, runtime) and target != EVERY:
             known = ", ".join(map(str, RTX_TARGETS))
             raise ArgumentError(
                 f"TensorRT-RTX builds no engines for {target} (it knows {known}): use --runtime tensorrt there"
@@ -122,6 +133,28 @@ def check_supported(target: Target, runtime: Runtime) -> None:
             f"TensorRT builds only for the GPUs of this machine ({has}), not for {target}: build there,"
             " or use --runtime tensorrt-rtx"
         )
+
+
+def is_taken(target: Target, runtime: Runtime) -> bool:
+    """Return whether the runtime serves GPUs of that kind."""
+    return runtime == "tensorrt" or target in RTX_TARGETS
+
+
+def usable_gpus(runtime: Runtime) -> list[Gpu]:
+    """Return the GPUs of this machine that the runtime serves; the others are passed over."""
+    return [gpu for gpu in present_gpus() if is_taken(gpu.target, runtime)]
+
+
+def gpu_of(target: Target, runtime: Runtime) -> Gpu | None:
+    """Return this machine's first GPU that engines for the target can be tried on; ``None`` where there is none."""
+    gpus = usable_gpus(runtime)
+    return next((gpu for gpu in gpus if target in serving_targets(gpu, runtime)), None)
+
+
+def serving_targets(gpu: Gpu, runtime: Runtime) -> tuple[Target, ...]:
+    """Return what an engine may have been built for to serve a GPU, its own kind first."""
+    every = runtime == "tensorrt-rtx" and gpu.target >= EVERY_FROM
+    return (gpu.target, EVERY) if every else (gpu.target,)
 
 
 def current_gpu(index: int = 0) -> Gpu:
@@ -163,7 +196,5 @@ def _plain(name: str) -> str:
 
 def _known() -> str:
     """Return the names that are known, in short."""
-    capabilities = ", ".join(map(str, _CARDS))
-    return (
-        f"known are {capabilities}, {', '.join(ARCHITECTURES)}, cards such as 'RTX 4090', 'A100' or 'T4', and current"
-    )
+    names = ", ".join([*map(str, _CARDS), *ARCHITECTURES])
+    return f"known are {names}, cards such as 'RTX 4090', 'A100' or 'T4', current, and any"

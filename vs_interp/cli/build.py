@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trt_build.engines.cache import Entry
     from trt_build.engines.engine import Engine
     from trt_build.engines.runtimes import Runtime
-    from trt_build.engines.targets import Target
+    from trt_build.engines.targets import Gpu, Target
     from trt_build.model_file import ModelFile
     from trt_build.profile import Profile, Siting
     from vs_interp.matrices import Matrix
@@ -35,7 +35,8 @@ SIZE = PictureSize()
 @click.argument("model", shell_complete=models)
 @click.option("--size", type=SIZE, help="Width and height of the clip.")
 @click.option("--format", "name", help="The clip's format.  [default: YUV420P8, with --checkpoint RGBS]")
-@click.option("--gpu", default="current", show_default=True, help="What to build for; several with commas between.")
+@click.option("--gpu", default="current", show_default=True,
+              help="What to build for; several with commas between; `any`: one file for all from 8.0 up.")  # fmt: skip
 @click.option("--runtime", type=Runtimes(["tensorrt", "tensorrt-rtx", "openvino"]),
               help="By default TensorRT, if it is here.")  # fmt: skip
 @click.option("--dynamic", type=(SIZE, SIZE, SIZE), metavar="MIN OPT MAX", help="A range of sizes in one engine.")
@@ -67,6 +68,7 @@ def command(
     Examples:
       vs-interp build super-slomo-small --size 1920x1080
       vs-interp build net.onnx --size 1280x720 --format YUV420P10 --gpu "RTX 4090,sm_86" --runtime tensorrt-rtx
+      vs-interp build net.onnx --size 1280x720 --gpu any --runtime tensorrt-rtx
       vs-interp build net.onnx --dynamic 256x256 1280x768 1920x1152 --gpu ada --runtime tensorrt-rtx
     """
     from trt_build.backends.streams import MOST_STREAMS
@@ -123,10 +125,11 @@ def _build(
     folder: Path | None,
 ) -> list[dict[str, Any]]:
     """Build for every GPU named, and say what came of it."""
+    from trt_build.backends.cuda import CudaDevice
     from trt_build.engines.cache import EngineCache
     from trt_build.engines.obtain import engine_key, obtain_engine
     from trt_build.engines.progress import bar
-    from trt_build.engines.targets import check_supported, parse_targets
+    from trt_build.engines.targets import check_supported, gpu_of, parse_targets
 
     if checkpoint is not None and gpu != "current":
         raise ArgumentError(f"--gpu {gpu}: torch-tensorrt builds for this machine's GPU only, leave it out")
@@ -139,12 +142,15 @@ def _build(
     rows = []
     for target in targets:
         start = time.monotonic()
+        device = gpu_of(target, options.runtime)
+        if device is not None:
+            CudaDevice(device.index).activate()  # TensorRT builds for the GPU that is current
         with bar() as progress:
             engine = obtain_engine(
-                file, profile, options, target,
-                cache=engines, construct=construct, verify=verify(target), progress=progress,
+                file, profile, options, target, device=device,
+                cache=engines, construct=construct, verify=verify(device), progress=progress,
             )  # fmt: skip
-        entry = engines.find(engine_key(file, profile, options, target))
+        entry = engines.find(engine_key(file, profile, options, target, device))
         rows.append(_row(target, options, engine, entry, time.monotonic() - start))
     return rows
 
@@ -177,25 +183,22 @@ def _construction(checkpoint: Path, file: ModelFile, profile: Profile, options: 
 
 def _verification(
     file: ModelFile, profile: Profile, options: BuildOptions
-) -> Callable[[Target], Callable[[Engine], Mapping[str, float]]]:
+) -> Callable[[Gpu | None], Callable[[Engine], Mapping[str, float]]]:
     """Return how engines are verified: on the GPU where it is here, else as a graph on the CPU, once for all."""
-    from trt_build.engines.targets import present_gpus
     from trt_build.verify.verify import verify_graph
-
-    here = {device.target: device.index for device in reversed(list(present_gpus()))}
 
     @cache
     def on_cpu() -> Mapping[str, float]:
         logger.info("verifying the FP16 graph on the CPU")
         return verify_graph(file, profile)
 
-    def verify(target: Target) -> Callable[[Engine], Mapping[str, float]]:
-        if target not in here:
+    def verify(gpu: Gpu | None) -> Callable[[Engine], Mapping[str, float]]:
+        if gpu is None:
             return lambda engine: on_cpu()
         from trt_build.backends.cuda import CudaDevice
         from trt_build.verify.on_gpu import verify_engine
 
-        return lambda engine: verify_engine(engine, options, file, profile, CudaDevice(here[target]))
+        return lambda engine: verify_engine(engine, options, file, profile, CudaDevice(gpu.index))
 
     return verify
 

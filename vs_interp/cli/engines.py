@@ -15,6 +15,8 @@ from .options import json_option
 
 if TYPE_CHECKING:
     from trt_build.engines.cache import EngineCache, Entry
+    from trt_build.engines.runtimes import Runtime
+    from trt_build.engines.targets import Gpu
 
 in_folder = click.option(
     "--folder", type=click.Path(path_type=Path, file_okay=False), help="Not the cache, but this folder."
@@ -59,7 +61,7 @@ def show(engine: str, folder: Path | None, as_json: bool) -> None:
 
 @command.command("verify")
 @click.argument("engine", required=False)
-@click.option("--model", help="The engine's model: run both and compare, on this machine's first GPU.")
+@click.option("--model", help="The engine's model: run both and compare, on this machine's GPU that it is for.")
 @in_folder
 @json_option
 def verify_engines(engine: str | None, model: str | None, folder: Path | None, as_json: bool) -> None:
@@ -182,11 +184,12 @@ def _stale(entry: Entry) -> bool:
 
 
 def _measure(entry: Entry, model: str) -> Mapping[str, float]:
-    """Run an engine on this machine's first GPU against the model it was made of."""
+    """Run an engine on the GPU of this machine that it is for, against the model it was made of."""
     from trt_build.backends.cuda import CudaDevice
     from trt_build.engines.build import BuildOptions
     from trt_build.engines.engine import Engine
     from trt_build.engines.runtimes import check_runtime
+    from trt_build.engines.targets import usable_gpus
     from trt_build.model_file import ModelFile
     from trt_build.profile import PlaneFormat, Profile
     from trt_build.verify.on_gpu import verify_engine
@@ -204,4 +207,13 @@ def _measure(entry: Entry, model: str) -> Mapping[str, float]:
     limits = key["options"]["dynamic"]
     dynamic = None if limits is None else (Size(*limits[0]), Size(*limits[1]))
     options = BuildOptions(runtime=check_runtime(key["runtime"]), dynamic=dynamic)
-    return verify_engine(engine, options, file, profile, CudaDevice(0))
+    gpus = [gpu for gpu in usable_gpus(options.runtime) if _is_for(gpu, key, options.runtime)]
+    if not gpus:
+        raise BackendError(f"this machine has no GPU that the engine {entry.path.stem[:12]} is for ({key['target']})")
+    return verify_engine(engine, options, file, profile, CudaDevice(gpus[0].index))
+
+
+def _is_for(gpu: Gpu, key: Mapping[str, Any], runtime: Runtime) -> bool:
+    from trt_build.engines.targets import serving_targets
+
+    return key["target"] in map(str, serving_targets(gpu, runtime)) and key["device"] in ("any", gpu.name)

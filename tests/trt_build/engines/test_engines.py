@@ -18,9 +18,11 @@ from tests.support import ROOT
 from trt_build.backends import TensorRTRTX, tensorrt
 from trt_build.backends.loaded import PlanError
 from trt_build.backends.slots import Executors
+from trt_build.engines import targets
 from trt_build.engines.build import BuildOptions, engine_graphs
 from trt_build.engines.cache import EngineCache
-from trt_build.engines.targets import Gpu, Target
+from trt_build.engines.obtain import obtain_engine
+from trt_build.engines.targets import EVERY, Gpu, Target, check_supported
 from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
 from trt_build.verify.verify import verify_session
@@ -72,7 +74,8 @@ def rtx(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Profile]:
     monkeypatch.setattr(tensorrt, "CudaDevice", lambda number: SimulatedDevice(index=number))
     monkeypatch.setattr(tensorrt, "missing_cuda", lambda: None)
     here = Gpu(0, "Simulated GPU", Target(8, 6), "13.0")
-    monkeypatch.setattr(tensorrt, "current_gpu", lambda index=0: replace(here, index=index))
+    gpus = [here, replace(here, index=1), Gpu(2, "Simulated H100", Target(9, 0), "13.0")]
+    monkeypatch.setattr(targets, "present_gpus", lambda: gpus)
     yield profile
 
 
@@ -133,3 +136,65 @@ def test_one_engine_of_a_range_serves_clips_of_many_sizes(
     assert len(list(tmp_path.rglob("*.engine"))) == 1
     with pytest.raises(ArgumentError, match="clip's size 400x128 is outside of the engine's range, 128x128 to 384x256"):
         backend.open(BUNDLED, replace(rtx, width=400, height=128))
+
+
+def test_a_gpu_that_the_runtime_does_not_serve_is_passed_over_not_chosen(
+    rtx: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mixed machine: TensorRT-RTX has no 9.0; the default is the first GPU that it serves."""
+    h100, ada = Gpu(0, "Simulated H100", Target(9, 0), "13.0"), Gpu(1, "Simulated Ada", Target(8, 9), "13.0")
+    monkeypatch.setattr(targets, "present_gpus", lambda: [h100, ada])
+    assert TensorRTRTX.missing() is None
+    (slot,) = TensorRTRTX(streams=1).open(BUNDLED, rtx)
+    assert slot.device.index == 1  # type: ignore[attr-defined]
+    with pytest.raises(BackendError, match=r"GPU 0: TensorRT-RTX does not know the Simulated H100 \(sm_90"):
+        TensorRTRTX(device=0).open(BUNDLED, rtx)
+    monkeypatch.setattr(targets, "present_gpus", lambda: [h100])
+    assert "does not know the Simulated H100" in str(TensorRTRTX.missing())
+
+
+def test_an_engine_built_elsewhere_is_measured_once_on_the_gpu_that_serves_it(rtx: Profile, tmp_path: Path) -> None:
+    """Built without a GPU, its graph was tried on a CPU; then each kind of GPU measures it the first time."""
+    checked: list[str] = []
+
+    def check(session: Any, model: ModelFile, profile: Profile) -> dict[str, float]:
+        checked.append("measured")
+        return {"film": 61.0}
+
+    options = TensorRTRTX().build_options()
+    obtain_engine(BUNDLED, rtx, options, Target(8, 6), verify=lambda engine: {"film": 70.0})
+    for _ in range(3):
+        TensorRTRTX().open(BUNDLED, rtx, check)
+    assert checked == ["measured"]
+    (sidecar,) = [json.loads(path.read_text()) for path in tmp_path.rglob("*.json")]
+    assert sidecar["psnr"] == {"film": 70.0}
+    assert sidecar["verified_on"] == {"Simulated GPU, CUDA 13.0": {"film": 61.0}}
+
+
+def test_an_engine_that_fails_where_it_serves_is_not_served(rtx: Profile) -> None:
+    def check(session: Any, model: ModelFile, profile: Profile) -> dict[str, float]:
+        raise BackendError("12.0 dB on film")
+
+    obtain_engine(BUNDLED, rtx, TensorRTRTX().build_options(), Target(8, 6))
+    for _ in range(2):
+        with pytest.raises(BackendError, match=r"12\.0 dB"):
+            TensorRTRTX().open(BUNDLED, rtx, check)
+
+
+def test_one_file_for_every_card_is_found_by_each(
+    rtx: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Built with ``--gpu any``; Turing is too old for it, and has its own."""
+    obtain_engine(BUNDLED, rtx, TensorRTRTX().build_options(), EVERY)
+    for target in ((8, 0), (8, 6), (8, 9), (12, 0), (12, 1)):
+        gpu = Gpu(0, f"Simulated {target}", Target(*target), "13.0")
+        monkeypatch.setattr(targets, "present_gpus", lambda gpu=gpu: [gpu])
+        TensorRTRTX().open(BUNDLED, rtx)
+        assert len(list(tmp_path.rglob("*.engine"))) == 1
+    (sidecar,) = [json.loads(path.read_text()) for path in tmp_path.rglob("*.json")]
+    assert sidecar["key"]["target"] == "any"
+    monkeypatch.setattr(targets, "present_gpus", lambda: [Gpu(0, "Simulated T4", Target(7, 5), "13.0")])
+    TensorRTRTX().open(BUNDLED, rtx)
+    assert len(list(tmp_path.rglob("*.engine"))) == 2
+    with pytest.raises(ArgumentError, match="not for any"):
+        check_supported(EVERY, "tensorrt")
