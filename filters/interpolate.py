@@ -54,7 +54,7 @@ def super_slomo(
     model
         A model file, or a name of ``vs-interp weights list``; by default the bundled weights.
     backend
-        ``OpenVINO(…)``, ``TensorRT(…)``, a backend's name, or ``None`` for the best that works.
+        ``OpenVINO(…)``, ``TensorRT(…)``, ``OnnxRuntime(…)``, a backend's name, or ``None`` for the best that works.
     scene_threshold
         Mean luma difference (of 1) that makes a cut where frames carry no ``_SceneChange…``; ``None``: no detector.
     hold

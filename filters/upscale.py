@@ -51,7 +51,7 @@ def upscale(
     overlap
         By how many pixels tiles overlap: by default as many as the network looks to each side, which leaves no seams.
     backend
-        ``OpenVINO(…)``, ``TensorRT(…)``, a backend's name, or ``None`` for the best that works.
+        ``OpenVINO(…)``, ``TensorRT(…)``, ``OnnxRuntime(…)``, a backend's name, or ``None`` for the best that works.
     scene_threshold
         Mean luma difference (of 1) that makes a cut where frames carry no ``_SceneChange…``; ``None``: no detector.
 

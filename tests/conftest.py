@@ -44,6 +44,13 @@ def messages_are_heard() -> Iterator[None]:
     logger.setLevel("NOTSET")
 
 
+@pytest.fixture(autouse=True)
+def the_processor_has_no_bfloat(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests give the same everywhere: ``precision="auto"`` is FP32, but for those that are about it."""
+    if "has_bfloat" not in request.keywords:
+        monkeypatch.setattr("trt_build.backends.openvino.has_bfloat", lambda: False)
+
+
 @dataclass(frozen=True)
 class Exported:
     """A network of random weights, and the model file it was exported to."""

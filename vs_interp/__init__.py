@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors; keep in step with _HOMES
-    from trt_build.backends import OpenVINO, TensorRT, TensorRTRTX
+    from trt_build.backends import OnnxRuntime, OpenVINO, TensorRT, TensorRTRTX
     from vs_interp.errors import VsInterpError
     from vs_interp.films.source import open_film
     from vs_interp.filters import (
@@ -44,6 +44,7 @@ _HOMES = {
     "masks": "vs_interp.filters",
     "label_picture": "vs_interp.filters",
     "OpenVINO": "trt_build.backends",
+    "OnnxRuntime": "trt_build.backends",
     "TensorRT": "trt_build.backends",
     "TensorRTRTX": "trt_build.backends",
     "VsInterpError": "vs_interp.errors",
@@ -51,7 +52,7 @@ _HOMES = {
 }
 
 __all__ = [
-    "OpenVINO", "TensorRT", "TensorRTRTX", "VsInterpError", "__version__",
+    "OnnxRuntime", "OpenVINO", "TensorRT", "TensorRTRTX", "VsInterpError", "__version__",
     "flavr", "flow_picture", "label_picture", "masks", "nowcast", "open_film", "optical_flow", "predict", "rife",
     "super_slomo", "upscale", "warp",
 ]  # fmt: skip

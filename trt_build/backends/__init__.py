@@ -9,16 +9,18 @@ from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.log import logger
 
 from .base import Backend, Picture, Session
+from .gpus import other_gpus
+from .onnx_runtime import OnnxRuntime
 from .openvino import OpenVINO
 from .tensorrt import TensorRT, TensorRTRTX
 from .typed import with_options
 
-__all__ = ["Backend", "OpenVINO", "Picture", "Session", "TensorRT", "TensorRTRTX", "choose", "known"]
+__all__ = ["Backend", "OnnxRuntime", "OpenVINO", "Picture", "Session", "TensorRT", "TensorRTRTX", "choose", "known"]
 
 
 def known() -> tuple[type[Backend], ...]:
     """Return every backend, the one to prefer first."""
-    return (TensorRT, TensorRTRTX, OpenVINO)
+    return (TensorRT, TensorRTRTX, OpenVINO, OnnxRuntime)
 
 
 def choose(backend: Backend | str | None) -> Backend:
@@ -44,14 +46,20 @@ def choose(backend: Backend | str | None) -> Backend:
 
 @functools.cache
 def _best() -> Backend:
-    """Return the first backend that lacks nothing; say once where it is not the one to prefer."""
+    """Return the first backend that works; say once where it is not the one to prefer.
+
+    TensorRT comes before TensorRT-RTX, then GPUs that make of a few frames of film what the CPU makes, then the CPU.
+    """
     lacks: dict[str, str] = {}
-    for kind in known():
+    for kind in (TensorRT, TensorRTRTX):
         missing = kind.missing()
         if missing is None:
-            if lacks:
-                others = " or ".join(lacks)
-                logger.warning("runs on %s, not %s (vs-interp doctor says why)", kind.name, others)
             return kind()
         lacks[kind.name] = missing
+    for other in (*other_gpus(), OpenVINO(), OnnxRuntime()):
+        missing = other.missing()
+        if missing is None:
+            logger.warning("runs on %s, not %s (vs-interp doctor says why)", other.name, " or ".join(lacks))
+            return other
+        lacks[other.name] = missing
     raise BackendError(f"no backend works here: {'; '.join(f'{name}: {lack}' for name, lack in lacks.items())}")

@@ -54,6 +54,11 @@ class Backend(ABC):
     def missing(cls) -> str | None:
         """Return what is missing for this runtime to work here and how to get it; ``None`` where it works."""
 
+    @classmethod
+    def found(cls) -> str:
+        """Return what of the runtime is there, where nothing is missing: for ``vs-interp doctor``."""
+        return "works"
+
     @abstractmethod
     def open(self, model: ModelFile, profile: Profile, check: Check | None = None) -> Sequence[Session]:
         """Compile the model, or take it from the cache; one session a concurrent slot.

@@ -1,8 +1,11 @@
-"""OpenVINO on the CPU: the graph split at its state, compiled once, one pair of infer requests a stream."""
+"""OpenVINO on CPUs and Intel's GPUs: the graph split at its state, compiled once, a pair of infer requests a stream."""
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
 import importlib.util
+import re
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -12,15 +15,17 @@ from numpy.typing import NDArray
 
 from trt_build.graphs.colour.planes import with_planes
 from trt_build.graphs.memory import streams_that_fit
+from trt_build.graphs.precision import to_bfloat
 from trt_build.graphs.subpixel import with_subpixels
 from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, RGBS, Profile, made_profile
 from vs_interp.arguments import check_choice, check_whole, renamed
 from vs_interp.errors import ArgumentError, BackendError
-from vs_interp.host import cores
+from vs_interp.host import cores, processor
 
 from .base import Backend, Check, Picture, Session
 from .frames import fill
+from .precision import Choice, choose_precision
 from .signal_stack import signal_stack_kept
 
 if TYPE_CHECKING:
@@ -30,18 +35,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenVINO(Backend):
-    """Run on the CPU."""
+    """Run on the CPU, or on a GPU or NPU of Intel's."""
+
+    device: str = "CPU"
+    """``"CPU"``; ``"GPU"`` (``"GPU.1"`` for the second) or ``"NPU"``, with their drivers; ``"AUTO"`` leaves the choice
+    to OpenVINO."""
 
     threads: int = field(default_factory=cores)
-    """Threads that all streams share; by default as many as this process may use."""
+    """Threads of the CPU that all streams share; by default as many as this process may use."""
 
     streams: int | Literal["auto"] = "auto"
-    """Windows worked on at the same time, each with its share of the threads; ``"auto"`` is one a thread.  Fewer,
-    with a warning, where memory ends before."""
+    """Windows worked on at the same time, each with its share of the threads; ``"auto"`` is one a thread, on
+    other devices two.  Fewer, with a warning, where memory ends before."""
 
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """``"bf16"``, on processors that have it, takes about half the time and is off by up to 0.003 of the range
-    (0.7 of a code value at 8 bits; measured on Super-SloMo), at 720p by more where a network warps."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """``"bf16"`` takes half to two thirds of the time on processors that have it; what it would spoil (coordinates of
+    warps, the last layers) stays in FP32.  ``"auto"`` takes it where the processor has it and what the model makes
+    of film at that width comes within 55 dB and 4 codes of 8 bits of FP32, which is tried once and kept.
+    Other devices have ``"fp16"`` in its place."""
 
     planes: Literal["rgb", "native"] = "rgb"
     """``"rgb"``: the clip is converted by VapourSynth, which is faster on a CPU.  ``"native"``: the clip's own
@@ -59,10 +70,17 @@ class OpenVINO(Backend):
         check_whole("threads", self.threads)
         if self.streams != "auto":
             check_whole("streams", self.streams, examples="2, or 'auto'")
-        check_choice("precision", self.precision, ("fp32", "bf16"))
+        if re.fullmatch(r"(CPU|GPU|NPU)(\.\d+)?|AUTO", self.device) is None:
+            raise ArgumentError(f"device is {self.device!r}: it must be 'CPU', 'GPU', 'GPU.1', 'NPU' or 'AUTO'")
+        check_choice("precision", self.precision, ("auto", "fp32", self._half))
         check_choice("planes", self.planes, ("rgb", "native"))
-        if self.planes == "native" and self.precision != "fp32":
-            raise ArgumentError("OpenVINO(planes='native', precision='bf16'): colour needs 'fp32', or planes='rgb'")
+        if self.planes == "native" and self.precision == self._half:
+            half = self._half
+            raise ArgumentError(f"OpenVINO(planes='native', precision='{half}'): colour needs 'fp32', or planes='rgb'")
+
+    @property
+    def _half(self) -> Literal["bf16", "fp16"]:
+        return "bf16" if self.device.startswith("CPU") else "fp16"
 
     @property
     def native_planes(self) -> bool:
@@ -74,39 +92,88 @@ class OpenVINO(Backend):
             return "the package openvino is not installed: pip install openvino"
         return None
 
+    @classmethod
+    def found(cls) -> str:
+        seen = ", ".join(devices())
+        return f"works on {seen}, {'with' if has_bfloat() else 'without'} bfloat16"
+
     def open(self, model: ModelFile, profile: Profile, check: Check | None = None) -> Sequence[Session]:
         absent = self.missing()
         if absent:
             raise BackendError(absent)
+        if self.device != "AUTO" and not any(seen.startswith(self.device) for seen in devices()):
+            raise BackendError(
+                f"OpenVINO sees no device {self.device} here, but {', '.join(devices())}: install its driver, or name "
+                "another"
+            )
         model.spec.check_size(profile.height, profile.width)
-        wanted = self.threads if self.streams == "auto" else self.streams
-        streams = streams_that_fit(model, profile, wanted)
-        if self.native_planes:
-            model = with_planes(model, profile)
-        elif profile.planes not in (RGBS, GRAYS):
+        most = self.threads if self._half == "bf16" else 2
+        streams = streams_that_fit(model, profile, most if self.streams == "auto" else self.streams)
+        if not self.native_planes and profile.planes not in (RGBS, GRAYS):
             raise BackendError(
                 f"OpenVINO(planes='rgb') takes RGB or luma in float32, not {profile.planes}: use planes='native'"
             )
+        precision = self.choose_precision(model, profile, check).precision
+        return self._compile(model, profile, precision, streams)
+
+    def choose_precision(self, model: ModelFile, profile: Profile, check: Check | None) -> Choice:
+        """Return the precision that a model runs in at a size, and why; see :attr:`precision`."""
+        if self.precision != "auto":
+            return Choice(self.precision, "it was asked for")
+        if self.native_planes:
+            return Choice("fp32", "colour needs it")
+        if self._half == "bf16" and not has_bfloat():
+            return Choice("fp32", "this processor has no bfloat16")
+        if check is None:
+            return Choice("fp32", "half precision is for pictures that are shown, and checked")
+
+        def open_session(precision: str, size: Profile) -> Session:
+            return self._compile(model, size, precision, 1)[0]
+
+        identity = f"openvino {importlib.metadata.version('openvino')} {self.device} {processor()}"
+        return choose_precision(self._half, model, profile, identity=identity, open_session=open_session)
+
+    def _compile(self, model: ModelFile, profile: Profile, precision: str, streams: int) -> Sequence[Session]:
         import openvino
 
+        if self.native_planes:
+            model = with_planes(model, profile)
+        if precision == "bf16":
+            model = to_bfloat(model)
         core = openvino.Core()
         options = {
             "PERFORMANCE_HINT": "THROUGHPUT",
-            "NUM_STREAMS": str(streams),
-            "INFERENCE_NUM_THREADS": str(self.threads),
-            "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bf16" else "f32",
+            "INFERENCE_PRECISION_HINT": "f16" if precision == "fp16" else "f32",  # bf16 is written into the graph
         }
+        if self.device.startswith("CPU"):
+            options |= {"NUM_STREAMS": str(streams), "INFERENCE_NUM_THREADS": str(self.threads)}
         size = model.spec.padded(profile.height), model.spec.padded(profile.width)
         try:
             with signal_stack_kept():
                 state, synthesis = (
-                    None if part is None else core.compile_model(_static(core, part, size), "CPU", options)
+                    None if part is None else core.compile_model(_static(core, part, size), self.device, options)
                     for part in model.split()
                 )
         except RuntimeError as error:
             raise BackendError(f"OpenVINO cannot compile the model: {str(error).strip().splitlines()[-1]}") from error
         assert synthesis is not None
         return [_OpenVINOSession(model, profile, state, synthesis) for _ in range(streams)]
+
+
+@functools.cache
+def devices() -> list[str]:
+    """Return the devices that OpenVINO can use here, such as ``["CPU", "GPU"]``."""
+    import openvino
+
+    return list(openvino.Core().available_devices)
+
+
+@functools.cache
+def has_bfloat() -> bool:
+    """Whether the processor works in bfloat16 by itself (AVX-512-BF16, AMX)."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _static(core: openvino.Core, graph: onnx.ModelProto, size: tuple[int, int]) -> openvino.Model:

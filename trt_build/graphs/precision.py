@@ -1,4 +1,5 @@
-"""Half precision, written into the graph: strongly typed networks are all that TensorRT 11 and TensorRT-RTX know.
+"""Half precision, written into the graph: strongly typed networks are all that TensorRT 11 and TensorRT-RTX know,
+and OpenVINO's own conversion to bfloat16 rounds the coordinates of warps.
 
 Nodes that work on picture values become FP16, their weights with them; the islands that the spec names, and everything
 worked out from sizes alone (coordinates, ranges), stay FP32, with Casts where the two meet.
@@ -17,10 +18,13 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from trt_build.model_file import ModelFile
 from vs_interp.errors import ModelFileError
 
-HALF, FLOAT = int(TensorProto.FLOAT16), int(TensorProto.FLOAT)
-_SUFFIXES = {HALF: "_half", FLOAT: "_float"}
+HALF, BFLOAT, FLOAT = int(TensorProto.FLOAT16), int(TensorProto.BFLOAT16), int(TensorProto.FLOAT)
+_SUFFIXES = {HALF: "_half", BFLOAT: "_bfloat", FLOAT: "_float"}
 
 LARGEST_HALF = 65504.0
+
+HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""What takes the time: the rest of a tail in FP32 costs next to nothing."""
 
 _FLOAT_INPUTS = {"Resize": (1, 2)}
 """Inputs that stay FP32 whatever the rest of the node is: the region and the scales of a Resize."""
@@ -35,14 +39,8 @@ def to_half(model: ModelFile) -> ModelFile:
     Inputs and ``output`` stay float32; state tensors keep their names and have the type of the node that makes them.
     Raises :class:`ModelFileError` naming the tensors where weights are not finite, or beyond half's range (65504).
     """
-    graph = ModelProto()
-    graph.CopyFrom(model.graph)
-    if any(attribute.HasField("g") for node in graph.graph.node for attribute in node.attribute):
-        raise ModelFileError(
-            "its graph has branches or loops, which the FP16 pass does not take: export it without them"
-        )
-    _name_constants(graph.graph)
-    _Halving(graph, model.spec.fp32_islands).run()
+    graph = _copy(model)
+    _Halving(graph, model.spec.fp32_islands, HALF).run()
     try:
         graph = onnx.shape_inference.infer_shapes(graph, check_type=True, strict_mode=True)
         onnx.checker.check_model(graph, full_check=True)
@@ -54,12 +52,51 @@ def to_half(model: ModelFile) -> ModelFile:
     return ModelFile(graph, model.spec, model.digest)
 
 
+def to_bfloat(model: ModelFile) -> ModelFile:
+    """Return the model with a bfloat16 graph, for CPUs: as :func:`to_half`, and with its tail in FP32 too.
+
+    The tail is all that lies between the output and the last convolutions, and these: a picture that is once rounded to
+    bfloat16, which has 8 significant bits, is off by half a code value.  ONNX's checker knows no such convolutions.
+    """
+    graph = _copy(model)
+    _Halving(graph, model.spec.fp32_islands, BFLOAT, _tail(graph.graph)).run()
+    return ModelFile(graph, model.spec, model.digest)
+
+
+def _copy(model: ModelFile) -> ModelProto:
+    graph = ModelProto()
+    graph.CopyFrom(model.graph)
+    if any(attribute.HasField("g") for node in graph.graph.node for attribute in node.attribute):
+        raise ModelFileError(
+            "its graph has branches or loops, which the half-precision pass does not take: export it without them"
+        )
+    _name_constants(graph.graph)
+    return graph
+
+
+def _tail(graph: GraphProto) -> frozenset[str]:
+    """Return the tensors from which the output is reached without another convolution or product of matrices."""
+    makers = {name: node for node in graph.node for name in node.output}
+    found: set[str] = set()
+    waiting = [value.name for value in graph.output]
+    while waiting:
+        name = waiting.pop()
+        if name in found or name not in makers:
+            continue
+        found.add(name)
+        if makers[name].op_type not in HEAVY:
+            waiting.extend(makers[name].input)
+    return frozenset(found)
+
+
 class _Halving:
     """One walk over the nodes: a tensor has the type its maker gives it, and one Cast to the other type at most."""
 
-    def __init__(self, model: ModelProto, islands: tuple[str, ...]) -> None:
+    def __init__(
+        self, model: ModelProto, islands: tuple[str, ...], half: int, exact: frozenset[str] = frozenset()
+    ) -> None:
         self.graph = model.graph
-        self.islands = islands
+        self.islands, self.half, self.exact = islands, half, exact
         self.types = element_types(model)
         self.pictures = _picture_values(self.graph)
         self.weights = {tensor.name: tensor for tensor in self.graph.initializer}
@@ -75,7 +112,7 @@ class _Halving:
     def run(self) -> None:
         """Rewrite the graph in place."""
         for node in list(self.graph.node):
-            self._take(node, HALF if self._is_half(node) else FLOAT)
+            self._take(node, self.half if self._is_half(node) else FLOAT)
         if self.wrong:
             names = ", ".join(self.wrong[:3]) + (f" and {len(self.wrong) - 3} more" if len(self.wrong) > 3 else "")
             raise ModelFileError(
@@ -92,14 +129,14 @@ class _Halving:
     def _is_half(self, node: NodeProto) -> bool:
         """Whether a node works on picture values and is on no island."""
         on_island = any(fnmatchcase(node.name, p) or fnmatchcase(node.op_type, p) for p in self.islands)
-        return not on_island and not self.pictures.isdisjoint(node.output)
+        return not on_island and self.exact.isdisjoint(node.output) and not self.pictures.isdisjoint(node.output)
 
     def _take(self, node: NodeProto, precision: int) -> None:
         """Add a copy of the node, all of whose float tensors have the given precision, behind the Casts it needs."""
         copy = NodeProto()
         copy.CopyFrom(node)
         for index, name in enumerate(node.input):
-            if self.types.get(name) in (FLOAT, HALF):
+            if self.types.get(name) in (FLOAT, self.half):
                 wanted = FLOAT if index in _FLOAT_INPUTS.get(node.op_type, ()) else precision
                 copy.input[index] = self._typed(name, wanted, bound=index in _BOUNDS.get(node.op_type, ()))
         self.nodes.append(copy)
@@ -107,15 +144,15 @@ class _Halving:
             return
         for attribute in copy.attribute:
             if copy.op_type == "Cast" and attribute.name == "to" and attribute.i == FLOAT:
-                attribute.i = HALF
+                attribute.i = self.half
         for index, name in enumerate(node.output):
             if self.types.get(name) != FLOAT:
                 continue
             if name in self.outputs:
-                copy.output[index] = self.copies[name, HALF] = self._unused(name, HALF)
+                copy.output[index] = self.copies[name, self.half] = self._unused(name, self.half)
                 self.nodes.append(_cast(copy.output[index], name, FLOAT))
             else:
-                self.types[name] = HALF
+                self.types[name] = self.half
 
     def _typed(self, name: str, precision: int, *, bound: bool) -> str:
         """Return the name under which the tensor is to be had in the given precision."""
@@ -131,6 +168,8 @@ class _Halving:
 
     def _halve(self, tensor: TensorProto, name: str, bound: bool) -> TensorProto:
         values = numpy_helper.to_array(tensor)
+        if self.half == BFLOAT:  # has the range of FP32
+            return numpy_helper.from_array(values.astype(helper.tensor_dtype_to_np_dtype(BFLOAT)), name)
         if bound:
             values = np.clip(values, -LARGEST_HALF, LARGEST_HALF)
         elif np.abs(values).max(initial=0) > LARGEST_HALF:

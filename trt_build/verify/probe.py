@@ -7,19 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import as_file, files
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trt_build.backends.film import Pixels, film_frames, fitted
 from trt_build.profile import PlaneFormat, Profile
 from vs_interp.label_code import CLASSES
 from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec
-
-Pixels = NDArray[np.float32]
-"""Channels × height × width, in [0, 1]."""
 
 COLUMNS, ROWS = 4, 2
 SMALL_MOTION, LARGE_MOTION = 1.5, 24
@@ -54,39 +50,17 @@ def probe(spec: NetworkSpec, width: int, height: int) -> Probe:
     count, channels = len(spec.window.offsets), spec.window.channels
     frames = [np.zeros((channels, height, width), np.float32) for _ in range(count)]
     tiles = {}
-    film = _film(1 + (count - 1) * FRAMES_APART)
+    shown = film_frames(1 + (count - 1) * FRAMES_APART)
     for index, (content, make) in enumerate(CONTENTS.items()):
         row, column = divmod(index, COLUMNS)
         tile = slice(rows[row], rows[row + 1]), slice(columns[column], columns[column + 1])
         size = Size(tile[1].stop - tile[1].start, tile[0].stop - tile[0].start)
         for number, frame in enumerate(frames):
-            picture = make(number, size, film)
+            picture = make(number, size, shown)
             picture = picture if channels == 3 else picture.mean(0, keepdims=True)
             frame[:, *tile] = np.rint(picture * (CLASSES - 1)) / 255 if spec.window.labels else picture
         tiles[content] = tile
     return Probe(frames, tiles)
-
-
-def _film(count: int) -> list[Pixels]:
-    """Return the first frames of the clip that is shipped."""
-    import av
-
-    with as_file(files("vs_interp") / "clips" / "bbb_360p24.mp4") as path, av.open(str(path)) as container:
-        frames = [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(video=0), count)]
-    return [np.moveaxis(frame, 2, 0).astype(np.float32) / np.float32(255) for frame in frames]
-
-
-def _fitted(picture: Pixels, size: Size) -> Pixels:
-    """Return the picture's centre, mirrored beyond its edges where it is too small."""
-    for axis, wanted in ((1, size.height), (2, size.width)):
-        have = picture.shape[axis]
-        if have > wanted:
-            picture = np.take(picture, range((have - wanted) // 2, (have - wanted) // 2 + wanted), axis)
-        else:
-            pads = [(0, 0)] * 3
-            pads[axis] = (0, wanted - have)
-            picture = np.pad(picture, pads, "symmetric")
-    return picture
 
 
 def _grainy(picture: Pixels, seed: int) -> Pixels:
@@ -104,14 +78,14 @@ def _texture(size: Size, shift: float) -> Pixels:
 
 
 CONTENTS: dict[str, Callable[[int, Size, Sequence[Pixels]], Pixels]] = {
-    "film, small motion": lambda number, size, film: _fitted(film[number], size),
-    "film, large motion": lambda number, size, film: _fitted(film[number * FRAMES_APART % len(film)], size),
-    "film, static": lambda number, size, film: _fitted(film[0], size),
-    "film, grain": lambda number, size, film: _grainy(_fitted(film[number], size), number),
-    "texture, small motion": lambda number, size, film: _texture(size, number * SMALL_MOTION),
-    "texture, large motion": lambda number, size, film: _texture(size, number * LARGE_MOTION),
-    "black": lambda number, size, film: np.zeros((3, *size.shape), np.float32),
-    "white": lambda number, size, film: np.ones((3, *size.shape), np.float32),
+    "film, small motion": lambda number, size, shown: fitted(shown[number], size),
+    "film, large motion": lambda number, size, shown: fitted(shown[number * FRAMES_APART % len(shown)], size),
+    "film, static": lambda number, size, shown: fitted(shown[0], size),
+    "film, grain": lambda number, size, shown: _grainy(fitted(shown[number], size), number),
+    "texture, small motion": lambda number, size, shown: _texture(size, number * SMALL_MOTION),
+    "texture, large motion": lambda number, size, shown: _texture(size, number * LARGE_MOTION),
+    "black": lambda number, size, shown: np.zeros((3, *size.shape), np.float32),
+    "white": lambda number, size, shown: np.ones((3, *size.shape), np.float32),
 }
 """Content → the window's frame of a number, 3 × height × width."""
 

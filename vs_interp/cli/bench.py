@@ -33,6 +33,8 @@ SIZE = PictureSize(multiple_of=2)
 class Report:
     """What one benchmark found.  Frames are those that the network makes; source frames passed on do not count.
 
+    precision
+        What a CPU works in, and why (``None`` for engines, which have that of their build).
     bare_fps, pipeline_fps, ratio
         Frames made a second by the sessions alone and in VapourSynth, and the second over the first.
     bare_host_ms, pipeline_host_ms
@@ -47,6 +49,7 @@ class Report:
     network: str
     model: str
     backend: str
+    precision: str | None
     machine: str
     size: str
     factor: int
@@ -141,6 +144,7 @@ def measure(model: str | None, size: Size, factor: int, backend: Backend | None,
         network=file.spec.name,
         model=path.name,
         backend=str(runtime),
+        precision=_precision(runtime, file, profile),
         machine=machine(runtime),
         size=str(size),
         factor=factor,
@@ -183,6 +187,17 @@ def _moved(profile: Profile, factor: int) -> int:
     return frame // (factor - 1) + frame
 
 
+def _precision(runtime: Backend, file: ModelFile, profile: Profile) -> str | None:
+    """Return the precision that OpenVINO takes, and why; engines have that of their build."""
+    from trt_build.backends import OpenVINO
+    from trt_build.verify.verify import verify_session
+
+    if not isinstance(runtime, OpenVINO):
+        return None
+    choice = runtime.choose_precision(file, profile, verify_session)
+    return f"{choice.precision}: {choice.reason}"
+
+
 def _free_memory(runtime: Backend) -> int | None:
     """Return the free bytes of the GPU that the backend uses first; ``None`` for the CPU."""
     from trt_build.backends.tensorrt import EngineBackend
@@ -200,6 +215,7 @@ def _show(report: Report) -> None:
     lines = (
         f"{report.network} ({report.model}) at {report.size}, factor {report.factor}, {report.streams} streams",
         f"{report.backend} on {report.machine}",
+        *([] if report.precision is None else [f"precision       {report.precision}"]),
         f"bare sessions   {report.bare_fps:8.2f} frames made a second, {report.bare_host_ms:.1f} ms of processor each",
         f"VapourSynth     {report.pipeline_fps:8.2f} frames made a second, {report.pipeline_host_ms:.1f} ms each",
         f"ratio           {report.ratio:8.2f}",

@@ -103,7 +103,7 @@ def _backends() -> list[Finding]:
     findings = []
     for kind in known():
         missing = kind.missing() or _failure(kind)
-        findings.append(Finding("backend", kind.name, None if missing else "works: it made a picture", missing))
+        findings.append(Finding("backend", kind.name, None if missing else kind.found(), missing))
     return findings
 
 

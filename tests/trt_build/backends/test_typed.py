@@ -32,11 +32,11 @@ def test_every_option_can_be_typed(typed: str, meant: Backend) -> None:
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("openvino:threads", "takes no 'threads': its options are threads, streams"),
-        ("openvino:slot=1", "takes no 'slot=1': its options are threads, streams"),
+        ("openvino:threads", "takes no 'threads': its options are device, threads, streams"),
+        ("openvino:slot=1", "takes no 'slot=1': its options are device, threads, streams"),
         ("openvino:threads=many", "takes no 'threads=many': give threads=NUMBER"),
         ("openvino:threads=0", "whole number from 1 up"),
-        ("openvino:precision=fp64", "takes no 'precision=fp64': give precision=fp32 or bf16"),
+        ("openvino:precision=fp64", "takes no 'precision=fp64': give precision=auto or fp32 or bf16 or fp16"),
         ("tensorrt:streams=few", "give streams=NUMBER or auto"),
         ("tensorrt:devices=0+0", "name each GPU once"),
         ("tensorrt:dynamic=256x256", r"give dynamic=NUMBERxNUMBER\+NUMBERxNUMBER\+NUMBERxNUMBER or none"),
@@ -73,7 +73,7 @@ def test_old_names_work_with_a_line_that_says_the_new_one(capsys: pytest.Capture
         (OpenVINO, {"threads": "2"}, "threads is '2': it must be a whole number"),
         (OpenVINO, {"threads": True}, "threads is True"),
         (OpenVINO, {"streams": 2.0}, "streams is 2.0: it must be a whole number from 1 up, such as 2, or 'auto'"),
-        (OpenVINO, {"precision": "fp16"}, "precision is 'fp16': it must be 'fp32' or 'bf16'"),
+        (OpenVINO, {"precision": "fp16"}, "precision is 'fp16': it must be 'auto' or 'fp32' or 'bf16'"),
         (OpenVINO, {"planes": None}, "planes is None"),
         (TensorRT, {"dynamic": True}, "dynamic is True: give the smallest"),
         (TensorRT, {"dynamic": ((1, 2), (3, 4))}, "dynamic is"),

@@ -1,0 +1,98 @@
+"""ONNX Runtime against OpenVINO: every filter within one code, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import vapoursynth as vs
+from vs_interp.filters import flavr, super_slomo, upscale
+
+from tests.clips import moving, pictures, same
+from tests.support import ROOT
+from trt_build import backends
+from trt_build.backends import OnnxRuntime, OpenVINO, choose, gpus
+from trt_build.model_file import ModelFile
+from trt_build.profile import Profile
+from vs_interp.errors import ArgumentError, BackendError
+
+pytest.importorskip("onnxruntime")
+
+BUNDLED = ModelFile.load(ROOT / "vs_interp/models/super-slomo-small.onnx")
+THERE = OnnxRuntime(threads=2)
+CPU = OpenVINO(threads=2)
+
+
+@pytest.mark.parametrize(
+    "serve",
+    [
+        lambda clip, backend: super_slomo(clip, factor=3, backend=backend),
+        lambda clip, backend: flavr(clip, factor=4, backend=backend),
+        lambda clip, backend: upscale(clip, backend=backend),
+        lambda clip, backend: upscale(clip, tile=64, backend=backend),
+    ],
+    ids=["super_slomo", "flavr", "upscale", "tiles"],
+)
+def test_every_filter_gives_what_openvino_gives(serve: Callable[..., vs.VideoNode]) -> None:
+    clip = moving(vs.YUV420P8, range(4), 90, 70)
+    ours, theirs = (pictures(serve(clip, backend)) for backend in (THERE, CPU))
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        assert max(np.abs(p.astype(int) - q).max() for p, q in zip(a, b, strict=True)) <= 1
+
+
+def test_streams_and_any_order_change_nothing() -> None:
+    clip = moving(vs.RGB24, range(5))
+    one, three = (pictures(super_slomo(clip, backend=replace(THERE, streams=count))) for count in (1, 3))
+    assert all(map(same, one, three))
+
+
+def test_a_provider_that_is_not_there_is_refused_with_its_package() -> None:
+    with pytest.raises(BackendError, match=r"has no provider migraphx .* pip install onnxruntime-migraphx"):
+        OnnxRuntime(provider="migraphx").open(BUNDLED, Profile(width=64, height=64))
+    with pytest.raises(ArgumentError, match="provider is 'vulkan': it must be 'cpu' or 'cuda'"):
+        OnnxRuntime(provider="vulkan")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="precision is 'fp16': it must be 'auto' or 'fp32'"):
+        OnnxRuntime(precision="fp16")
+    assert choose("onnxruntime:provider=cpu,streams=3") == OnnxRuntime(streams=3)
+
+
+def test_a_device_that_openvino_does_not_see_is_refused() -> None:
+    with pytest.raises(BackendError, match="OpenVINO sees no device NPU here, but CPU"):
+        OpenVINO(device="NPU").open(BUNDLED, Profile(width=64, height=64))
+    with pytest.raises(ArgumentError, match=r"device is 'TPU': it must be 'CPU', 'GPU', 'GPU.1', 'NPU' or 'AUTO'"):
+        OpenVINO(device="TPU")
+    with pytest.raises(ArgumentError, match="precision is 'bf16'"):
+        OpenVINO(device="GPU", precision="bf16")
+
+
+def test_auto_is_left_to_openvino() -> None:
+    """The pictures are those of the CPU where that is all there is."""
+    clip = moving(vs.GRAY8, range(3))
+    ours, theirs = (pictures(super_slomo(clip, backend=OpenVINO(threads=2, device=name))) for name in ("AUTO", "CPU"))
+    assert all(np.abs(a[0].astype(int) - b[0]).max() <= 1 for a, b in zip(ours, theirs, strict=True))
+
+
+def test_a_gpu_is_preferred_where_it_makes_what_the_cpu_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime's CPU provider stands in for a GPU here: right once, and once with a network of its own."""
+    monkeypatch.setattr(gpus, "devices", lambda: ["CPU"])
+    monkeypatch.setattr(gpus, "available", lambda: ["cuda", "cpu"])
+    monkeypatch.setattr(backends.TensorRT, "missing", classmethod(lambda cls: "no GPU"))
+    monkeypatch.setattr(backends.TensorRTRTX, "missing", classmethod(lambda cls: "no GPU"))
+
+    def chosen() -> Any:
+        backends._best.cache_clear()
+        return choose(None)
+
+    try:
+        assert chosen() == OpenVINO()  # "cuda" is not really there: passed over
+        monkeypatch.setattr(OnnxRuntime, "open", lambda self, model, profile: THERE._compile(model, profile, "fp32", 1))
+        assert chosen() == OnnxRuntime(provider="cuda")
+        monkeypatch.setattr(gpus, "FARTHEST", -1.0)
+        assert "off by 0 codes" in str(gpus.what_is_wrong(OnnxRuntime(provider="cuda")))
+        assert chosen() == OpenVINO()
+    finally:
+        backends._best.cache_clear()

@@ -1,0 +1,101 @@
+"""bfloat16 on CPUs: what stays in FP32, how near it comes, and when it is taken unasked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from tests.colour import as_model
+from tests.support import ROOT
+from trt_build.backends import precision
+from trt_build.backends.film import film_frames, fitted
+from trt_build.backends.openvino import OpenVINO, has_bfloat
+from trt_build.graphs.precision import to_bfloat
+from trt_build.model_file import ModelFile
+from trt_build.profile import GRAYS, Profile
+from trt_build.verify.verify import verify_session
+from vs_interp.size import Size
+from vs_interp.spec import NetworkSpec, Output, Window
+
+BUNDLED = ModelFile.load(ROOT / "vs_interp/models/super-slomo-small.onnx")
+FSRCNN = ModelFile.load(ROOT / "vs_interp/models/fsrcnn-x2.onnx")
+SIZE = Profile(width=256, height=192)
+
+needs_bfloat = pytest.mark.skipif(not has_bfloat(), reason="the processor has no bfloat16")
+
+
+def made(runtime: OpenVINO, model: ModelFile, profile: Profile) -> np.ndarray[Any, np.dtype[np.float32]]:
+    shown = [fitted(frame, Size(profile.width, profile.height)) for frame in film_frames(2)]
+    out = np.zeros((3, profile.height, profile.width), np.float32)
+    runtime.open(model, profile)[0].run([list(frame) for frame in shown], [0, 1], [0.5], [list(out)])
+    return out
+
+
+def test_weights_are_rounded_but_for_islands_and_the_tail() -> None:
+    """A convolution, an island, and the last one with what follows it: only the first is bfloat16."""
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [3, 3, 1, 1], np.full(9, 1 / 3, np.float32))
+    nodes = [
+        helper.make_node("Constant", [], ["w"], name="/weight", value=weight),
+        helper.make_node("Conv", ["frame0", "w"], ["a"], name="/first/Conv"),
+        helper.make_node("Relu", ["a"], ["b"], name="/warp/Relu"),
+        helper.make_node("Conv", ["b", "w"], ["c"], name="/last/Conv"),
+        helper.make_node("Relu", ["c"], ["output"], name="/last/Relu"),
+    ]
+    window, output = Window(offsets=(0,)), Output(times=(0.0,))
+    spec = NetworkSpec(name="small", window=window, output=output, fp32_islands=("/warp/*",))
+    graph = to_bfloat(as_model(nodes, spec)).graph.graph
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    weights = {node.name: types[node.input[1]] for node in graph.node if node.op_type == "Conv"}
+    assert weights == {"/first/Conv": TensorProto.BFLOAT16, "/last/Conv": TensorProto.FLOAT}
+    casts = [helper.get_attribute_value(node.attribute[0]) for node in graph.node if node.op_type == "Cast"]
+    assert casts == [TensorProto.BFLOAT16, TensorProto.FLOAT]
+
+
+@needs_bfloat
+@pytest.mark.has_bfloat
+def test_bfloat_comes_near_and_another_precision_is_really_used() -> None:
+    exact, rounded = (made(OpenVINO(streams=1, precision=kind), BUNDLED, SIZE) for kind in ("fp32", "bf16"))
+    error = 255 * np.abs(exact - rounded)
+    assert 0.01 < error.max() <= 4
+    assert -10 * np.log10((error**2).mean() / 255**2) > 60
+
+
+@needs_bfloat
+@pytest.mark.has_bfloat
+def test_auto_takes_what_passes_and_remembers_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FSRCNN, 12 channels wide, is off by whole codes in bfloat16; Super-SloMo is not.  Nothing is tried twice."""
+    monkeypatch.setenv("VS_INTERP_CACHE", str(tmp_path))
+    runtime = OpenVINO(streams=1)
+    first = runtime.choose_precision(BUNDLED, SIZE, verify_session)
+    assert first.precision == "bf16" and "dB" in first.reason
+    luma = runtime.choose_precision(FSRCNN, replace(SIZE, planes=GRAYS), verify_session)
+    assert luma.precision == "fp32" and "dB" in luma.reason
+    monkeypatch.setattr(precision, "_made", None)  # calling it would fail
+    assert runtime.choose_precision(BUNDLED, SIZE, verify_session) == first
+    next(tmp_path.glob("precision/*")).write_bytes(b"{")
+    kept = list(tmp_path.glob("precision/*.json"))
+    assert len(kept) == 2
+
+
+@pytest.mark.parametrize(
+    ("runtime", "check", "why"),
+    [
+        (OpenVINO(precision="fp32"), verify_session, "it was asked for"),
+        (OpenVINO(planes="native"), verify_session, "colour needs it"),
+        (OpenVINO(), verify_session, "this processor has no bfloat16"),
+    ],
+)
+def test_fp32_says_why(runtime: OpenVINO, check: Any, why: str) -> None:
+    choice = runtime.choose_precision(BUNDLED, SIZE, check)
+    assert (choice.precision, choice.reason) == ("fp32", why)
+
+
+@needs_bfloat
+@pytest.mark.has_bfloat
+def test_sessions_that_nobody_checks_are_exact() -> None:
+    assert OpenVINO().choose_precision(BUNDLED, SIZE, None).precision == "fp32"
