@@ -155,7 +155,7 @@ def test_a_model_without_a_spec(tmp_path: Path, bundled: ModelFile) -> None:
         ({"window": Window(channels=1)}, "which makes no frames of frames: choose another"),
         ({"output": Output(kind="flow")}, "which makes no frames of frames: choose another"),
         ({"multiple_of": 0}, "its spec has multiple_of = 0: it must be a whole number"),
-        ({"state": ("nowhere",)}, "its state tensors nowhere are not in the graph"),
+        ({"state": ("nowhere",)}, "its inner tensors nowhere are not in the graph"),
     ],
 )
 def test_a_model_whose_spec_does_not_fit(

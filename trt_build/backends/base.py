@@ -56,8 +56,8 @@ class Backend(ABC):
 
     @classmethod
     def found(cls) -> str:
-        """Return what of the runtime is there, where nothing is missing: for ``vs-interp doctor``."""
-        return "works"
+        """Return what of the runtime is there, where nothing is missing, in a few words; nothing where that is all."""
+        return ""
 
     @abstractmethod
     def open(self, model: ModelFile, profile: Profile, check: Check | None = None) -> Sequence[Session]:

@@ -87,7 +87,7 @@ class OnnxRuntime(Backend):
 
     @classmethod
     def found(cls) -> str:
-        return f"works on {', '.join(available())}"
+        return ", ".join(available())
 
     def open(self, model: ModelFile, profile: Profile, check: Check | None = None) -> Sequence[Session]:
         absent = self.missing()

@@ -95,7 +95,7 @@ class OpenVINO(Backend):
     @classmethod
     def found(cls) -> str:
         seen = ", ".join(devices())
-        return f"works on {seen}, {'with' if has_bfloat() else 'without'} bfloat16"
+        return f"{seen}, {'with' if has_bfloat() else 'without'} bfloat16"
 
     def open(self, model: ModelFile, profile: Profile, check: Check | None = None) -> Sequence[Session]:
         absent = self.missing()

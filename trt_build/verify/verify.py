@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from trt_build.backends.film import Pixels
 from trt_build.backends.signal_stack import signal_stack_kept
 from trt_build.graphs.colour.planes import with_planes
 from trt_build.graphs.precision import to_half
@@ -22,7 +23,7 @@ from vs_interp.spec import NetworkSpec
 from .emulation import emulate_half
 from .first_wrong import first_wrong
 from .part import part_that_fits
-from .probe import Pixels, Probe, probe, to_planes
+from .probe import Probe, probe, to_planes
 
 if TYPE_CHECKING:
     from trt_build.backends.base import Session

@@ -103,7 +103,8 @@ def _backends() -> list[Finding]:
     findings = []
     for kind in known():
         missing = kind.missing() or _failure(kind)
-        findings.append(Finding("backend", kind.name, None if missing else kind.found(), missing))
+        works = None if missing else f"works: it made a picture {kind.found() and f'({kind.found()})'}".strip()
+        findings.append(Finding("backend", kind.name, works, missing))
     return findings
 
 

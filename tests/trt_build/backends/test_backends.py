@@ -52,7 +52,7 @@ def test_a_backend_is_taken_as_it_is_and_a_name_means_its_defaults() -> None:
     assert choose("openvino") == OpenVINO()
     assert choose("tensorrt") == TensorRT()
     assert choose("tensorrt-rtx") == TensorRTRTX()
-    assert [kind.name for kind in known()] == ["tensorrt", "tensorrt-rtx", "openvino"]
+    assert [kind.name for kind in known()] == ["tensorrt", "tensorrt-rtx", "openvino", "onnxruntime"]
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
