@@ -11,7 +11,7 @@ import vapoursynth as vs
 from trt_build.model_file import ModelFile
 from vs_interp.errors import ArgumentError, VsInterpError
 from vs_interp.spec import NetworkSpec
-from vs_interp.weights.catalogue import resolve
+from vs_interp.weights.obtain import load
 
 
 @contextmanager
@@ -26,12 +26,12 @@ def speaking_as(name: str) -> Iterator[None]:
 def load_model(
     clip: vs.VideoNode, model: Any, network: str, *, kinds: tuple[str, ...] = ("frame",), **config: int | None
 ) -> ModelFile:
-    """Return the model that a filter serves: see :func:`vs_interp.weights.catalogue.resolve`.
+    """Return the model that a filter serves: see :func:`vs_interp.weights.obtain.load`.
 
     ``kinds`` are what it may make.  Raises :class:`ArgumentError` where it makes something else, or looks at more
     frames than the clip has.
     """
-    file = ModelFile.load(resolve(model, network=network, **config))
+    file = load(model, network=network, **config)
     check_window(clip, file.spec, model, kinds)
     return file
 

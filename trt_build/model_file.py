@@ -22,10 +22,19 @@ SPEC_KEY = "vs-interp"
 PREFIX = "network."
 """What the names of initialisers that are a network's weights begin with."""
 
+CHECKSUM_KEY = "vs-interp-sha256"
+"""The last metadata entry, and the last of the file: the SHA-256 of all bytes before it.
+
+Fields of a protobuf message may come in pieces, so that the entry is a message of its own behind the graph's.
+"""
+
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A checked model: its graph, its spec, and the SHA-256 of the bytes it was read from."""
+    """A checked model: its graph, its spec, and the SHA-256 of the bytes it was read from.
+
+    Files that :func:`write` wrote are refused where a byte of them was changed; those of others have no checksum.
+    """
 
     graph: onnx.ModelProto
     spec: NetworkSpec
@@ -46,6 +55,7 @@ class ModelFile:
     @classmethod
     def from_bytes(cls, content: bytes) -> ModelFile:
         """Like :meth:`load`, from the bytes of a file."""
+        digest = _digest(content)
         try:
             graph = onnx.load_model_from_string(content)
             onnx.checker.check_model(graph)
@@ -61,7 +71,7 @@ class ModelFile:
             )
         spec = NetworkSpec.from_json(metadata[SPEC_KEY])
         _check_names(graph, spec)
-        return cls(graph, spec, hashlib.sha256(content).hexdigest())
+        return cls(graph, spec, digest)
 
     def with_updates(self, count: int) -> ModelFile:
         """Return the model that refines its output so many times, at most as often as the file does.
@@ -131,10 +141,38 @@ def part_name(parameter: str, first: int, end: int) -> str:
     return f"{PREFIX}{parameter}[:, {first}:{end}]"
 
 
+def to_bytes(graph: onnx.ModelProto) -> bytes:
+    """Return the file of a graph: its bytes, and behind them their checksum."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(graph)
+    kept = [entry for entry in copy.metadata_props if entry.key != CHECKSUM_KEY]
+    del copy.metadata_props[:]
+    copy.metadata_props.extend(kept)
+    content: bytes = copy.SerializeToString(deterministic=True)
+    return content + _checksum(hashlib.sha256(content).hexdigest())
+
+
+def _checksum(digest: str) -> bytes:
+    entry = onnx.StringStringEntryProto(key=CHECKSUM_KEY, value=digest)
+    message: bytes = onnx.ModelProto(metadata_props=[entry]).SerializeToString(deterministic=True)
+    return message
+
+
+def _digest(content: bytes) -> str:
+    """Return the SHA-256 of a file, read once.  Raises :class:`ModelFileError` where its checksum says otherwise."""
+    form = _checksum("0" * 64)
+    place = max(len(content) - len(form), 0)
+    whole = hashlib.sha256(memoryview(content)[:place])
+    if content[place:-64] == form[:-64] and content[place:] != _checksum(whole.hexdigest()):
+        raise ModelFileError("it is damaged (its checksum differs): export or fetch it again")
+    whole.update(memoryview(content)[place:])
+    return whole.hexdigest()
+
+
 def write(graph: onnx.ModelProto, path: Path) -> None:
-    """Write the graph under its final name only once it is whole."""
+    """Write the graph and its checksum under its final name only once it is whole."""
     try:
-        write_whole(path, graph.SerializeToString(deterministic=True))
+        write_whole(path, to_bytes(graph))
     except OSError as error:
         raise ModelFileError(f"cannot write {path}: {error.strerror}") from error
 

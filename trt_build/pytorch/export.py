@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trt_build.backends.openvino import OpenVINO
-from trt_build.model_file import PREFIX, ModelFile, part_name, with_spec, write
+from trt_build.model_file import PREFIX, ModelFile, part_name, to_bytes, with_spec, write
 from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError, ExportError
 from vs_interp.label_code import CLASSES
@@ -49,11 +49,16 @@ def export(network: Network, path: Path, *, overwrite: bool = False) -> ModelFil
     """
     if path.exists() and not overwrite:
         raise ArgumentError(f"{path} exists: remove it, name another file, or allow it to be replaced")
-    graph = with_spec(_with_config(to_graph(network), network), network.spec)
-    model = ModelFile.from_bytes(graph.SerializeToString(deterministic=True))
+    graph = to_model(network)
+    model = ModelFile.from_bytes(to_bytes(graph))
     validate(network, model)
     write(graph, path)
     return model
+
+
+def to_model(network: Network) -> onnx.ModelProto:
+    """Return the network's graph with all that a model file carries beside it."""
+    return with_spec(_with_config(to_graph(network), network), network.spec)
 
 
 def _with_config(graph: onnx.ModelProto, network: Network) -> onnx.ModelProto:

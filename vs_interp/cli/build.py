@@ -74,12 +74,11 @@ def command(
     from trt_build.backends.streams import MOST_STREAMS
     from trt_build.engines.build import BuildOptions
     from trt_build.engines.runtimes import missing
-    from trt_build.model_file import ModelFile
-    from vs_interp.weights.catalogue import resolve
+    from vs_interp.weights.obtain import load
 
     wanted = name or ("RGBS" if checkpoint else "YUV420P8")
     profile = _profile(size, dynamic, wanted, matrix=matrix, full_range=full_range, siting=siting)
-    file = ModelFile.load(resolve(model, network="super-slomo"))
+    file = load(model, network="super-slomo")
     if runtime == "openvino":
         rows = [_compile(file, profile)]
     else:

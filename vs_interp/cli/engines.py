@@ -190,13 +190,12 @@ def _measure(entry: Entry, model: str) -> Mapping[str, float]:
     from trt_build.engines.engine import Engine
     from trt_build.engines.runtimes import check_runtime
     from trt_build.engines.targets import usable_gpus
-    from trt_build.model_file import ModelFile
     from trt_build.profile import PlaneFormat, Profile
     from trt_build.verify.on_gpu import verify_engine
     from vs_interp.size import Size
-    from vs_interp.weights.catalogue import resolve
+    from vs_interp.weights.obtain import load
 
-    file, key = ModelFile.load(resolve(model, network=entry.key["network"])), entry.key
+    file, key = load(model, network=entry.key["network"]), entry.key
     if file.digest != key["model"]:
         raise ArgumentError(f"{model} is not what the engine {entry.path.stem[:12]} was made of: give that model")
     values = dict(key["profile"])

@@ -103,13 +103,13 @@ def evaluate(
     :class:`~vs_interp.errors.DatasetError` where a data set is missing or a frame of it is broken.
     """
     from trt_build.backends import choose
-    from trt_build.model_file import ModelFile
     from vs_interp.evaluation.results import circumstances, summary
     from vs_interp.evaluation.served import Served
-    from vs_interp.weights.catalogue import catalogue, resolve
+    from vs_interp.weights.catalogue import catalogue
+    from vs_interp.weights.obtain import load
 
     began = time.monotonic()
-    file = ModelFile.load(resolve(model, network="super-slomo"))
+    file = load(model, network="super-slomo")
     _check_spec(file.spec, model)
     others, left_out = _comparators(file.spec, against)
     runtime = choose(backend)

