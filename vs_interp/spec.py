@@ -111,6 +111,11 @@ class NetworkSpec:
         return times is None or 0 < times[0] < 1
 
     @property
+    def foresees(self) -> bool:
+        """Whether its pictures lie after the newest frame that it sees."""
+        return self.output.times is not None and self.output.times[0] >= 1
+
+    @property
     def frame_inputs(self) -> tuple[str, ...]:
         """Names of the graph's inputs that hold frames."""
         return tuple(f"frame{index}" for index in range(len(self.window.offsets)))

@@ -45,6 +45,6 @@ def test_mvtools_on_a_pair_and_its_neighbours_is_mvtools_on_the_whole_film() -> 
 def test_methods_side_by_side_share_what_is_read() -> None:
     footage = Moving(41)
     methods = {name: INTERPOLATORS[name].method for name in ("blend", "mvtools")}
-    rows = compare(film(footage, ANY_TIME), methods, 0, lambda *seen: None)
+    rows = compare(film(footage, ANY_TIME), methods, ANY_TIME, 0, lambda *seen: None)
     assert len(rows) == 20 * len(methods)
     assert sorted(footage.reads) == [(0, number) for number in range(41)]

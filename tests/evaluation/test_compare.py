@@ -91,7 +91,7 @@ def test_colours_are_enlarged_from_small_frames(own: bool, doubling: Path) -> No
     footage.small = Halved(3) if own else None
     made: list[NDArray[np.uint8]] = []
     served = Served(ModelFile.load(doubling), OpenVINO(threads=1))
-    rows = compare(film(footage, TWICE), {"twice": served}, 2, lambda *seen: made.append(seen[3]))
+    rows = compare(film(footage, TWICE), {"twice": served}, TWICE, 2, lambda *seen: made.append(seen[3]))
     for number, (row, picture) in enumerate(zip(rows, made, strict=True)):
         kernel = Image.Resampling.BICUBIC
         shrunk = np.asarray(Image.fromarray(moved(number)).resize((WIDTH // 2, HEIGHT // 2), kernel))

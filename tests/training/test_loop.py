@@ -224,8 +224,8 @@ def test_labels_are_learned_from_scenes_whose_truth_is_known(pictures: Path, nam
     trainer = Trainer(recipe(values), Processes(0, 1, CPU))
     batches = Batches(trainer.recipe, trainer.network.spec, trainer.processes)
     losses = []
-    for _, batch in zip(range(20), batches.since(0), strict=False):
+    for _, batch in zip(range(12), batches.since(0), strict=False):
         outcome = trainer.train(batch)
         assert outcome.made.shape == batch.truth.shape
         losses.append(float(outcome.total.detach()))
-    assert np.mean(losses[-3:]) < 0.97 * np.mean(losses[:3])
+    assert np.mean(losses[-3:]) < 0.98 * np.mean(losses[:3])

@@ -55,13 +55,15 @@ def command(
     """Score MODEL, a file or a name of `vs-interp weights list`, on data sets, served as in a script.
 
     Frames between frames are made again from the data set's frames 0, 2, 4, … (--gap); enlarged ones from frames shrunk
-    by the model's scale, and measured without a border as wide as it.  PSNR, SSIM and IE are means over pictures, of
-    8-bit RGB; luma is BT.601 in 16–235.
+    by the model's scale, and measured without a border as wide as it.  Frames to come are shown by lead, beside the
+    last frame again; labels by how many are equal and by intersection over union.  PSNR, SSIM and IE are means over
+    pictures, of 8-bit RGB; luma is BT.601 in 16–235.
 
     \b
     Examples:
       vs-interp evaluate super-slomo-small video:1.mp4 video:2.mp4 --height 360 --against blend,mvtools,minterpolate
       vs-interp evaluate flavr.onnx vimeo-septuplet:/data/vimeo_septuplet --report scores.json --sheet worst.png
+      vs-interp evaluate simvp.onnx moving-digits:/data/mnist --limit 100
       vs-interp evaluate fsrcnn-x2 pictures:kodak --against bicubic,lanczos
     """
     _check_writable([path for path in (picture, report) if path])
@@ -153,11 +155,13 @@ def _check_writable(paths: Sequence[Path]) -> None:
 
 def _check_spec(spec: NetworkSpec, model: str) -> None:
     """Raise :class:`ArgumentError` unless the model makes pictures that a data set can hold the truth of."""
-    if spec.output.kind != "frame" or spec.output.channels != spec.window.channels:
+    if spec.output.kind == "labels" and spec.output.crop is None:
+        return
+    if spec.output.kind != "frame" or spec.output.channels != spec.window.channels or spec.output.crop is not None:
         raise ArgumentError(f"the model {model} is {spec.name}, which does not make pictures of pictures: name another")
     if spec.between and (1 not in spec.window.offsets or spec.output.scale != 1):
         raise ArgumentError(f"the model {model} looks at the frames {spec.window.offsets}: frame 1 must be among them")
-    if not spec.between and spec.output.scale == 1:
+    if not spec.between and not spec.foresees and spec.output.scale == 1:
         raise ArgumentError(
             f"the model {model} is {spec.name}, which refines frames that are enlarged already: name one that enlarges "
             f"them too, such as fsrcnn+{spec.name}"
@@ -166,9 +170,10 @@ def _check_spec(spec: NetworkSpec, model: str) -> None:
 
 def _comparators(spec: NetworkSpec, against: str | None) -> tuple[dict[str, Method], dict[str, str]]:
     """Return the methods named, and for those that do not work here why; says so in a warning."""
-    from vs_interp.evaluation.comparators import ENLARGERS, INTERPOLATORS
+    from vs_interp.evaluation.comparators import ENLARGERS, FORESEERS, INTERPOLATORS, LABELLERS
 
-    known = INTERPOLATORS if spec.between else ENLARGERS
+    known = FORESEERS if spec.foresees else LABELLERS if spec.output.kind == "labels" else ENLARGERS
+    known = INTERPOLATORS if spec.between else known
     names = [next(iter(known))] if against is None else [name.strip() for name in against.split(",") if name.strip()]
     wrong = [name for name in names if name not in known]
     if wrong:
@@ -195,8 +200,9 @@ def _measure(
             if sheet is not None and row.method == model:
                 window = stretch.windows[index]
                 inputs = [stretch.material.input(stretch.sequence, window.inputs[place]) for place in shown]
-                score = row.scores.get("psnr", row.scores["psnr_luma"])
-                sheet.add(score, f"{row.sequence} · frame {row.frame} · {score:.2f} dB ·", inputs, made, truth)
+                name = next(name for name in ("psnr", "psnr_luma", "iou") if name in row.scores)
+                what = f"{row.scores[name]:.2f} {'IoU' if name == 'iou' else 'dB'}"
+                sheet.add(row.scores[name], f"{row.sequence} · frame {row.frame} · {what} ·", inputs, made, truth)
 
         border = spec.output.scale if spec.output.scale > 1 else 0
-        return compare(film, methods, border, watch)
+        return compare(film, methods, spec, border, watch)

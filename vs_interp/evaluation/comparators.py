@@ -181,6 +181,20 @@ def _enlarged(kernel: str) -> Method:
     return enlarge
 
 
+def repeat(stretch: Stretch) -> Generator[list[Picture], None, None]:
+    """Give the newest frame that was seen again, as often as pictures are asked for."""
+    for place, times in zip(stretch.places, stretch.times, strict=True):
+        yield [stretch.picture(place)] * len(times)
+
+
+def background(stretch: Stretch) -> Generator[list[Picture], None, None]:
+    """Call everything class 0."""
+    for place in stretch.places:
+        yield [np.zeros(stretch.picture(place).shape[:2], np.uint8)]
+
+
+FORESEERS = {"repeat": Comparator(repeat)}
+LABELLERS = {"background": Comparator(background)}
 INTERPOLATORS = {
     "blend": Comparator(blend),
     "mvtools": Comparator(mvtools, missing_mvtools),

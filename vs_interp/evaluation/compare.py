@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from vs_interp.datasets.windows import Window
 from vs_interp.errors import DatasetError
-from vs_interp.metrics import interpolation_error, luma, psnr, ssim
+from vs_interp.metrics import interpolation_error, jaccard, luma, psnr, ssim
 from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec
 
@@ -101,6 +101,11 @@ def chosen(windows: Iterable[Window], spec: NetworkSpec, limit: int | None) -> l
     return found
 
 
+def label_scores(made: Picture, truth: Picture, border: int = 0) -> dict[str, float]:
+    """Return the share of labels that are equal, and the mean intersection over union of the classes there are."""
+    return {"equal": float((made == truth).mean()), "iou": jaccard(made, truth, 256)}
+
+
 def scores(made: Picture, truth: Picture, border: int = 0) -> dict[str, float]:
     """Return PSNR (dB), SSIM and IE of colours, and PSNR and SSIM of luma, without a border of so many pixels."""
     inner = (slice(border, -border or None),) * 2
@@ -115,22 +120,25 @@ def scores(made: Picture, truth: Picture, border: int = 0) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Row:
-    """One picture of one method, and its scores."""
+    """One picture of one method, and its scores; ``lead`` is which picture of its window it is, from 1 up."""
 
     method: str
     dataset: str
     sequence: str
     frame: int
     scores: Mapping[str, float]
+    lead: int = 1
 
 
 Watcher = Callable[[Row, Stretch, int, Picture, Picture], None]
 """Is shown each picture: its row, the stretch, the number of the window in it, what was made, and the truth."""
 
 
-def compare(film: Sequence[Stretch], methods: Mapping[str, Method], border: int, watch: Watcher) -> list[Row]:
+def compare(
+    film: Sequence[Stretch], methods: Mapping[str, Method], spec: NetworkSpec, border: int, watch: Watcher
+) -> list[Row]:
     """Score every picture of every method; methods work side by side, so that only a few pictures are in memory."""
-    rows = []
+    rows, judge = [], label_scores if spec.output.kind == "labels" else scores
     with ThreadPoolExecutor() as pool:
         for stretch in film:
             dataset, name = stretch.material.address, stretch.material.footage.name(stretch.sequence)
@@ -138,9 +146,9 @@ def compare(film: Sequence[Stretch], methods: Mapping[str, Method], border: int,
                 for place, frame in enumerate(stretch.windows[index].truths):
                     truth = stretch.material.truth(stretch.sequence, frame)
                     shown = [pictures[place] for pictures in made]
-                    judged = pool.map(functools.partial(scores, truth=truth, border=border), shown)
+                    judged = pool.map(functools.partial(judge, truth=truth, border=border), shown)
                     for method, picture, found in zip(methods, shown, judged, strict=True):
-                        rows.append(Row(method, dataset, name, frame, found))
+                        rows.append(Row(method, dataset, name, frame, found, place + 1))
                         watch(rows[-1], stretch, index, picture, truth)
     return rows
 

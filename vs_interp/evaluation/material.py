@@ -37,6 +37,9 @@ class Material:
         self.address, self.footage = address, footage
         self.scale, self.height = spec.output.scale, height
         self.grey = spec.window.channels == 1
+        self.labels = footage.labels if spec.output.kind == "labels" and not spec.window.labels else None
+        if spec.output.kind == "labels" and not spec.window.labels and footage.labels is None:
+            raise ArgumentError(f"{address} has no labels, which {spec.name} makes: try scenes:240x160")
         self._kept: OrderedDict[tuple[bool, int, int], Picture] = OrderedDict()
         self._lock = threading.RLock()
 
@@ -46,9 +49,9 @@ class Material:
 
     def input(self, sequence: int, number: int) -> Picture:
         """Return a frame as networks get it.  It has the size of the truth where the network does not enlarge."""
-        if self.scale == 1:
+        if self.scale == 1 and self.labels is None:
             return self.truth(sequence, number)
-        return self._keep((False, sequence, number), self._small)
+        return self._keep((False, sequence, number), self._small if self.labels is None else self._frame)
 
     def _keep(self, key: tuple[bool, int, int], read: Callable[[int, int], Picture]) -> Picture:
         with self._lock:
@@ -60,6 +63,12 @@ class Material:
             return self._kept[key]
 
     def _truth(self, sequence: int, number: int) -> Picture:
+        if self.labels is not None:
+            labels: Picture = self.labels.frames(sequence, [number])[0, ..., 0]
+            return labels
+        return self._frame(sequence, number)
+
+    def _frame(self, sequence: int, number: int) -> Picture:
         frame: Picture = self.footage.frames(sequence, [number])[0]
         if self.height is not None and frame.shape[0] > self.height:
             width = round(frame.shape[1] * self.height / frame.shape[0] / 2) * 2

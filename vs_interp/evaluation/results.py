@@ -30,6 +30,8 @@ COLUMNS = {
     "ie": ("IE", "{:.2f}"),
     "psnr_luma": ("PSNR luma", "{:.2f} dB"),
     "ssim_luma": ("SSIM luma", "{:.4f}"),
+    "equal": ("equal", "{:.2%}"),
+    "iou": ("IoU", "{:.4f}"),
 }
 """The scores as the table shows them."""
 
@@ -38,10 +40,11 @@ PACKAGES = ("vs-interp", "numpy", "onnx", "openvino", "tensorrt", "tensorrt-rtx"
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the means by method, over all pictures, over those of each data set and of each sequence."""
+    """Return the means by method, over all pictures, those of each lead, of each data set and of each sequence."""
     return {
         method: {
             **_mean(found),
+            "leads": [means(part) for part in by(found, lambda row: str(row.lead)).values()],
             "datasets": {
                 dataset: {
                     **_mean(part),
@@ -108,6 +111,10 @@ def _show(figures: dict[str, Any]) -> None:
         table.add_column(COLUMNS[name][0], justify="right")
     for method, values in figures["methods"].items():
         table.add_row(method, *(COLUMNS[name][1].format(values["mean"][name]) for name in columns))
+    for lead in range(len(first["leads"]) if len(first["leads"]) > 1 else 0):
+        for method, values in figures["methods"].items():
+            mean = values["leads"][lead]
+            table.add_row(f"{method}, +{lead + 1}", *(COLUMNS[name][1].format(mean[name]) for name in columns))
     console = Console(soft_wrap=True)
     console.print(table)
     console.print(f"{figures['backend']} on {figures['device']}, {figures['seconds']} s", highlight=False)
