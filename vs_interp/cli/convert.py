@@ -165,6 +165,7 @@ def convert(
     check_output(output, source, overwrite)
     from vs_interp.films.containers import container_format
     from vs_interp.films.inputs import comes_through_a_pipe, piped
+    from vs_interp.films.rehearsal import rehearse
     from vs_interp.jobs.plan import plan
     from vs_interp.jobs.run import must_be_whole
 
@@ -183,6 +184,7 @@ def convert(
         manifest = plan(conversion, opened, chunk)
     for note in () if quiet else opened.notes:
         click.echo(note, err=True)
+    rehearse(opened.encoding, output, overwrite=overwrite)
     start = time.monotonic()
     if whole or must_be_whole(conversion, manifest):
         frames = _in_one_go(opened, output, overwrite=overwrite, quiet=quiet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import subprocess
 import tempfile
@@ -137,7 +138,6 @@ def run_ffmpeg(command: list[str]) -> Iterator[IO[bytes]]:
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         assert process.stdin is not None
-        stopped = False
         try:
             with undone(process.kill):
                 yield process.stdin
@@ -146,7 +146,6 @@ def run_ffmpeg(command: list[str]) -> Iterator[IO[bytes]]:
             if error.errno not in GONE:
                 process.kill()
                 raise
-            stopped = True
         except BaseException:
             process.kill()
             raise
@@ -154,7 +153,7 @@ def run_ffmpeg(command: list[str]) -> Iterator[IO[bytes]]:
             with suppress(OSError):
                 process.stdin.close()
             code = process.wait()
-        if code or stopped:
+        if code:  # without an error it may stop reading before the end: -frames:v among its arguments
             log.seek(0)
             raise EncoderError(f"ffmpeg stopped: {_reason(code, log.read().decode(errors='replace'))}")
 
@@ -162,9 +161,5 @@ def run_ffmpeg(command: list[str]) -> Iterator[IO[bytes]]:
 def _reason(code: int, log: str) -> str:
     if code < 0:
         return f"it was ended by {signal.Signals(-code).name}, run the command again"
-    said = last_words(log)
-    return (
-        f"{said} (correct --encoder-args, or name another output file)"
-        if said
-        else f"it said nothing (exit code {code})"
-    )
+    said = last_words(log) or os.strerror(256 - code)  # ffmpeg's exit codes are the system's errors, below 256
+    return f"{said} (correct --encoder-args, or name another output file)"

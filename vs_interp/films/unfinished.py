@@ -28,18 +28,33 @@ def finished_as(output: Path, *, overwrite: bool) -> Iterator[Path]:
     Files that killed processes left beside this output are removed first.  Raises :class:`EncoderError` where nothing
     can be written, :class:`ArgumentError` where ``output`` exists, be it only at the end, and ``overwrite`` is not set.
     """
+    with beside(output, overwrite=overwrite) as unfinished:
+        yield unfinished
+        _check_free(output, overwrite)
+        with _told(output):
+            unfinished.replace(output)
+
+
+@contextmanager
+def beside(output: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Hand out a name beside ``output`` to write to, and remove that file at the end; errors as :func:`finished_as`."""
     unfinished = _name(output, str(os.getpid()))
-    try:
+    with _told(output):
         _check_free(output, overwrite)
         _remove_abandoned(output)
-        with unfinished.open("wb") as file, undone(lambda: unfinished.unlink(missing_ok=True)):
-            try:
-                _lock(file.fileno())
-                yield unfinished
-                _check_free(output, overwrite)
-                unfinished.replace(output)
-            finally:
-                unfinished.unlink(missing_ok=True)
+        file = unfinished.open("wb")
+    with file, undone(lambda: unfinished.unlink(missing_ok=True)):
+        try:
+            _lock(file.fileno())
+            yield unfinished
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(output: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise EncoderError(f"cannot write {output}: {error.strerror}") from error
 
