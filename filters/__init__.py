@@ -1,5 +1,6 @@
 """VapourSynth filters: neural frame interpolation and upscaling as nodes of a script."""
 
+from .data_sets import sequence
 from .flow import Flow, flow_picture, optical_flow, warp
 from .interpolate import flavr, rife, super_slomo
 from .labels import label_picture, masks
@@ -17,6 +18,7 @@ __all__ = [
     "optical_flow",
     "predict",
     "rife",
+    "sequence",
     "super_slomo",
     "upscale",
     "warp",

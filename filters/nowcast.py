@@ -26,6 +26,8 @@ SEEN = 12
 """Pictures whose motion is extrapolated."""
 
 LEAST = 2
+SMALL, ENLARGED = 256, 2
+"""Lines and columns below which pictures are enlarged, so many times, before motion is looked for."""
 
 
 def nowcast(
@@ -79,18 +81,36 @@ def nowcast(
 
 def _by_flow(clip: vs.VideoNode, frames: int, model: Any, backend: Any) -> vs.VideoNode:
     """Return the last picture moved on step by step."""
-    window = clip[-SEEN:]
+    window = _stretched(clip[-SEEN:])
     count = len(window) - 1
-    flow = optical_flow(window, model=model, backend=backend, scene_threshold=None)
+    times = ENLARGED if min(clip.width, clip.height) < SMALL else 1
+    seen = core.resize.Bicubic(window, times * clip.width, times * clip.height) if times > 1 else window
+    flow = optical_flow(seen, model=model, backend=backend, scene_threshold=None)
     weights = np.arange(1, count + 1) ** 2 / np.sum(np.arange(1, count + 1) ** 2)
     names = [chr(ord("a") + (23 + place) % 26) for place in range(count)]
     mean = " ".join(f"{name} {weight:.9f} *" for name, weight in zip(names, weights, strict=True)) + " +" * (count - 1)
 
     def along(field: vs.VideoNode) -> vs.VideoNode:
-        whole = core.std.Expr([field[place] for place in range(count)], mean)
+        whole = core.std.Expr([field[place] for place in range(count)], f"{mean} {times} /")
+        whole = core.resize.Bilinear(whole, clip.width, clip.height) if times > 1 else whole
         return core.std.Splice([core.std.Expr(whole, f"x {-step} *") for step in range(1, frames + 1)])
 
     return warp(core.std.Loop(clip[-1], frames), Flow(along(flow.right), along(flow.down)))
+
+
+def _stretched(window: vs.VideoNode) -> vs.VideoNode:
+    """Return grey pictures at full contrast, all by the same: clouds fill little of the range, and flow needs edges."""
+    if window.format.color_family != vs.GRAY:
+        return window
+    if window.format.id == vs.GRAYH:
+        window = core.resize.Point(window, format=vs.GRAYS)
+    stats = [dict(frame.props) for frame in core.std.PlaneStats(window).frames(close=True)]
+    low, high = min(each["PlaneStatsMin"] for each in stats), max(each["PlaneStatsMax"] for each in stats)
+    if low == high:
+        return window
+    top = 1 if window.format.sample_type == vs.FLOAT else (1 << window.format.bits_per_sample) - 1
+    stretched = core.std.Levels(window, min_in=low, max_in=high, min_out=0, max_out=top)
+    return core.std.SetFrameProps(stretched, _Range=vs.RANGE_FULL)
 
 
 def _by_network(clip: vs.VideoNode, frames: int, model: Any, backend: Any) -> tuple[vs.VideoNode, vs.VideoNode]:

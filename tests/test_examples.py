@@ -117,3 +117,26 @@ def test_the_line_for_mpv_pipes_the_video_at_twice_its_rate(tmp_path: Path, acti
     assert b"F48000:1001" in (tmp_path / "piped.y4m").read_bytes().split(b"\n")[0]
     assert len(luma(tmp_path / "piped.y4m", 8)) == 8
     assert f"--audio-file={video}" in (tmp_path / "options").read_text().splitlines()
+
+
+def test_flow_is_drawn_and_leads_back(tmp_path: Path, activated: dict[str, str]) -> None:
+    """The second output is each frame made of the next along the flow: near to the frame itself."""
+    video = make_video(tmp_path / "film.mkv", frames=4)
+    for number in ("0", "1"):
+        output = tmp_path / f"{number}.raw"
+        command = ["vspipe", "-o", number, "-e", "1", "-a", f"source={video}", EXAMPLES / "07_optical_flow.vpy", output]
+        run(command, activated, tmp_path)
+    drawn = np.fromfile(tmp_path / "0.raw", np.uint8)
+    assert drawn.size == 2 * 3 * 64 * 96 and drawn.std() > 0
+    warped = np.fromfile(tmp_path / "1.raw", np.uint8)[: 64 * 96].reshape(64, 96).astype(float)
+    assert np.abs(warped - luma(video, 1)[0]).mean() < 4
+
+
+def test_a_video_is_moved_on_beyond_its_end(tmp_path: Path, activated: dict[str, str]) -> None:
+    video, output = make_video(tmp_path / "film.mkv", frames=6), tmp_path / "made.y4m"
+    command = ["vspipe", "-c", "y4m", "-a", f"source={video}", EXAMPLES / "10_nowcast.vpy", output]
+    run(command, activated, tmp_path)
+    shown = luma(output, 18)
+    assert len(shown) == 18
+    assert all(np.array_equal(got, source) for got, source in zip(shown[:6], luma(video, 6), strict=True))
+    assert not any(np.array_equal(got, shown[5]) for got in shown[6:])
