@@ -138,7 +138,9 @@ def main() -> None:
     ]
     for name, tree in (("there", given.against), ("here", Path(__file__).parents[1])):
         environment = {**os.environ, "PYTHONPATH": str(tree.resolve())}
-        made = subprocess.run([*command, "--whole"], env=environment, capture_output=True, text=True, check=True)
+        made = subprocess.run(
+            [*command, "--whole"], env=environment, capture_output=True, text=True, encoding="utf-8", check=True
+        )
         print(json.dumps({"code": name, **json.loads(made.stdout.splitlines()[-1])}))
 
 

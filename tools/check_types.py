@@ -19,14 +19,11 @@ def main() -> int:
     for source in sources:
         if source.module.split(".")[0] == "filters":
             source.module = f"vs_interp.{source.module}"
-    errors = build(sources, options, flush_errors=_print).errors
-    print(f"{len(errors)} lines to mend" if errors else f"{len(sources)} files are well typed", file=sys.stderr)
-    return 1 if errors else 0
-
-
-def _print(filename: str | None, messages: list[str], is_serious: bool) -> None:
-    for message in messages:
-        print(message)
+    said: list[str] = []
+    build(sources, options, flush_errors=lambda filename, messages, is_serious: said.extend(messages))
+    print(*said, sep="\n", end="\n" if said else "")
+    print("mend these lines" if said else f"{len(sources)} files are well typed", file=sys.stderr)
+    return 1 if said else 0
 
 
 if __name__ == "__main__":

@@ -15,19 +15,12 @@ if TYPE_CHECKING:  # for type checkers and editors; keep in step with _HOMES
     from trt_build.backends import OnnxRuntime, OpenVINO, TensorRT, TensorRTRTX
     from vs_interp.errors import VsInterpError
     from vs_interp.films.source import open_film
-    from vs_interp.filters import (
-        flavr,
-        flow_picture,
-        label_picture,
-        masks,
-        nowcast,
-        optical_flow,
-        predict,
-        rife,
-        super_slomo,
-        upscale,
-        warp,
-    )  # fmt: skip
+    from vs_interp.filters.flow import flow_picture, optical_flow, warp
+    from vs_interp.filters.interpolate import flavr, rife, super_slomo
+    from vs_interp.filters.labels import label_picture, masks
+    from vs_interp.filters.nowcast import nowcast
+    from vs_interp.filters.predict import predict
+    from vs_interp.filters.upscale import upscale
 
 __version__ = "0.1.0"
 

