@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import av
 
 from vs_interp.errors import ArgumentError
+
+from .others import OtherStream
 
 PLAIN = "name a .mkv, .mp4, .mov or .webm"
 
@@ -44,25 +45,23 @@ SUBTITLES = {
 """Codecs of subtitles that a container takes; those not named here take none."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class OtherStream:
-    """A stream of a source beside its picture.
+COVER = frozenset({"mp4"})
+"""Containers that hold a cover as a stream; Matroska holds it as a file."""
 
-    index
-        Its place in the file.
-    codec
-        libav's name, such as "aac"; empty where that knows none.
-    """
+ATTACH = "attach"
+"""How a file is carried."""
 
-    index: int
-    kind: Literal["sound", "subtitles"]
-    codec: str
-    channels: int = 0
+PICTURES = {
+    "mp4": frozenset({"av1", "h264", "hevc", "mpeg4", "vp9"}),
+    "mov": frozenset({"h264", "hevc", "mjpeg", "mpeg4", "prores"}),
+    "mpegts": frozenset({"h264", "hevc", "mpeg1video", "mpeg2video"}),
+}
+"""Codecs of further pictures that a container takes; Matroska takes all, those not named here none."""
 
 
 @dataclass(frozen=True)
 class Carried:
-    """A stream that goes into the output: copied, or made anew by ``encoder`` with its options."""
+    """A stream that goes into the output: copied, or made anew by ``encoder``, with ffmpeg's options for it."""
 
     stream: OtherStream
     encoder: str = "copy"
@@ -91,13 +90,14 @@ def carry(
     carried, notes = [], []
     for stream in streams:
         is_sound = stream.kind == "sound"
-        found = _sound(container, stream, bool(sound_arguments)) if is_sound else _subtitles(container, stream)
+        found = _sound(container, stream, bool(sound_arguments)) if is_sound else _other(container, stream)
         if found is None:
-            notes.append(
-                f"{container} holds no {stream.codec or 'unknown'} subtitles, stream {stream.index} is left out"
-            )
+            what = f"{stream.codec or 'unknown'} {'video' if stream.kind == 'picture' else stream.kind}"
+            notes.append(f"{container} holds no {what}, stream {stream.index} is left out")
             continue
-        if found.encoder != "copy" and not (is_sound and sound_arguments):
+        if stream.kind == "picture":
+            notes.append(f"stream {stream.index}, a further video, is copied as it is")
+        if found.encoder not in ("copy", ATTACH) and not (is_sound and sound_arguments):
             notes.append(
                 f"{container} holds no {stream.codec} {stream.kind}, stream {stream.index} becomes {found.encoder}"
             )
@@ -110,12 +110,22 @@ def _sound(container: str, stream: OtherStream, anew: bool) -> Carried:
     if not anew and family in SOUND.get(container, {family}):
         return Carried(stream)
     encoder = SOUND_ENCODER.get(container, "ac3")
-    return Carried(stream, encoder, ("-b:a", f"{KILOBITS_A_CHANNEL * max(stream.channels, 1)}k"))
+    return Carried(stream, encoder, ("-b", f"{KILOBITS_A_CHANNEL * max(stream.channels, 1)}k"))
 
 
-def _subtitles(container: str, stream: OtherStream) -> Carried | None:
+def _other(container: str, stream: OtherStream) -> Carried | None:
+    """Return how a cover, a further picture or subtitles are carried; ``None`` where they cannot be."""
+    if stream.kind == "cover":
+        return _cover(container, stream)
+    if stream.kind == "picture":
+        held = container == "matroska" or stream.codec in PICTURES.get(container, frozenset())
+        return Carried(stream) if held else None
     if stream.codec in SUBTITLES.get(container, frozenset()):
         return Carried(stream)
-    if stream.codec in TEXT and container in TEXT_ENCODER:
-        return Carried(stream, TEXT_ENCODER[container])
-    return None
+    return Carried(stream, TEXT_ENCODER[container]) if stream.codec in TEXT and container in TEXT_ENCODER else None
+
+
+def _cover(container: str, stream: OtherStream) -> Carried | None:
+    if container == "matroska" and stream.file is not None:
+        return Carried(stream, ATTACH)
+    return Carried(stream, options=("-disposition", "attached_pic")) if container in COVER else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -12,10 +12,11 @@ from pathlib import Path
 import vapoursynth as vs
 
 from .codecs import Choice, choose_codec
-from .containers import Carried, carry, container_format
+from .containers import ATTACH, Carried, carry, container_format
 from .ffmpeg import find_ffmpeg, keep_time_stamps, version
 from .pixels import pixel_format
 from .source import Source, Stream
+from .timecode import retimed
 
 PROPERTIES = {"_Range": "-color_range", "_Matrix": "-colorspace", "_Primaries": "-color_primaries",
               "_Transfer": "-color_trc", "_ChromaLocation": "-chroma_sample_location"}  # fmt: skip
@@ -61,8 +62,9 @@ class Encoding:
         others, notes = carry(container, source.others, choice.sound_arguments)
         return cls(
             ffmpeg=ffmpeg, source=source, stream=replace(stream, clip=chosen.clip), container=container,
-            arguments=chosen.arguments, others=tuple(others), sound_arguments=choice.sound_arguments,
-            notes=(*source.notes, *chosen.notes, *notes),
+            arguments=tuple(for_the_picture(chosen.arguments)), others=tuple(others),
+            sound_arguments=choice.sound_arguments,
+            notes=(*source.notes, *_unlabelled(source, stream, container), *chosen.notes, *notes),
         )  # fmt: skip
 
     @property
@@ -123,10 +125,20 @@ class Encoding:
         """Return the options that map the picture from the pipe, and all else from the source."""
         return [
             *self._window(), "-i", f"file:{self.source.path}",
-            "-map", "0:v", *self._others(), *(("-map", "1:t?", "-c:t", "copy") if self.container == "matroska" else ()),
+            "-map", "0:v", *self._others(),
             "-map_chapters", "1", "-map_metadata", "1",
-            *(word for name, value in self.source.tags.items() for word in ("-metadata:s:v:0", f"{name}={value}")),
+            *self._labels(),
         ]  # fmt: skip
+
+    def _labels(self) -> list[str]:
+        """Return the options for what the source says of its picture."""
+        options = []
+        for name, value in self.source.labels.tags.items():
+            options += ["-metadata:s:v:0", f"{name}={value}"]
+        if self.source.labels.timecode:
+            options += ["-metadata", f"timecode={_timecode(self.source, self.stream) or ''}"]
+        roles = "+".join(self.source.labels.roles)
+        return [*options, "-disposition:0", roles] if roles else options  # ffmpeg makes one the default by itself
 
     def _encoded(self, first: vs.VideoFrame) -> list[str]:
         """Return what an encoder is told of colour, shape and time."""
@@ -166,11 +178,48 @@ class Encoding:
     def _others(self) -> list[str]:
         """Return the options that carry the source's other streams over; they follow the picture in their order."""
         options = []
-        for place, carried in enumerate(self.others, start=1):
+        streams = [carried for carried in self.others if carried.encoder != ATTACH]
+        for place, carried in enumerate(streams, start=1):
             options += ["-map", f"1:{carried.stream.index}", f"-c:{place}", carried.encoder]
             options += [] if self.source.window is None else [f"-copypriorss:{place}", "0"]  # none from before the part
-            options += [word.replace("-b:a", f"-b:{place}") for word in carried.options]
-        return [*options, *self.sound_arguments]
+            options += [f"{word}:{place}" if word.startswith("-") else word for word in carried.options]
+        return [*options, *self._attached(), *self.sound_arguments]
+
+    def _attached(self) -> list[str]:
+        """Return the options for files in Matroska: the source's own, and covers."""
+        if self.container != "matroska":
+            return []
+        options = ["-map", "1:t?", "-c:t", "copy"]
+        for number, carried in enumerate(carried for carried in self.others if carried.encoder == ATTACH):
+            place, kind = (
+                self.source.labels.files + number,
+                carried.stream.file.suffix[1:] if carried.stream.file else "",
+            )
+            options += ["-attach", f"file:{carried.stream.file}", f"-metadata:s:t:{place}", f"mimetype=image/{kind}"]
+            options += [f"-metadata:s:t:{place}", f"filename=cover.{kind}"]
+        return options
+
+
+def for_the_picture(arguments: Iterable[str]) -> Iterator[str]:
+    """Yield ffmpeg's options so that those for video mean the first stream alone, and no cover or further picture."""
+    for word in arguments:
+        if word == "-vf":
+            yield "-filter:v:0"
+        else:
+            yield f"{word}:0" if word.startswith("-") and word.endswith(":v") else word
+
+
+def _timecode(source: Source, stream: Stream) -> str | None:
+    return retimed(source.labels.timecode, source.labels.rate, stream.clip.fps, source.first)
+
+
+def _unlabelled(source: Source, stream: Stream, container: str) -> Iterator[str]:
+    """Yield a line on what the source says of its picture and the output cannot say."""
+    labels = source.labels
+    if labels.timecode and _timecode(source, stream) is None:
+        yield f"the time code {labels.timecode} has no equal at the output's rate and is left out"
+    if (views := labels.tags.get("stereo_mode")) and container not in ("matroska", "webm"):
+        yield f"{container} does not say how two views lie in a frame (stereo_mode {views}): tell the player"
 
 
 def _tags(frame: vs.VideoFrame) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,21 +11,18 @@ from typing import Any
 
 import av
 import vapoursynth as vs
-from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Disposition
-from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
 from vs_interp.errors import SourceError
 
-from .containers import OtherStream
 from .damage import Damage, cut_off, guarded
 from .durations import with_durations
 from .fields import Fields, deinterlaced
 from .index import decode
 from .inputs import is_sequence, openable
 from .joins import may_jump
+from .others import Labels, OtherStream, labels, losses, main_picture, other_streams
 from .stamps import Progress, Track, last_duration, true_stamps
 from .times import Stamps, TimeLine, constant, time_line
 
@@ -57,16 +54,16 @@ class Source:
     line
         The time line of its frames.
     others
-        Its sound and subtitles, in order.
+        All that it holds beside its picture, sound first.
     first, window
         Where a part is taken: the film's frame with which it begins; when that is shown, in seconds after the file's
         beginning, and for how many.
-    tags
-        Language and title of its video stream, where it has them.
+    labels
+        What it says of its picture.
     damage
         What of it could not be decoded.
     notes
-        A line on each thing that is not as the file says.
+        A line on each thing that is not as the file says, or that is in its picture and not in the clip.
     """
 
     path: Path
@@ -75,7 +72,7 @@ class Source:
     line: TimeLine
     start: Fraction
     others: tuple[OtherStream, ...]
-    tags: dict[str, str]
+    labels: Labels
     damage: Damage
     notes: tuple[str, ...]
     first: int = 0
@@ -122,14 +119,13 @@ def open_source(given: Path, reading: Reading | None = None, progress: Progress 
         raise SourceError(f"the pictures of {given} have no frame rate: give --source-fps (in a script fps=)")
     try:
         with av.open(f"file:{path}") as container:
-            video = _video(container.streams.video)
+            video = main_picture(container)
             if video is None or container.format.name == "tty":
                 raise SourceError(f"{given} has no video in it: give a video file")
             begins = _begins(container, video)
             stated = _stated(container, video)
             track, pixels = Track.of(path, video), video.width * video.height
-            others = (*map(_sound, container.streams.audio), *map(_subtitles, container.streams.subtitles))
-            tags = {name: value for name, value in video.metadata.items() if name in ("language", "title")}
+            others, said = tuple(other_streams(container, video)), labels(container, video)
     except (av.FFmpegError, OSError) as error:
         raise SourceError(f"{given} is no video file, or a broken one ({error.strerror})") from error
     clip, decoded = decode(path, track.index, pixels, progress)
@@ -143,7 +139,7 @@ def open_source(given: Path, reading: Reading | None = None, progress: Progress 
     start = Fraction(0) if line.first is None or begins is None else line.first * line.tick - begins
     return Source(
         path=path, track=track.index, stream=on_time_line(clip, line), line=line, start=start, others=others,
-        tags=tags, damage=damage, notes=tuple(cut_off(stated, start + line.seconds)),
+        labels=said, damage=damage, notes=(*losses(said, clip), *cut_off(stated, start + line.seconds)),
     )  # fmt: skip
 
 
@@ -210,28 +206,6 @@ def _stated(container: InputContainer, video: VideoStream) -> Fraction | None:
     if may_jump(container.format) or container.duration is None:
         return None
     whole = Fraction(container.duration, av.time_base)
-    return (
-        whole
-        if video.duration is None or not video.time_base
-        else min(whole, video.duration * Fraction(str(video.time_base)))
-    )
-
-
-def _video(streams: Sequence[VideoStream]) -> VideoStream | None:
-    """Return the first that is no cover picture."""
-    return next((stream for stream in streams if not stream.disposition & Disposition.attached_pic), None)
-
-
-def _sound(stream: AudioStream) -> OtherStream:
-    codec = stream.codec_context
-    return OtherStream(
-        index=stream.index,
-        kind="sound",
-        codec=codec.codec.canonical_name if codec else "",
-        channels=codec.channels if codec else 0,
-    )
-
-
-def _subtitles(stream: SubtitleStream) -> OtherStream:
-    codec = stream.codec_context
-    return OtherStream(index=stream.index, kind="subtitles", codec=codec.codec.canonical_name if codec else "")
+    if video.duration is None or not video.time_base:
+        return whole
+    return min(whole, video.duration * Fraction(str(video.time_base)))
