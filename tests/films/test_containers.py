@@ -58,7 +58,7 @@ def test_each_change_is_said() -> None:
     ]
     carried, notes = carry("mp4", streams, ())
     assert [(each.stream.index, each.encoder, each.options) for each in carried] == [
-        (1, "aac", ("-b:a", "576k")),
+        (1, "aac", ("-b", "576k")),
         (3, "mov_text", ()),
     ]
     assert notes == [
