@@ -6,10 +6,12 @@ from .interpolate import flavr, rife, super_slomo
 from .labels import label_picture, masks
 from .nowcast import nowcast
 from .predict import predict
+from .repeats import drop_repeats
 from .upscale import upscale
 
 __all__ = [
     "Flow",
+    "drop_repeats",
     "flavr",
     "flow_picture",
     "label_picture",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # for type checkers and editors; keep in step with _HOMES
     from vs_interp.filters.labels import label_picture, masks
     from vs_interp.filters.nowcast import nowcast
     from vs_interp.filters.predict import predict
+    from vs_interp.filters.repeats import drop_repeats
     from vs_interp.filters.upscale import upscale
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ _HOMES = {
     "rife": "vs_interp.filters",
     "flavr": "vs_interp.filters",
     "upscale": "vs_interp.filters",
+    "drop_repeats": "vs_interp.filters",
     "optical_flow": "vs_interp.filters",
     "flow_picture": "vs_interp.filters",
     "warp": "vs_interp.filters",
@@ -46,7 +48,7 @@ _HOMES = {
 
 __all__ = [
     "OnnxRuntime", "OpenVINO", "TensorRT", "TensorRTRTX", "VsInterpError", "__version__",
-    "flavr", "flow_picture", "label_picture", "masks", "nowcast", "open_film", "optical_flow", "predict", "rife",
+    "drop_repeats", "flavr", "flow_picture", "label_picture", "masks", "nowcast", "open_film", "optical_flow", "predict", "rife",
     "super_slomo", "upscale", "warp",
 ]  # fmt: skip
 

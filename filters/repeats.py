@@ -1,0 +1,164 @@
+"""Drawn film: repeated drawings become one frame that lasts longer, so that motion is made from drawing to drawing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from statistics import median_low
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vs_interp.arguments import check_share
+from vs_interp.errors import ArgumentError
+from vs_interp.files import write_whole
+from vs_interp.films.durations import check_durations, variable_durations
+
+from .models import speaking_as
+
+core = vs.core
+
+LIMIT = 0.012
+"""Of the range, 3 codes of 8 bits: what grain and compression change of a block's mean, and a moving line exceeds."""
+
+LONGEST = 0.3
+"""Seconds: drawings held on sevens at 24 frames a second; what is held longer is a pause."""
+
+BLOCK = 16
+GRAIN = 2.5
+"""How many times as much as the median block the busiest may change: grain is everywhere, motion somewhere."""
+
+
+def drop_repeats(
+    clip: vs.VideoNode, *, limit: float = LIMIT, longest: float = LONGEST, kept: str | Path | None = None
+) -> vs.VideoNode:
+    """Return the clip with repeated drawings merged: each is one frame that lasts as long as all its repeats.
+
+    For drawn film, on twos or threes, before it is interpolated: what is made then lies between two drawings, and not
+    between a drawing and its copy.  The whole clip is read once, when this is called.
+
+    limit
+        Of a range of 1: by how much the mean of any 16×16 block of luma may differ in a repeat.  Grain and compression
+        stay below; a mouth that moves does not.
+    longest
+        Seconds that a drawing lasts at most.  One held longer is a pause: it becomes a frame that stands still and one
+        that lasts as long as drawings usually do, so that it does not drift into the next.
+    kept
+        A file in which the result is kept for the next call with the same clip and arguments.
+
+    Nothing is merged across a change of brightness as in fades; a camera that moves over a held drawing makes every
+    frame another one, and nothing is merged there.  Raises ``vs.Error`` where frames have no durations.
+    """
+    with speaking_as("drop_repeats"):
+        check_share("limit", limit, "0.012")
+        if isinstance(longest, bool) or not isinstance(longest, int | float) or longest <= 0:
+            raise ArgumentError(f"longest is {longest!r}: it must be seconds above 0, such as 0.3")
+        if not isinstance(clip, vs.VideoNode) or clip.format is None or clip.width == 0:
+            raise ArgumentError("the first argument must be a clip of constant format and size")
+        if not clip.fps:
+            check_durations(clip)
+        durations = variable_durations(clip) or [1 / clip.fps] * len(clip)
+        firsts = _remembered(clip, limit, None if kept is None else Path(kept))
+        drawings = split_pauses(firsts, durations, Fraction(longest).limit_denominator(1000))
+    return _merged(clip, drawings, durations)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two frames' luma differs, of a range of 1: block by block, signed and absolute, and as a whole."""
+
+    signed: NDArray[np.float32]
+    absolute: NDArray[np.float32]
+
+    @classmethod
+    def between(cls, first: NDArray[np.float32], second: NDArray[np.float32]) -> Difference:
+        """Compare two planes of luma."""
+        change = second - first
+        return cls(_blocks(change), _blocks(np.abs(change)))
+
+    def is_repeat(self, limit: float) -> bool:
+        """Return whether one frame shows what the other does, but for grain and compression.
+
+        A line that moves within a block leaves the block's mean as it is, and stands out from the grain of the others.
+        """
+        return (
+            float(np.abs(self.signed).max()) <= limit
+            and abs(float(self.signed.mean())) <= limit / 10
+            and float(self.absolute.max()) <= GRAIN * float(np.median(self.absolute)) + limit
+        )
+
+
+def first_frames(clip: vs.VideoNode, limit: float) -> Iterator[int]:
+    """Yield the first frame of every drawing.
+
+    A frame is compared with the first of the drawing so far, so that nothing drifts away unnoticed.
+    """
+    shown: NDArray[np.float32] | None = None
+    for number, frame in enumerate(_luma(clip).frames(close=True)):
+        luma = np.asarray(frame[0])
+        if shown is None or not Difference.between(shown, luma).is_repeat(limit):
+            shown = luma.copy()
+            yield number
+
+
+def split_pauses(firsts: Sequence[int], durations: Sequence[Fraction], longest: Fraction) -> list[int]:
+    """Return the frames to keep: those of ``firsts``, and within each pause the one from which on it moves again."""
+    ends = [*firsts[1:], len(durations)]
+    lengths = [end - first for first, end in zip(firsts, ends, strict=True)]
+    seconds = [sum(durations[first:end], Fraction(0)) for first, end in zip(firsts, ends, strict=True)]
+    usual = median_low([n for n, lasts in zip(lengths, seconds, strict=True) if lasts <= longest] or [1])
+    kept: list[int] = []
+    for first, end, lasts in zip(firsts, ends, seconds, strict=True):
+        kept += [first] if lasts <= longest or end - first <= usual else [first, end - usual]
+    return kept
+
+
+def _luma(clip: vs.VideoNode) -> vs.VideoNode:
+    """Return luma (of RGB: green) in float32, of a range of 1 from black to white."""
+    plane = core.std.ShufflePlanes(clip, 1 if clip.format.color_family == vs.RGB else 0, vs.GRAY)
+    return plane if plane.format.id == vs.GRAYS else core.resize.Point(plane, format=vs.GRAYS, matrix_in=1)
+
+
+def _blocks(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the means of blocks; what is left over at the edges belongs to the last block of its line or column."""
+    height, width = values.shape
+    rows, columns = range(0, max(height - BLOCK, 0) + 1, BLOCK), range(0, max(width - BLOCK, 0) + 1, BLOCK)
+    sums = np.add.reduceat(np.add.reduceat(values, rows, 0), columns, 1)
+    areas = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
+    return (sums / areas).astype(np.float32)
+
+
+def _remembered(clip: vs.VideoNode, limit: float, path: Path | None) -> list[int]:
+    """Return the first frames of drawings, from the file where it is of this clip and limit."""
+    said = {"frames": len(clip), "width": clip.width, "height": clip.height, "limit": limit}
+    if path is not None and path.is_file():
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found["clip"] == said and all(a < b < len(clip) for a, b in pairwise([-1, *found["firsts"]])):
+                return [int(number) for number in found["firsts"]]
+        except (ValueError, KeyError, TypeError):
+            pass  # of another version, or damaged: it is written again
+    firsts = list(first_frames(clip, limit))
+    if path is not None:
+        write_whole(path, json.dumps({"clip": said, "firsts": firsts}).encode())
+    return firsts
+
+
+def _merged(clip: vs.VideoNode, kept: Sequence[int], durations: Sequence[Fraction]) -> vs.VideoNode:
+    """Return the frames to keep, each with the duration of those up to the next."""
+    dropped = sorted(set(range(len(clip))) - set(kept))
+    lasting = [sum(durations[first:end], Fraction(0)) for first, end in pairwise([*kept, len(clip)])]
+    drawings = core.std.DeleteFrames(clip, dropped) if dropped else clip
+
+    def timed(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        frame = f.copy()
+        frame.props["_DurationNum"], frame.props["_DurationDen"] = lasting[n].as_integer_ratio()
+        return frame
+
+    rateless = core.std.BlankClip(drawings, fpsnum=0, fpsden=1, keep=True)
+    return rateless.std.ModifyFrame(drawings, timed)
