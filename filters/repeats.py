@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ LIMIT = 0.012
 LONGEST = 0.3
 """Seconds: drawings held on sevens at 24 frames a second; what is held longer is a pause."""
 
+SAMPLES = 8
+"""Frames that tell a clip from others."""
+
 BLOCK = 16
 GRAIN = 2.5
 """How many times as much as the median block the busiest may change: grain is everywhere, motion somewhere."""
@@ -49,7 +53,7 @@ def drop_repeats(
         Seconds that a drawing lasts at most.  One held longer is a pause: it becomes a frame that stands still and one
         that lasts as long as drawings usually do, so that it does not drift into the next.
     kept
-        A file in which the result is kept for the next call with the same clip and arguments.
+        A folder in which the result is kept for the next call with the same clip and limit.
 
     Nothing is merged across a change of brightness as in fades; a camera that moves over a held drawing makes every
     frame another one, and nothing is merged there.  Raises ``vs.Error`` where frames have no durations.
@@ -130,23 +134,31 @@ def _blocks(values: NDArray[np.float32]) -> NDArray[np.float32]:
     rows, columns = range(0, max(height - BLOCK, 0) + 1, BLOCK), range(0, max(width - BLOCK, 0) + 1, BLOCK)
     sums = np.add.reduceat(np.add.reduceat(values, rows, 0), columns, 1)
     areas = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
-    return (sums / areas).astype(np.float32)
+    means: NDArray[np.float32] = (sums / areas).astype(np.float32)
+    return means
 
 
-def _remembered(clip: vs.VideoNode, limit: float, path: Path | None) -> list[int]:
-    """Return the first frames of drawings, from the file where it is of this clip and limit."""
-    said = {"frames": len(clip), "width": clip.width, "height": clip.height, "limit": limit}
-    if path is not None and path.is_file():
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            if found["clip"] == said and all(a < b < len(clip) for a, b in pairwise([-1, *found["firsts"]])):
-                return [int(number) for number in found["firsts"]]
-        except (ValueError, KeyError, TypeError):
-            pass  # of another version, or damaged: it is written again
-    firsts = list(first_frames(clip, limit))
-    if path is not None:
-        write_whole(path, json.dumps({"clip": said, "firsts": firsts}).encode())
+def _remembered(clip: vs.VideoNode, limit: float, folder: Path | None) -> list[int]:
+    """Return the first frames of drawings, from the folder's file where they are known."""
+    if folder is None:
+        return list(first_frames(clip, limit))
+    path = folder / f"{_identity(clip, limit)}.json"
+    try:
+        return [int(number) for number in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):  # not there yet, or damaged
+        firsts = list(first_frames(clip, limit))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(firsts).encode())
     return firsts
+
+
+def _identity(clip: vs.VideoNode, limit: float) -> str:
+    """Return a hash that tells clips apart: their length, size and a few of their frames."""
+    digest = hashlib.sha256(f"{len(clip)} {clip.width}x{clip.height} {limit}".encode())
+    for number in np.linspace(0, len(clip) - 1, SAMPLES).round().astype(int).tolist():
+        with clip.get_frame(number) as frame:
+            digest.update(np.ascontiguousarray(frame[0]).tobytes())
+    return digest.hexdigest()[:32]
 
 
 def _merged(clip: vs.VideoNode, kept: Sequence[int], durations: Sequence[Fraction]) -> vs.VideoNode:

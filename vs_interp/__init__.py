@@ -48,8 +48,8 @@ _HOMES = {
 
 __all__ = [
     "OnnxRuntime", "OpenVINO", "TensorRT", "TensorRTRTX", "VsInterpError", "__version__",
-    "drop_repeats", "flavr", "flow_picture", "label_picture", "masks", "nowcast", "open_film", "optical_flow", "predict", "rife",
-    "super_slomo", "upscale", "warp",
+    "drop_repeats", "flavr", "flow_picture", "label_picture", "masks", "nowcast", "open_film", "optical_flow",
+    "predict", "rife", "super_slomo", "upscale", "warp",
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 import vapoursynth as vs
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from vs_interp.filters import drop_repeats, super_slomo
+from vs_interp.filters import drop_repeats, repeats, super_slomo
 from vs_interp.filters.repeats import split_pauses
 
 from tests.colour import core
@@ -75,7 +75,7 @@ def test_a_mouth_that_opens_is_a_new_drawing() -> None:
 
 
 def test_a_camera_that_moves_over_a_held_drawing_leaves_every_frame() -> None:
-    assert lengths(drop_repeats(film([drawing(0, shift=index // 2 * 0 + 2 * index) for index in range(6)]))) == [1] * 6
+    assert lengths(drop_repeats(film([drawing(0, shift=2 * index) for index in range(6)]))) == [1] * 6
 
 
 def test_a_fade_is_not_merged() -> None:
@@ -108,15 +108,26 @@ def test_pauses_are_split_by_what_is_usual() -> None:
     assert split_pauses([0], second, Fraction(3, 10)) == [0, 39]
 
 
-def test_the_result_is_kept_and_used_again(tmp_path: Path) -> None:
-    pictures = [drawing(6.0 * index) for index in range(4) for _ in range(2)]
-    file = tmp_path / "repeats.json"
-    assert lengths(drop_repeats(film(pictures), kept=file)) == [2] * 4
-    other = film([drawing(6.0 * index) for index in range(8)])
-    assert lengths(drop_repeats(other, kept=file)) == [2] * 4  # it is not looked at again
-    assert lengths(drop_repeats(other, kept=file, limit=0.011)) == [1] * 8
+def test_the_result_is_kept_and_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second call reads a few frames; another film or limit is looked at, and a broken file made anew."""
+    clip = film([drawing(6.0 * index) for index in range(4) for _ in range(2)])
+    assert lengths(drop_repeats(clip, kept=tmp_path)) == [2] * 4
+    (file,) = tmp_path.iterdir()
+    looked: list[int] = []
+    real = repeats.first_frames
+
+    def looking(clip: vs.VideoNode, limit: float) -> Iterator[int]:
+        looked.append(len(clip))
+        return real(clip, limit)
+
+    monkeypatch.setattr(repeats, "first_frames", looking)
+    assert lengths(drop_repeats(clip, kept=tmp_path)) == [2] * 4
+    assert looked == []
+    assert lengths(drop_repeats(film([drawing(6.0 * index) for index in range(8)]), kept=tmp_path)) == [1] * 8
+    drop_repeats(clip, kept=tmp_path, limit=0.011)
     file.write_text("{")
-    assert lengths(drop_repeats(film(pictures), kept=file)) == [2] * 4
+    assert lengths(drop_repeats(clip, kept=tmp_path)) == [2] * 4
+    assert looked == [8, 8, 8]
 
 
 def test_what_cannot_be_done_is_said() -> None:

@@ -28,7 +28,7 @@ INTERPOLATIONS = ("flavr", "rife", "super-slomo")
 """The networks that make frames between frames, called as their filters."""
 
 
-OPTION_NAMES = {"upscale": "--scale", "upscale_model": "--scale-model"}
+OPTION_NAMES = {"upscale": "--scale", "upscale_model": "--scale-model", "drop_repeats": "--drop-repeats"}
 """Parameter → option, where they differ."""
 
 
@@ -55,6 +55,8 @@ class Summary:
     shell_complete=models,
     help="What interpolates: a model file or a name, by default the usual one.",
 )
+@click.option("--drop-repeats", is_flag=True, default=None,
+              help="Drawn film: make frames between drawings, not between a drawing and its repeats.")  # fmt: skip
 @click.option(
     "--scale", "upscale", metavar="N", type=click.IntRange(1), help="Make frames N times as wide and as high."
 )
@@ -90,7 +92,7 @@ class Summary:
 @click.pass_context
 def command(
     context: click.Context, /, *, source: Path, output: Path, interpolate: str | None,
-    factor: Fraction | None, fps: Fraction | None, model: str | None,
+    factor: Fraction | None, fps: Fraction | None, model: str | None, drop_repeats: bool | None,
     upscale: int | None, upscale_model: str | None, tile: int | None, backend: str | None,
     scene_threshold: float | None, hold: float | None, whole: bool, job: Path | None, chunk: float, restart: bool,
     overwrite: bool, quiet: bool, as_json: bool, **others: Any,
@@ -108,6 +110,7 @@ def command(
       vs-interp convert "frames/%05d.png" out.mp4 --source-fps 24 --interpolate rife --factor 2
       vs-interp convert in.mkv out.mp4 --interpolate rife --fps 59.94 --scale 2 --scale-model span-x2 \\
           --codec h265 --quality 18 --preset slow --encoder-args "-tune animation"
+      vs-interp convert cartoon.mkv out.mkv --interpolate rife --fps 48 --drop-repeats
     """
     _check_options(context)
     from vs_interp.jobs.conversion import Conversion
@@ -119,7 +122,17 @@ def command(
     steps: list[Interpolation | Upscaling] = []
     if interpolate is not None:
         held: dict[str, Any] = {"hold": hold} if _is_given(context, "hold") else {}
-        steps.append(Interpolation(network=interpolate, factor=factor, fps=fps, model=model, **options, **held))
+        steps.append(
+            Interpolation(
+                network=interpolate,
+                factor=factor,
+                fps=fps,
+                model=model,
+                drop_repeats=bool(drop_repeats),
+                **options,
+                **held,
+            )
+        )
     if upscale is not None:
         steps.append(Upscaling(scale=upscale, model=upscale_model, tile=tile, **options))
     part, reading = take_excerpt(others), take_reading(others)
@@ -142,7 +155,10 @@ def _check_options(context: click.Context) -> None:
     given = {name for name, value in context.params.items() if value is not None}
     if not given & {"interpolate", "upscale"}:
         raise click.UsageError("give --interpolate NETWORK, --scale N, or both", context)
-    for step, details in (("interpolate", ("factor", "fps", "model", "hold")), ("upscale", ("upscale_model", "tile"))):
+    for step, details in (
+        ("interpolate", ("factor", "fps", "model", "hold", "drop_repeats")),
+        ("upscale", ("upscale_model", "tile")),
+    ):
         for detail in details:
             if detail in given and step not in given:
                 names = (OPTION_NAMES.get(name, f"--{name}") for name in (detail, step))

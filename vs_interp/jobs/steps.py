@@ -15,6 +15,7 @@ from vs_interp.errors import ArgumentError, SourceError
 from vs_interp.films.source import Stream
 from vs_interp.filters.scenes import DEFAULT_THRESHOLD
 from vs_interp.filters.timeline import HOLD
+from vs_interp.folders import cache_folder
 from vs_interp.weights.catalogue import resolve
 
 
@@ -39,6 +40,8 @@ class Interpolation:
         Of 1, from which on a cut is seen; ``None`` for no cuts.
     hold
         How many times as long as usual a frame must last to be held still; ``None`` for never.
+    drop_repeats
+        Whether the repeats of drawings are merged first, by a pass over the film whose result is kept in the cache.
     """
 
     network: str
@@ -48,6 +51,7 @@ class Interpolation:
     backend: str | None = None
     scene_threshold: float | None = DEFAULT_THRESHOLD
     hold: float | None = HOLD
+    drop_repeats: bool = False
 
     kind: ClassVar[str] = "interpolate"
 
@@ -60,6 +64,8 @@ class Interpolation:
         rate = {"factor": self.factor} if self.fps is None else {"fps": self.fps}
         make = getattr(filters, self.network.replace("-", "_"))
         try:
+            if self.drop_repeats:
+                stream = _merged(stream)
             clip = make(
                 stream.clip, **rate, model=self.model, backend=self.backend, scene_threshold=self.scene_threshold,
                 hold=self.hold,
@@ -69,6 +75,14 @@ class Interpolation:
         if stream.tick is None or self.factor is None:
             return Stream(clip, None)
         return replace(stream, clip=clip, tick=stream.tick / self.factor.numerator)
+
+
+def _merged(stream: Stream) -> Stream:
+    """Return the stream without its drawings' repeats; its rate varies."""
+    clip, rate = filters.drop_repeats(stream.clip, kept=cache_folder("repeats")), stream.clip.fps
+    if stream.tick is not None:
+        return replace(stream, clip=clip)
+    return Stream(clip, tick=1 / rate, seconds=len(stream.clip) / rate, last=1 / rate)
 
 
 @dataclass(frozen=True, kw_only=True)
