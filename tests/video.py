@@ -51,6 +51,13 @@ def make_variable(path: Path) -> Path:
     return path
 
 
+def make_interlaced(path: Path) -> Path:
+    """Write ten interlaced frames, the top field first, of twenty pictures of 50 a second."""
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=50:d=0.4", "-vf", "tinterlace=interleave_top,setfield=tff",
+           "-c:v", "mpeg2video", "-q:v", "2", "-flags", "+ilme+ildct", path)  # fmt: skip
+    return path
+
+
 def make_film(path: Path) -> Path:
     """Write a Matroska file with a picture, two sounds, subtitles, chapters and a title."""
     chapters, subtitles = path.with_suffix(".txt"), path.with_suffix(".srt")

@@ -13,7 +13,7 @@ import vapoursynth as vs
 from PIL import Image
 
 from tests.short_film import HEIGHT, RUNS, WIDTH, film_frames, picture, write_video
-from tests.video import ffmpeg, make_variable, time_stamps
+from tests.video import ffmpeg, make_interlaced, make_variable, time_stamps
 from vs_interp.datasets.planar import FrameFormat, to_rgb
 from vs_interp.datasets.readers import open_footage
 from vs_interp.datasets.shards import make_shards
@@ -67,6 +67,12 @@ def test_damaged_frames_end_a_run_and_are_counted(tmp_path: Path) -> None:
     video = Video(path)
     assert _runs(video) == [(0, 8), (12, 6)]
     assert (video.tally.frames, video.tally.damaged) == (18, 4)
+
+
+def test_interlaced_frames_are_refused_with_their_number(tmp_path: Path) -> None:
+    """Two fields of different moments are no picture to be measured against, nor to learn from."""
+    with pytest.raises(DatasetError, match=r"frame 0 of .*in\.ts is interlaced: deinterlace"):
+        list(Video(make_interlaced(tmp_path / "in.ts")).frames())
 
 
 def test_videos_without_motion_leave_nothing(tmp_path: Path) -> None:

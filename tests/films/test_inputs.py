@@ -20,7 +20,7 @@ from tests.films.marks import film, shown
 from tests.films.test_true_times import VARIABLE
 from tests.films.whole import convert
 from tests.support import names
-from tests.video import ffmpeg, make_video
+from tests.video import ffmpeg, make_interlaced, make_video
 from vs_interp.errors import SourceError
 from vs_interp.films.inputs import piped
 from vs_interp.films.source import Reading, open_film, open_source
@@ -118,18 +118,11 @@ def _must_not_be_called(*_: object, **__: object) -> None:
     raise AssertionError("the film is decoded again")
 
 
-def interlaced(path: Path) -> Path:
-    """Write ten interlaced frames, the top field first, of twenty pictures of 50 a second."""
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=50:d=0.4", "-vf", "tinterlace=interleave_top,setfield=tff",
-           "-c:v", "mpeg2video", "-q:v", "2", "-flags", "+ilme+ildct", path)  # fmt: skip
-    return path
-
-
 @pytest.mark.parametrize(("fields", "count", "rate"), [("keep", 10, 25), ("double", 20, 50)])
 def test_fields_become_frames(tmp_path: Path, fields: str, count: int, rate: int) -> None:
     if not hasattr(vs.core, "bwdif"):
         pytest.skip("bwdif is not installed")
-    source = interlaced(tmp_path / "in.ts")
+    source = make_interlaced(tmp_path / "in.ts")
     assert open_film(source).get_frame(3).props["_FieldBased"] == 2
     clip = open_film(source, deinterlace=fields)  # type: ignore[arg-type]
     assert (len(clip), clip.fps) == (count, rate)
@@ -138,7 +131,7 @@ def test_fields_become_frames(tmp_path: Path, fields: str, count: int, rate: int
 
 
 def test_frames_may_be_taken_for_progressive(tmp_path: Path) -> None:
-    clip = open_film(interlaced(tmp_path / "in.ts"), assume_progressive=True)
+    clip = open_film(make_interlaced(tmp_path / "in.ts"), assume_progressive=True)
     assert {frame.props["_FieldBased"] for frame in clip.frames(close=True)} == {0}
     assert len(clip) == 10
 

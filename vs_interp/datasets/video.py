@@ -114,6 +114,11 @@ class Video:
                     tally.damaged += 1
                     step, follows = 0, False
                     continue
+                if frame.interlaced_frame:
+                    raise DatasetError(
+                        f"frame {number} of {self.path} is interlaced: deinterlace the film (ffmpeg -vf bwdif), or "
+                        "where that is wrong, encode it anew as progressive (-field_order progressive)"
+                    )
                 moved = frame.pts - stamp if follows and frame.pts is not None and stamp is not None else 0
                 uneven = step > 0 and moved > 0 and not step / UNEVEN <= moved <= step * UNEVEN
                 tally.uneven += uneven
