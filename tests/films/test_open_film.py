@@ -11,7 +11,7 @@ import vapoursynth as vs
 
 from tests.clips import CPU, durations_of, moving, with_props
 from tests.films.marks import film, shown, telecined
-from tests.films.test_true_times import VARIABLE
+from tests.films.test_true_times import GAP, VARIABLE
 from vs_interp import open_film, super_slomo
 from vs_interp.errors import SourceError
 from vs_interp.films.durations import variable_durations
@@ -46,6 +46,17 @@ def test_durations_are_known_without_decoding_the_film(tmp_path: Path) -> None:
 def test_a_telecined_film_has_its_true_rate(tmp_path: Path) -> None:
     clip = open_film(telecined(tmp_path / "in.vob"))
     assert float(sum(durations_of(clip))) == pytest.approx(76 * 1001 / 24000, abs=1 / 24)
+
+
+def test_a_held_picture_stays_still_until_its_last_usual_interval(tmp_path: Path) -> None:
+    """Sixteen of 25 frames a second are missing: frame 29 lasts 0.68 s, and moves in the last 0.04 s of them."""
+    clip = open_film(film(tmp_path / "in.mp4", chosen=GAP))
+    usual, lasts = Fraction(1, 25), Fraction(17, 25)
+    held = durations_of(super_slomo(clip, factor=2, backend=CPU))
+    assert held[58:60] == [lasts - usual / 2, usual / 2]
+    assert set(held[:58] + held[60:]) == {usual / 2}
+    moved = durations_of(super_slomo(clip, factor=2, hold=None, backend=CPU))
+    assert moved[58:60] == [lasts / 2, lasts / 2]
 
 
 @pytest.mark.parametrize("rate", [{"factor": 2}, {"fps": 60}])
