@@ -35,6 +35,7 @@ EXIT_CODES = {
 SHOW_CURSOR = b"\x1b[?25h\r\n"
 """What a terminal needs after a progress bar that did not come to its end."""
 
+_last_words = ["interrupted, nothing was written"]
 _undo: list[Callable[[], object]] = []
 _heard: list[int] = []
 _announced = threading.Lock()
@@ -51,6 +52,20 @@ def undone(undo: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         _undo.remove(undo)
+
+
+@contextmanager
+def last_words(words: str) -> Iterator[None]:
+    """Say these words should the process have to end in the middle of the block."""
+    _last_words.append(words)
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, KeyboardInterrupt | SystemExit) or not _heard:
+            _last_words.remove(words)
+        raise  # they are still said when this error ends the process
+    else:
+        _last_words.remove(words)
 
 
 @contextmanager
@@ -124,7 +139,7 @@ def _end(number: int) -> None:
             undo()
     if os.isatty(2):
         os.write(2, SHOW_CURSOR)
-    _say("interrupted, nothing was written")
+    _say(_last_words[-1])
     os._exit(EXIT_CODES[signal.Signals(number)])
 
 

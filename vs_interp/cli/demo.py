@@ -40,7 +40,8 @@ def command(*, output: Path) -> None:
     from vs_interp.jobs.conversion import Conversion
     from vs_interp.jobs.steps import Interpolation
 
-    from .convert import convert
+    from .job_options import How
+    from .running import convert
 
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -50,7 +51,7 @@ def command(*, output: Path) -> None:
     with as_file(files("vs_interp") / "clips" / CLIP) as clip:
         doubled = (Interpolation(network="super-slomo", factor=Fraction(2)),)
         conversion = Conversion(source=clip, output=video, steps=doubled, choice=Choice())
-        summary = convert(conversion, overwrite=True, whole=True)
+        summary = convert(conversion, How(whole=True), overwrite=True)
         compare(clip, video, picture)
     click.echo(f"{video}: {summary.frames} frames at twice the frame rate, {summary.fps:.1f} made a second")
     click.echo(f"{picture}: source frames, made frames, and plain blends of the same frames")

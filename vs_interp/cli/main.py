@@ -25,8 +25,10 @@ COMMANDS = {
     "engines": "engines:command",
     "evaluate": "evaluate:command",
     "export": "export:command",
+    "jobs": "jobs:command",
     "train": "train:command",
     "weights": "weights:command",
+    "worker": "worker:command",
 }
 """Name → module and command below ``vs_interp.cli``: one line a command.
 

@@ -21,6 +21,8 @@ from rich.progress import (
 )  # fmt: skip
 from rich.text import Text
 
+from vs_interp.interrupt import last_words
+
 INTERVAL = 10.0
 """Seconds between two lines in a log."""
 
@@ -44,23 +46,26 @@ class JobProgress:
     """Shows how far a job is: a :class:`vs_interp.jobs.run.Listener`."""
 
     def __init__(self, folder: Path, *, quiet: bool) -> None:
-        self._folder, self._quiet, self._stack = folder, quiet, ExitStack()
+        self._folder, self._quiet = folder, quiet
+        self._stack = ExitStack()
+        self._bar = self._stack.enter_context(ExitStack())
         self._console = Console(stderr=True, quiet=quiet)
         self._advance: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
+        self._stack.enter_context(
+            last_words(f"interrupted; what is finished stays in {self._folder}: run the same command again to go on")
+        )
         return self
 
     def __exit__(self, *raised: Any) -> None:
-        self._stack.close()
-        if isinstance(raised[1], KeyboardInterrupt):
-            self._say(f"what is finished stays in {self._folder}: run the same command again to go on")
+        self._stack.__exit__(*raised)
 
     def begins(self, kept: int, frames: int) -> None:
         """Say what an earlier run left, and show the rest."""
         if kept:
             self._say(f"{kept} of {frames} frames were made before and are kept in {self._folder}")
-        self._advance = self._stack.enter_context(frames_done(frames - kept, quiet=self._quiet))
+        self._advance = self._bar.enter_context(frames_done(frames - kept, quiet=self._quiet))
 
     def made(self, frames: int) -> None:
         """Show that frames were made."""
@@ -69,8 +74,12 @@ class JobProgress:
 
     def joins(self) -> None:
         """Say that all frames are made."""
-        self._stack.close()
+        self._bar.close()
         self._say("joining the chunks")
+
+    def says(self, line: str) -> None:
+        """Show a line about the workers."""
+        self._say(f"vs-interp: {line}")
 
     def _say(self, line: str) -> None:
         self._console.print(line, highlight=False, soft_wrap=True)

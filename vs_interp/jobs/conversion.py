@@ -42,7 +42,7 @@ class Conversion:
         stream = source.stream
         for step in self.steps:
             stream = step.apply(stream)
-        return OpenConversion(source, Encoding.prepare(source, stream, self.output, self.choice))
+        return OpenConversion(self, source, Encoding.prepare(source, stream, self.output, self.choice))
 
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`from_json` reads; paths are absolute."""
@@ -75,6 +75,7 @@ class Conversion:
 class OpenConversion:
     """A conversion whose film is open: frames of :attr:`clip` can be asked for in any order."""
 
+    conversion: Conversion
     source: Source
     encoding: Encoding
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,8 +10,10 @@ from math import ceil
 
 import vapoursynth as vs
 
+from trt_build.backends import choose
 from vs_interp.errors import SourceError
 from vs_interp.films.damage import frames_of
+from vs_interp.host import processor
 
 from .chunk import ChunkFolder, ChunkWriter, Record
 from .conversion import OpenConversion
@@ -77,8 +78,9 @@ def frames_ahead(job: OpenConversion) -> int:
 
 
 def maker(job: OpenConversion) -> str:
-    """Return who makes chunks here."""
-    return f"{platform.node()}, {platform.machine()}"
+    """Return what frames are made with here: equal makers make equal frames, others the same within a code."""
+    backends = dict.fromkeys(str(choose(step.backend)) for step in job.conversion.steps)
+    return "; ".join([processor(), *backends])
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[range]:

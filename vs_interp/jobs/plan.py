@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
@@ -47,14 +46,11 @@ class Manifest:
         All that changes frames or bytes, by what people call it.
     borders
         Frames of the output at which chunks begin, and their number at the end.
-    rate
-        Frames a second, where that is constant.
     """
 
     conversion: Conversion
     identity: Mapping[str, Any]
     borders: tuple[int, ...]
-    rate: Fraction | None
 
     @property
     def chunks(self) -> Sequence[tuple[int, int]]:
@@ -75,7 +71,6 @@ class Manifest:
             "conversion": self.conversion.to_json(),
             "identity": self.identity,
             "borders": self.borders,
-            "rate": None if self.rate is None else str(self.rate),
         }
         return json.dumps(values, indent=1)
 
@@ -87,18 +82,24 @@ class Manifest:
         """
         try:
             values = json.loads(text)
-            if values["format"] != FORMAT_VERSION:
-                raise ArgumentError(f"{where} is of format {values['format']}: go on with the version that began it")
-            found = cls(
-                conversion=Conversion.from_json(values["conversion"]),
-                identity=values["identity"],
-                borders=tuple(values["borders"]),
-                rate=None if values["rate"] is None else Fraction(values["rate"]),
-            )
-            intact = found.name == values["name"] and list(found.borders) == sorted(set(found.borders))
+            if values["format"] == FORMAT_VERSION:
+                return cls._intact(values, where)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, ArgumentError):
+                raise
             raise ArgumentError(f"{where} is no manifest of a job, or a damaged one: use --restart") from error
-        if not intact:
+        raise ArgumentError(
+            f"{where} is of format {values['format']}: go on with the version that began it, or use --restart"
+        )
+
+    @classmethod
+    def _intact(cls, values: Mapping[str, Any], where: str) -> Manifest:
+        found = cls(
+            conversion=Conversion.from_json(values["conversion"]),
+            identity=values["identity"],
+            borders=tuple(values["borders"]),
+        )
+        if found.name != values["name"] or list(found.borders) != sorted(set(found.borders)):
             raise ArgumentError(f"{where} was changed since the job began, so its chunks may not fit: use --restart")
         return found
 
@@ -124,7 +125,6 @@ def plan(conversion: Conversion, opened: OpenConversion, seconds: float = CHUNK_
         conversion=conversion,
         identity=json.loads(json.dumps(_identity(conversion))),
         borders=tuple(_borders(opened, seconds)),
-        rate=opened.clip.fps if opened.encoding.stream.tick is None else None,
     )
 
 
@@ -134,7 +134,7 @@ def _identity(conversion: Conversion) -> dict[str, Any]:
     for step in conversion.steps:
         steps[step.kind]["model"] = ModelFile.load(step.model_file).digest
     return {
-        "source": _content(conversion.source),
+        "source": content_of(conversion.source),
         "part": values["part"],
         "container": conversion.output.suffix.lower(),
         "steps": steps,
@@ -154,7 +154,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _content(path: Path) -> str:
+def content_of(path: Path) -> str:
     """Return the size of a file and a hash of its beginning, middle and end, which tell films apart in no time.
 
     Pictures are told apart by their names, sizes and dates.

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
+from trt_build.backends import choose
+from trt_build.backends.tensorrt import EngineBackend
 from vs_interp.errors import EncoderError
 
 from .chunk import ChunkFolder, Record
@@ -94,3 +96,9 @@ def _check_room(folder: Path, manifest: Manifest, records: dict[int, Record]) ->
 def must_be_whole(conversion: Conversion, manifest: Manifest) -> bool:
     """Whether a film is too short to be cut, or its encoder is asked for what chunks cannot give."""
     return len(manifest.chunks) < FEWEST_CHUNKS or wants_one_encoder(conversion.choice.arguments)
+
+
+def gpus_of(conversion: Conversion) -> tuple[int, ...] | None:
+    """Return the GPUs among which the workers of this machine are dealt; ``None`` where a backend uses none."""
+    backends = [choose(step.backend) for step in conversion.steps]
+    return next((backend.numbers for backend in backends if isinstance(backend, EngineBackend)), None)

@@ -1,0 +1,121 @@
+"""Chunks by several processes and by a Dask cluster: the same film, whoever made it, and whoever died meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import COMMAND, refused, run
+from vs_interp.jobs.plan import plan
+from vs_interp.jobs.work import Order, RefusedError, make
+
+from .films import decoded, enlargement, make_film
+
+pytest.importorskip("distributed")
+
+OPTIONS = ("--scale", "2", "--backend", "openvino:threads=1", "--codec", "ffv1", "--chunk", "0.25", "--quiet")
+
+
+@contextmanager
+def running(*command: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture
+def scheduler() -> Iterator[str]:
+    """Run a Dask scheduler on the loopback interface and return its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port)]
+    with running(*command, "--no-dashboard"):
+        for _ in range(300):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"tcp://127.0.0.1:{port}"
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_film_of_one(tmp_path: Path) -> None:
+    film, whole, output = make_film(tmp_path / "in.mkv"), tmp_path / "whole.mkv", tmp_path / "out.mkv"
+    assert run("convert", film, whole, *OPTIONS, "--whole") == 0
+    assert run("convert", film, output, *OPTIONS, "--workers", "2") == 0
+    assert decoded(output) == decoded(whole)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_and_one_that_comes_late_change_nothing(tmp_path: Path, scheduler: str) -> None:
+    film, whole, output = make_film(tmp_path / "in.mkv"), tmp_path / "whole.mkv", tmp_path / "out.mkv"
+    assert run("convert", film, whole, *OPTIONS, "--whole") == 0
+    folder = tmp_path / "out.mkv.job"
+    converting = running(*COMMAND, "convert", film, output, *OPTIONS, "--cluster", scheduler)
+    with running(*COMMAND, "worker", scheduler) as dies, converting as conversion:
+        while len(list(folder.glob("chunk-*.json"))) < 2:
+            assert conversion.poll() is None
+            time.sleep(0.05)
+        os.killpg(dies.pid, signal.SIGKILL)
+        with running(*COMMAND, "worker", scheduler):
+            assert conversion.wait(120) == 0
+    assert decoded(output) == decoded(whole)
+
+
+def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = make_film(tmp_path / "in.mkv")
+    said = refused(capsys, run("convert", film, tmp_path / "out.mkv", *OPTIONS, "--cluster", "tcp://127.0.0.1:9"))
+    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in said
+
+
+def test_a_worker_without_the_source_or_of_another_version_refuses(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    film = make_film(tmp_path / "here" / "in.mkv")
+    conversion = enlargement(film, tmp_path / "out.mkv")
+    manifest = plan(conversion, conversion.open(), 0.5)
+    order = Order(manifest.to_json(), 1, str(tmp_path / "nowhere"), "a token that no folder holds")
+    (tmp_path / "there").mkdir()
+    elsewhere = ((str(tmp_path / "here"), str(tmp_path / "there")),)
+    with pytest.raises(RefusedError, match=r"does not see the source .*there/in\.mkv: .*--map"):
+        make(replace(order, paths=elsewhere))
+    (tmp_path / "there" / "in.mkv").write_bytes(b"another film")
+    with pytest.raises(RefusedError, match="has another film"):
+        make(replace(order, paths=elsewhere))
+    (tmp_path / "there" / "in.mkv").write_bytes(film.read_bytes())
+    made = make(replace(order, paths=elsewhere))
+    assert made.content is not None and made.record.frames == manifest.borders[2] - manifest.borders[1]
+    with pytest.raises(RefusedError, match="leave out --exact"):
+        make(replace(order, paths=elsewhere, maker="another processor"))
+    newer = replace(manifest, identity={**manifest.identity, "versions": {"vs-interp": "99"}})
+    with pytest.raises(RefusedError, match=r"has vs-interp .*, not 99"):
+        make(replace(order, manifest=newer.to_json(), paths=elsewhere))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--workers", "2", "--cluster", "tcp://x"), "give one of them"),
+        (("--workers", "2", "--whole"), "leave out --workers"),
+        (("--map", "nowhere"), "give it as /here=/there"),
+        (("--tls-ca", __file__), "TLS needs"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], told: str
+) -> None:
+    assert told in refused(capsys, run("convert", tmp_path / "in.mkv", tmp_path / "out.mkv", *OPTIONS, *options))

@@ -1,0 +1,152 @@
+"""A job that was broken off goes on where it was: what is whole stays, what is not is made again."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from tests.command_line import COMMAND, refused, run
+
+from .films import decoded, make_film
+
+OPTIONS = ("--scale", "2", "--backend", "openvino:threads=1", "--codec", "ffv1", "--chunk", "0.4")
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    return make_film(tmp_path / "in.mkv")
+
+
+def convert(film: Path, output: Path, *more: str | Path) -> int:
+    return run("convert", film, output, *OPTIONS, "--quiet", *more)
+
+
+def begun(film: Path, output: Path, chunks: int) -> Path:
+    """Begin a job, kill it when so many chunks are whole, and return its folder."""
+    folder = output.with_name(f"{output.name}.job")
+    process = subprocess.Popen([*COMMAND, "convert", film, output, *OPTIONS, "--quiet"])
+    while len(list(folder.glob("chunk-*.json"))) < chunks:
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    return folder
+
+
+def test_what_was_whole_is_kept_and_the_film_is_that_of_one_go(film: Path, tmp_path: Path) -> None:
+    whole, output = tmp_path / "whole.mkv", tmp_path / "out.mkv"
+    assert convert(film, whole, "--whole") == 0
+    folder = begun(film, output, 3)
+    kept = {path.name: path.stat().st_mtime_ns for path in folder.glob("chunk-*.mkv")}
+    assert kept and not output.exists()
+    damaged, cut = sorted(kept)[:2]
+    with (folder / damaged).open("r+b") as file:
+        file.seek(500)
+        file.write(b"\x00\xff\x00")
+    (folder / cut).write_bytes((folder / cut).read_bytes()[:-100])
+    process = subprocess.Popen([*COMMAND, "convert", film, output, *OPTIONS, "--quiet"])
+    seen: dict[str, int] = {}
+    while process.poll() is None:
+        seen |= {path.name: path.stat().st_mtime_ns for path in folder.glob("chunk-*.mkv") if path.exists()}
+        time.sleep(0.02)
+    assert process.returncode == 0
+    assert decoded(output) == decoded(whole)
+    assert seen[damaged] > kept[damaged], "a chunk that changed on the disk is made again"
+    assert seen[cut] > kept[cut], "a truncated chunk is made again"
+    assert seen[sorted(kept)[2]] == kept[sorted(kept)[2]], "a whole chunk is kept"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "out.mkv", "whole.mkv"]
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(film: Path, tmp_path: Path) -> None:
+    whole, output = tmp_path / "whole.mkv", tmp_path / "out.mkv"
+    assert convert(film, whole, "--whole") == 0
+    moments = random.Random(20)
+    for _ in range(6):
+        process = subprocess.Popen([*COMMAND, "convert", film, output, *OPTIONS, "--quiet", "--overwrite"])
+        try:
+            process.wait(moments.uniform(1, 5))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    assert convert(film, output, "--overwrite") == 0
+    assert decoded(output) == decoded(whole)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "out.mkv", "whole.mkv"]
+
+
+def test_another_job_in_the_folder_is_refused_by_what_differs(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out.mkv"
+    begun(film, output, 1)
+    said = refused(capsys, run("convert", film, output, *OPTIONS, "--quality", "3", "--codec", "h264", "--quiet"))
+    assert "encoding.codec was ffv1 and is h264" in said and "--restart" in said
+    film.write_bytes(make_film(tmp_path / "other.mkv", "30").read_bytes())
+    said = refused(capsys, convert(film, output))
+    assert "source was" in said
+    assert convert(film, output, "--restart") == 0
+    assert len(decoded(output).times) == 120
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text.replace('"borders": [\n  0,\n', '"borders": [\n  0,\n  1,\n'), "was changed since"),
+        (lambda text: text[: len(text) // 2], "no manifest of a job"),
+        (lambda text: text.replace('"format": 1', '"format": 99'), "of format 99"),
+    ],
+    ids=["edited", "cut", "newer"],
+)
+def test_a_manifest_that_is_not_what_was_written_is_refused(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: object, told: str
+) -> None:
+    assert callable(change)
+    folder = begun(film, tmp_path / "out.mkv", 1)
+    manifest = folder / "manifest.json"
+    manifest.write_text(change(manifest.read_text()))
+    assert told in refused(capsys, convert(film, tmp_path / "out.mkv"))
+
+
+def test_two_runs_on_one_job_are_one_too_many(film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = begun(film, tmp_path / "out.mkv", 1)
+    with FileLock(folder / "lock"):
+        assert "another process works on" in refused(capsys, convert(film, tmp_path / "out.mkv"))
+        assert "another process works on" in refused(capsys, run("jobs", "remove", folder))
+
+
+def test_jobs_are_listed_shown_and_removed(film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = begun(film, tmp_path / "out.mkv", 2)
+    assert run("jobs", "list", tmp_path, "--json") == 0
+    (state,) = json.loads(capsys.readouterr().out)
+    assert state["of_frames"] == 100 and 0 < state["frames"] < 100 and state["output"] == str(tmp_path / "out.mkv")
+    assert run("jobs", "show", folder) == 0
+    assert "of 10 chunks" in capsys.readouterr().out
+    assert run("jobs", "remove", folder) == 0
+    assert not folder.exists()
+    (tmp_path / "films").mkdir()
+    capsys.readouterr()
+    assert "is no job" in refused(capsys, run("jobs", "remove", tmp_path / "films"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_says_how_to_go_on(film: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mkv"
+    folder = output.with_name("out.mkv.job")
+    command = [*COMMAND, "convert", film, output, *OPTIONS]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not list(folder.glob("chunk-*.json")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == 130
+    assert "run the same command again" in said
+    assert not list(tmp_path.glob(".*partial*")) and list(folder.glob("chunk-*.json"))

@@ -1,0 +1,122 @@
+"""``vs-interp jobs``: films that were begun and not finished."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vs_interp.errors import ArgumentError
+
+from .options import json_option
+
+if TYPE_CHECKING:
+    from vs_interp.jobs.plan import Manifest
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a job is: its folder, source and output, chunks and frames that are made and all of them, and bytes."""
+
+    folder: str
+    source: str
+    output: str
+    chunks: int
+    of_chunks: int
+    frames: int
+    of_frames: int
+    bytes: int
+
+
+@click.group("jobs")
+def command() -> None:
+    """Films that were begun and not finished: list them, show one, remove one."""
+
+
+@command.command("list")
+@click.argument(
+    "folder", metavar="[FOLDER]", type=click.Path(exists=True, file_okay=False, path_type=Path), default="."
+)
+@json_option
+def list_jobs(folder: Path, as_json: bool) -> None:
+    """List the jobs in FOLDER, by default the current one.
+
+    \b
+    Example:
+      vs-interp jobs list films
+    """
+    states = [_state(path) for path in sorted(folder.glob("*.job")) if path.is_dir()]
+    if as_json:
+        click.echo(json.dumps([asdict(state) for state in states], indent=1))
+        return
+    for state in states:
+        click.echo(f"{state.folder}: {state.frames} of {state.of_frames} frames, {state.bytes / 1e6:.1f} MB")
+    if not states:
+        click.echo(f"no jobs in {folder}", err=True)
+
+
+@command.command("show")
+@click.argument("job", metavar="JOB", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@json_option
+def show(job: Path, as_json: bool) -> None:
+    """Show how far the job in the folder JOB is.
+
+    \b
+    Example:
+      vs-interp jobs show out.mkv.job
+    """
+    state = _state(job)
+    if as_json:
+        click.echo(json.dumps(asdict(state), indent=1))
+        return
+    click.echo(f"{state.source} becomes {state.output}")
+    click.echo(f"{state.chunks} of {state.of_chunks} chunks, {state.frames} of {state.of_frames} frames are made")
+    click.echo(f"{state.bytes / 1e6:.1f} MB in {state.folder}; run the same command again to go on")
+
+
+@command.command("remove")
+@click.argument("jobs", metavar="JOB...", nargs=-1, required=True,
+                type=click.Path(exists=True, file_okay=False, path_type=Path))  # fmt: skip
+def remove_jobs(jobs: tuple[Path, ...]) -> None:
+    """Remove the folders of jobs with all chunks in them; a film that is finished stays.
+
+    \b
+    Example:
+      vs-interp jobs remove out.mkv.job
+    """
+    from vs_interp.jobs.folder import remove
+
+    for job in jobs:
+        _manifest(job)
+        remove(job)
+        click.echo(f"removed {job}")
+
+
+def _manifest(job: Path) -> Manifest:
+    from vs_interp.jobs.folder import read_manifest
+
+    manifest = read_manifest(job)
+    if manifest is None:
+        raise ArgumentError(f"{job} is no job: name a folder that `vs-interp jobs list` shows")
+    return manifest
+
+
+def _state(job: Path) -> State:
+    from vs_interp.jobs.chunk import ChunkFolder
+    from vs_interp.jobs.folder import whole_chunks
+
+    manifest = _manifest(job)
+    whole = whole_chunks(ChunkFolder(job), manifest)
+    return State(
+        folder=str(job),
+        source=str(manifest.conversion.source),
+        output=str(manifest.conversion.output),
+        chunks=len(whole),
+        of_chunks=len(manifest.chunks),
+        frames=sum(record.frames for record in whole.values()),
+        of_frames=manifest.borders[-1],
+        bytes=sum(record.bytes for record in whole.values()),
+    )

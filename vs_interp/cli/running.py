@@ -1,0 +1,130 @@
+"""Convert a film: in one go, or as a job in chunks made by this process, by several, or by a cluster."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vs_interp.errors import ArgumentError
+
+from .job_options import How
+from .progress import JobProgress, bytes_read, frames_done, part_done
+
+if TYPE_CHECKING:
+    from vs_interp.jobs.chunk import ChunkFolder, Record
+    from vs_interp.jobs.conversion import Conversion, OpenConversion
+    from vs_interp.jobs.plan import Manifest
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a conversion did: the file, its frames, the seconds it took and the frames a second."""
+
+    output: str
+    frames: int
+    seconds: float
+    fps: float
+
+
+def convert(conversion: Conversion, how: How, *, overwrite: bool = False, quiet: bool = False) -> Summary:
+    """Open a video file, take it through the steps and encode it: a long one as a job.
+
+    Raises the :class:`~vs_interp.errors.VsInterpError` that tells what is wrong; the output then is as it was.
+    """
+    source, output = conversion.source, conversion.output
+    check_output(output, source, overwrite)
+    from vs_interp.films.containers import container_format
+    from vs_interp.films.inputs import comes_through_a_pipe, piped
+
+    container_format(output)
+    if not comes_through_a_pipe(source):
+        return _converted(conversion, how, overwrite=overwrite, quiet=quiet)
+    with bytes_read(f"reading {source}", quiet=quiet) as came, piped(source, sys.stdin.buffer, came) as film:
+        return _converted(replace(conversion, source=film), how, overwrite=overwrite, quiet=quiet)
+
+
+def _converted(conversion: Conversion, how: How, *, overwrite: bool, quiet: bool) -> Summary:
+    from vs_interp.films.rehearsal import rehearse
+    from vs_interp.jobs.plan import plan
+    from vs_interp.jobs.run import must_be_whole
+
+    output = conversion.output
+    with part_done(f"reading {conversion.source}", quiet=quiet) as progress:
+        opened = conversion.open(progress)
+        manifest = plan(conversion, opened, how.chunk)
+    for note in () if quiet else opened.notes:
+        click.echo(note, err=True)
+    rehearse(opened.encoding, output, overwrite=overwrite)
+    start = time.monotonic()
+    if how.whole or must_be_whole(conversion, manifest):
+        frames = _in_one_go(opened, output, overwrite=overwrite, quiet=quiet)
+    else:
+        frames = _as_a_job(opened, manifest, how, overwrite=overwrite, quiet=quiet)
+    seconds = time.monotonic() - start
+    for line in () if quiet else opened.source.damage.report():
+        click.echo(line, err=True)
+    return Summary(str(output), frames, round(seconds, 3), round(frames / seconds, 3))
+
+
+def _in_one_go(opened: OpenConversion, output: Path, *, overwrite: bool, quiet: bool) -> int:
+    from vs_interp.films.render import render
+    from vs_interp.jobs.here import frames_ahead
+
+    with frames_done(len(opened.clip), quiet=quiet) as advance:
+        return render(opened.encoding, output, overwrite=overwrite, ahead=frames_ahead(opened), advance=advance)
+
+
+def _as_a_job(opened: OpenConversion, manifest: Manifest, how: How, *, overwrite: bool, quiet: bool) -> int:
+    from vs_interp.jobs.folder import folder_of
+    from vs_interp.jobs.here import make_chunks
+    from vs_interp.jobs.run import run
+
+    folder = how.folder or folder_of(manifest.conversion.output)
+    with JobProgress(folder, quiet=quiet) as progress, _workers(manifest, how) as client:
+
+        def make(chunks: ChunkFolder, numbers: list[int]) -> Iterator[tuple[int, Record]]:
+            if client is None:
+                return make_chunks(opened, chunks, manifest.borders, numbers, progress.made)
+            from vs_interp.jobs.cluster import Dispatch
+            from vs_interp.jobs.here import maker
+
+            return Dispatch(
+                client, manifest, chunks, progress, paths=how.paths, retries=how.retries,
+                maker=maker(opened) if how.exact else None,
+            ).make(numbers)  # fmt: skip
+
+        return run(opened, manifest, folder, make, overwrite=overwrite, restart=how.restart, listener=progress)
+
+
+@contextmanager
+def _workers(manifest: Manifest, how: How) -> Iterator[Any]:
+    """Hand out a client of the workers that were asked for; ``None`` for this process alone."""
+    if how.workers is None and how.cluster is None:
+        yield None
+        return
+    from vs_interp.jobs.cluster import connected, local_workers
+    from vs_interp.jobs.run import gpus_of
+
+    gpus = gpus_of(manifest.conversion)
+    asked = connected(how.cluster, how.tls) if how.cluster else local_workers(how.workers or 1, gpus)
+    with asked as client:
+        yield client
+
+
+def check_output(output: Path, source: Path, overwrite: bool) -> None:
+    """Raise :class:`ArgumentError` where a file cannot, or must not, be written."""
+    if output.is_dir():
+        raise ArgumentError(f"{output} is a folder: name a file in it")
+    if not output.absolute().parent.is_dir():
+        raise ArgumentError(f"the folder {output.parent} does not exist: make it first")
+    if output.exists() and source.exists() and output.samefile(source):
+        raise ArgumentError(f"{output} is the source itself: name another file")
+    if output.exists() and not overwrite:
+        raise ArgumentError(f"{output} exists: remove it, name another file, or give --overwrite")

@@ -1,0 +1,129 @@
+"""What a worker does, in a process of its own here or on another machine: it opens the job's film and makes chunks."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vs_interp.errors import SourceError, VsInterpError
+from vs_interp.host import share_cores
+
+from .chunk import ChunkFolder, Record
+from .conversion import OpenConversion
+from .here import make_chunks, maker
+from .plan import Manifest, content_of, versions
+
+TOKEN = "token"
+"""A file in the job's folder that tells a worker that it sees the same folder."""
+
+
+class RefusedError(VsInterpError):
+    """This worker cannot take part in a job."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One chunk to make.
+
+    folder, token
+        Where chunks are kept, and what a file there holds: a worker that does not see it sends its chunk's bytes.
+    paths
+        Beginnings of paths here → what they are on other machines.
+    maker
+        What frames must be made with; ``None`` for anything.
+    """
+
+    manifest: str
+    number: int
+    folder: str
+    token: str
+    paths: tuple[tuple[str, str], ...] = ()
+    maker: str | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A chunk that is whole; ``content`` where it could not be written into the job's folder."""
+
+    number: int
+    record: Record
+    content: bytes | None
+
+
+_open: dict[str, OpenConversion] = {}
+"""The job that this process works on, by name: its film stays open and its engine warm from chunk to chunk."""
+
+
+def make(order: Order) -> Made:
+    """Make a chunk.  Raises :class:`RefusedError` where this worker cannot, else what making it raises."""
+    manifest = Manifest.from_json(order.manifest, "the job")
+    job = _opened(manifest, dict(order.paths))
+    if order.maker is not None and maker(job) != order.maker:
+        raise RefusedError(f"{platform.node()} works with {maker(job)}, not {order.maker}: leave out --exact")
+    shared = Path(order.folder)
+    if _sees(shared, order.token):
+        ((number, record),) = make_chunks(job, ChunkFolder(shared), manifest.borders, [order.number], _unseen)
+        return Made(number, record, None)
+    with tempfile.TemporaryDirectory(prefix="vs-interp-") as folder:
+        own = ChunkFolder(Path(folder))
+        ((number, record),) = make_chunks(job, own, manifest.borders, [order.number], _unseen)
+        return Made(number, record, own.film(number).read_bytes())
+
+
+def _unseen(frames: int) -> None:
+    """Progress is told chunk by chunk."""
+
+
+def _sees(folder: Path, token: str) -> bool:
+    try:
+        return (folder / TOKEN).read_text() == token
+    except OSError:
+        return False
+
+
+def _opened(manifest: Manifest, paths: Mapping[str, str]) -> OpenConversion:
+    if manifest.name not in _open:
+        conversion = manifest.conversion
+        source = _mapped(conversion.source, paths)
+        _check(manifest, source)
+        _open.clear()  # an engine's memory is needed for the next
+        _open[manifest.name] = replace(conversion, source=source).open()
+    return _open[manifest.name]
+
+
+def _mapped(path: Path, paths: Mapping[str, str]) -> Path:
+    """Return where a path lies on this machine."""
+    for here, there in paths.items():
+        if path.is_relative_to(here):
+            return Path(there) / path.relative_to(here)
+    return path
+
+
+def _check(manifest: Manifest, source: Path) -> None:
+    """Raise :class:`RefusedError` unless the source is here, and what makes the same frames and bytes of it."""
+    name = platform.node()
+    try:
+        content = content_of(source)
+    except (OSError, SourceError) as error:
+        raise RefusedError(
+            f"{name} does not see the source {source}: share its folder, or give --map /here=/there"
+        ) from error
+    if content != manifest.identity["source"]:
+        raise RefusedError(f"{name} has another film under the name {source}: copy the right one, or give --map")
+    wanted, own = manifest.identity["versions"], json.loads(json.dumps(versions()))
+    others = [f"{package} {own.get(package)}, not {version}" for package, version in wanted.items()
+              if own.get(package) != version]  # fmt: skip
+    if others:
+        raise RefusedError(f"{name} has {', '.join(others)}: install the same versions there")
+
+
+def take_share(place: int, count: int, device: int | None) -> None:
+    """Leave this process its part of the machine: some of the cores, and one GPU."""
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
+    share_cores(place, count)
