@@ -106,7 +106,7 @@ def test_engines_of_both_front_ends_are_kept_apart_and_take_other_planes() -> No
 
 @no_front_end
 def test_what_is_missing_is_said_before_anything_is_loaded(tmp_path: Path) -> None:
-    wanted = "GPU" if importlib.util.find_spec("torch_tensorrt") else r'pip install .*torch-tensorrt'
+    wanted = "GPU" if importlib.util.find_spec("torch_tensorrt") else r"pip install .*torch-tensorrt"
     with pytest.raises(BackendError, match=wanted):
         build_engine_of(Fsrcnn(), Profile(width=64, height=64, planes=GRAYS), BuildOptions(runtime="tensorrt-rtx"))
     model, absent = str(catalogue()["fsrcnn-x2"].model_file), str(tmp_path / "absent.safetensors")
