@@ -15,7 +15,6 @@ from vs_interp.errors import ArgumentError, DownloadError
 from vs_interp.log import logger
 from vs_interp.weights.catalogue import Weights, catalogue, find, resolve, verify
 from vs_interp.weights.download import Progress
-from vs_interp.weights.obtain import obtain
 
 from .options import json_option, quiet_option, weights_names
 
@@ -57,6 +56,8 @@ def get(names: tuple[str, ...], given: Path | None, quiet: bool, as_json: bool) 
       vs-interp weights get rife-4.25 span-x2
       vs-interp weights get super-slomo-published --from SuperSloMo.ckpt
     """
+    from vs_interp.weights.obtain import obtain
+
     entries = [find(name) for name in names]
     if given is not None and len(entries) > 1:
         raise ArgumentError(f"--from {given} goes with one name, not with {len(entries)}")

@@ -81,7 +81,7 @@ def _unseen(frames: int) -> None:
 
 def _sees(folder: Path, token: str) -> bool:
     try:
-        return (folder / TOKEN).read_text() == token
+        return (folder / TOKEN).read_text(encoding="utf-8") == token
     except OSError:
         return False
 
