@@ -1,5 +1,5 @@
 """``python -m vs_interp``, which ``torchrun -m`` can start, too."""
 
-from vs_interp.cli.main import main
+from vs_interp.cli.start import start
 
-main()
+start()

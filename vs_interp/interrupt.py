@@ -83,6 +83,7 @@ def ending_on_signals() -> Iterator[None]:
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, _raise)
+    hook_before, sys.unraisablehook = sys.unraisablehook, _unraisable
     told_before = signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_listen, args=(listening,), name="signals", daemon=True).start()
     try:
@@ -92,6 +93,7 @@ def ending_on_signals() -> Iterator[None]:
             sys.stdout.flush()
             _end(_heard[0])
         signal.set_wakeup_fd(told_before)
+        sys.unraisablehook = hook_before
         for number, handler in before.items():
             signal.signal(number, handler)
         telling.close()
@@ -108,6 +110,12 @@ def _raise(number: int, frame: FrameType | None) -> None:
         _heard.append(number)
         _announce()
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(EXIT_CODES[signal.Signals(number)])
+
+
+def _unraisable(told: sys.UnraisableHookArgs) -> None:
+    """Say nothing of the exception that ends the work where a library's callback cannot hand it on."""
+    if not (heard() and issubclass(told.exc_type, KeyboardInterrupt | SystemExit)):
+        sys.__unraisablehook__(told)
 
 
 def _listen(listening: socket.socket) -> None:

@@ -162,4 +162,5 @@ def _reason(code: int, log: str) -> str:
     if code < 0:
         return f"it was ended by {signal.Signals(-code).name}, run the command again"
     said = last_words(log) or os.strerror(256 - code)  # ffmpeg's exit codes are the system's errors, below 256
-    return f"{said} (correct --encoder-args, or name another output file)"
+    full = os.strerror(errno.ENOSPC) in said
+    return f"{said} ({'make room' if full else 'correct --encoder-args'}, or name another output file)"

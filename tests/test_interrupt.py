@@ -1,0 +1,75 @@
+"""Signals end a process whatever it is at, undo what is half-written, and leave its own handlers be."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+STUBBORN = """
+import contextlib, sys, time
+from pathlib import Path
+from vs_interp.interrupt import ending_on_signals, undone
+
+half = Path(sys.argv[1])
+with ending_on_signals(), undone(half.unlink):
+    half.touch()
+    while True:
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):  # as a library's callback does
+            time.sleep(60)
+"""
+
+OWN = """
+import signal, sys
+from pathlib import Path
+from vs_interp.interrupt import ending_on_signals, heard
+
+with ending_on_signals():
+    caught = []
+    signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
+    Path(sys.argv[1]).touch()
+    while len(caught) < 5:
+        signal.pause()
+    print(len(caught), heard())
+"""
+
+
+def started(script: str, mark: Path) -> subprocess.Popen[str]:
+    """Start a script, and wait until it has made its mark."""
+    process = subprocess.Popen([sys.executable, "-c", script, mark], text=True, stdout=-1, stderr=-1)
+    while not mark.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    return process
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("presses", [1, 3])
+def test_a_process_that_does_not_end_by_itself_is_ended(
+    tmp_path: Path, number: signal.Signals, code: int, presses: int
+) -> None:
+    mark = tmp_path / "half-written"
+    with started(STUBBORN, mark) as process:
+        begin = time.monotonic()
+        for _ in range(presses):
+            process.send_signal(number)
+            time.sleep(0.05)
+        out, said = process.communicate(timeout=60)
+    assert (process.returncode, out) == (code, "")
+    assert said == "vs-interp: stopping …\nvs-interp: interrupted, nothing was written\n"
+    assert not mark.exists()
+    assert presses > 1 or time.monotonic() - begin >= 0.9, "it had its time to end by itself"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there signals do not wake a process")
+def test_code_with_a_handler_of_its_own_has_its_way(tmp_path: Path) -> None:
+    with started(OWN, tmp_path / "mark") as process:
+        for _ in range(5):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+        out, said = process.communicate(timeout=60)
+    assert (process.returncode, out, said) == (0, "5 False\n", "")
