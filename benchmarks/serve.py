@@ -91,15 +91,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", default="640x360", help="width and height of the clip (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=OpenVINO().threads, help="threads of OpenVINO (default: all)")
-    parser.add_argument(
-        "--streams", type=int, default="auto", help="windows worked on at the same time (default: one a thread)"
-    )
+    parser.add_argument("--streams", type=int, help="windows worked on at the same time (default: one a thread)")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of both sides (default: %(default)s)")
     parser.add_argument("--windows", type=int, default=24, help="pairs of frames a round (default: %(default)s)")
     parser.add_argument("--model", help="a model file or a name (default: the bundled one)")
     arguments = parser.parse_args()
     width, height = map(int, arguments.size.split("x"))
-    backend = Kept(threads=arguments.threads, streams=arguments.streams)
+    backend = Kept(threads=arguments.threads, streams=arguments.streams or "auto")
     profile = Profile(width=width, height=height)
     sessions = backend.open(ModelFile.load(resolve(arguments.model, network="super-slomo")), profile)
     clip = endless_clip(Size(width, height))
