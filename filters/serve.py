@@ -67,7 +67,12 @@ def serve(
         clips += window_clips(route.source, spec.window)
     make = _Windows(spec, pool, times=times, threshold=threshold, like=blank, first_key=first_key)
     windows = _in_parallel([blank.std.ModifyFrame(clips, make) for _ in range(lanes)])
-    return [windows] if most == 1 else _pictures(_together(windows, pool.size), blank, most)
+    if most == 1:
+        return [windows]
+    together = _together(windows, pool.size)
+    for node in (windows, together):  # by itself VapourSynth keeps 20 and more, of many pictures each
+        core.std.SetVideoCache(node, mode=1, fixedsize=True, maxsize=2 + 2 * pool.size)
+    return _pictures(together, blank, most)
 
 
 def _lanes(sessions: int) -> int:
