@@ -48,6 +48,10 @@ ONLY_READ = {
     "bbb.mp4": "needs a film",
     "vs-interp demo": "has a test of its own",
     "--interpolate rife": "needs weights that are fetched",
+    "out.mkv.job": "follows a job that was broken off",
+    "dask scheduler": "runs until it is stopped",
+    "vs-interp worker": "runs until its scheduler goes",
+    "--cluster": "needs a cluster: examples/06_many_machines.sh is run by a test of its own",
 }
 """Part of a command → why it is read and not run."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from fractions import Fraction
@@ -140,3 +141,16 @@ def test_a_video_is_moved_on_beyond_its_end(tmp_path: Path, activated: dict[str,
     assert len(shown) == 18
     assert all(np.array_equal(got, source) for got, source in zip(shown[:6], luma(video, 6), strict=True))
     assert not any(np.array_equal(got, shown[5]) for got in shown[6:])
+
+
+def test_many_machines_make_the_film_of_one(tmp_path: Path, activated: dict[str, str]) -> None:
+    """The scheduler and two workers on the loopback interface."""
+    pytest.importorskip("distributed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    video, output = make_video(tmp_path / "film.mkv", frames=72), tmp_path / "made.mkv"
+    environment = {**activated, "PORT": port, "CHUNK": "0.5"}
+    run(["bash", EXAMPLES / "06_many_machines.sh", video, output], environment, tmp_path)
+    assert len(time_stamps(output)) == 72
+    assert sorted(path.name for path in tmp_path.glob("*.mkv*")) == ["film.mkv", "made.mkv"]

@@ -22,6 +22,7 @@ from vs_interp.jobs.work import Order, RefusedError, make
 from .films import decoded, enlargement, make_film
 
 pytest.importorskip("distributed")
+trustme = pytest.importorskip("trustme")
 
 OPTIONS = ("--scale", "2", "--backend", "openvino:threads=1", "--codec", "ffv1", "--chunk", "0.25", "--quiet")
 
@@ -37,20 +38,26 @@ def running(*command: str | Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-@pytest.fixture
-def scheduler() -> Iterator[str]:
-    """Run a Dask scheduler on the loopback interface and return its address."""
+@contextmanager
+def scheduling(*more: str) -> Iterator[str]:
+    """Run a Dask scheduler on the loopback interface and hand out where it listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port)]
-    with running(*command, "--no-dashboard"):
+    with running(*command, "--no-dashboard", *more):
         for _ in range(300):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.1)
-        yield f"tcp://127.0.0.1:{port}"
+        yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture
+def scheduler() -> Iterator[str]:
+    with scheduling() as place:
+        yield f"tcp://{place}"
 
 
 @pytest.mark.slow
@@ -75,6 +82,24 @@ def test_a_worker_that_is_killed_and_one_that_comes_late_change_nothing(tmp_path
         with running(*COMMAND, "worker", scheduler):
             assert conversion.wait(120) == 0
     assert decoded(output) == decoded(whole)
+
+
+@pytest.mark.slow
+def test_connections_are_encrypted_by_certificates(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    ca, cert, key = (tmp_path / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    authority.cert_pem.write_to_path(str(ca))
+    certificate.cert_chain_pems[0].write_to_path(str(cert))
+    certificate.private_key_pem.write_to_path(str(key))
+    film, output = make_film(tmp_path / "in.mkv"), tmp_path / "out.mkv"
+    files = ("--tls-ca", str(ca), "--tls-cert", str(cert), "--tls-key", str(key))
+    with scheduling("--protocol", "tls", "--tls-ca-file", *files[1:]) as place:
+        address = f"tls://{place}"
+        with running(*COMMAND, "worker", address, *files):
+            assert run("convert", film, output, *OPTIONS, "--cluster", address, *files) == 0
+        assert run("convert", film, output, *OPTIONS, "--overwrite", "--cluster", address) == 2, "no certificate"
+    assert len(decoded(output).times) == 100
 
 
 def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
         )
 
     for name, what in (("key", "its private key"), ("cert", "this side's certificate"), ("ca", "the authority's")):
-        kind = click.Path(exists=True, dir_okay=False, path_type=Path)
+        kind = click.Path(path_type=Path)
         with_tls = click.option(f"--tls-{name}", metavar="FILE", type=kind, help=f"TLS: {what} (PEM).")(with_tls)
     return with_tls
 

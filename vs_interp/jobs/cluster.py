@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from vs_interp.errors import ArgumentError, BackendError
@@ -84,8 +85,9 @@ class Dispatch:
         waiting = sorted(numbers, key=self._frames)
         try:
             while waiting or self._busy:
-                self._order(waiting)
-                yield from self._collected(waiting)
+                workers = set(self.client.scheduler_info(n_workers=-1)["workers"])
+                self._order(waiting, workers)
+                yield from self._collected(waiting, workers)
                 time.sleep(LOOK)
         finally:
             for _, future, _ in self._busy.values():
@@ -100,9 +102,8 @@ class Dispatch:
                 f"on {said[-1]}; the others are kept: mend it, then run the same command again"
             )
 
-    def _order(self, waiting: list[int]) -> None:
+    def _order(self, waiting: list[int], workers: set[str]) -> None:
         """Give each idle worker a chunk."""
-        workers = set(self.client.scheduler_info(n_workers=-1)["workers"])
         for address in sorted(workers - self._busy.keys() - self._refused.keys()):
             if waiting:
                 number = waiting.pop()
@@ -115,11 +116,12 @@ class Dispatch:
         if workers and workers <= self._refused.keys():
             raise BackendError(f"no worker can take part: {next(iter(self._refused.values()))}")
 
-    def _collected(self, waiting: list[int]) -> Iterator[tuple[int, Record]]:
+    def _collected(self, waiting: list[int], workers: set[str]) -> Iterator[tuple[int, Record]]:
         """Yield what has become whole; put back what failed, and what hangs."""
         for address, (number, future, since) in list(self._busy.items()):
             taken = time.monotonic() - since
-            if future.status == "pending" and taken <= self._limit(number):
+            gone = address not in workers
+            if future.status == "pending" and not gone and taken <= self._limit(number):
                 continue
             del self._busy[address]
             if future.status == "finished":
@@ -127,6 +129,9 @@ class Dispatch:
                 self._speeds.append(taken / self._frames(number))
                 self.watcher.made(made.record.frames)
                 yield number, self._kept(made)
+            elif gone:
+                future.cancel()
+                self._put_back(number, f"{address}: the worker went away", waiting)
             elif future.status == "pending":
                 self.client.restart_workers([address], raise_for_error=False)
                 self._put_back(number, f"{address}: not done after {taken:.0f} s", waiting)
@@ -173,6 +178,8 @@ def connected(address: str, tls: Mapping[str, str] | None = None) -> Iterator[An
         ``ca``, ``cert`` and ``key`` files, where the scheduler asks for them.  Raises :class:`ArgumentError`.
     """
     distributed = _distributed()
+    if address.startswith("tls://") and not tls:
+        raise ArgumentError(f"{address} is encrypted: give --tls-ca, --tls-cert and --tls-key")
     try:
         client = distributed.Client(address, security=security(tls), timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
@@ -205,9 +212,12 @@ def local_workers(count: int, devices: Sequence[int] | None = None) -> Iterator[
 
 
 def security(tls: Mapping[str, str] | None) -> Any:
-    """Return Dask's settings for TLS with these files; ``None`` for none."""
+    """Return Dask's settings for TLS with these files; ``None`` for none.  Raises :class:`ArgumentError`."""
     if not tls:
         return None
+    for path in map(Path, tls.values()):
+        if not path.is_file():
+            raise ArgumentError(f"there is no file {path}: TLS needs the authority's, a certificate and its key as PEM")
     return _distributed().Security(
         tls_ca_file=tls["ca"], tls_client_cert=tls["cert"], tls_client_key=tls["key"], tls_worker_cert=tls["cert"],
         tls_worker_key=tls["key"], require_encryption=True,
