@@ -16,6 +16,7 @@ import tomli_w
 
 from vs_interp import host
 
+from .command_line import refused, run
 from .short_film import film_frames, write_video
 from .support import ROOT
 from .training_data import super_slomo_recipe
@@ -74,6 +75,13 @@ def test_the_command_line_speaks_ascii_where_it_must(tmp_path: Path) -> None:
     codes, said = run_elsewhere(["weights", "list"], ["doctor"], ["weights", "get", "schön"], **plain)
     assert codes == [0, 0, 2]
     assert "no weights are called 'sch" in said
+
+
+def test_a_home_that_cannot_be_written_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VS_INTERP_CACHE", os.devnull)
+    assert "set VS_INTERP_CACHE to one that can be written" in refused(capsys, run("weights", "get", "span-x2"))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from trt_build.model_file import ModelFile, write
-from vs_interp.errors import BackendError, CheckpointError, ModelFileError
+from vs_interp.errors import BackendError, CheckpointError, DownloadError, ModelFileError
 from vs_interp.extras import how_to_get
 from vs_interp.folders import cache_folder
 from vs_interp.log import logger
@@ -52,7 +52,13 @@ def obtain(entry: Weights, given: Path | None = None, progress: Progress = silen
     Raises :class:`DownloadError` where the checkpoint cannot be had or is another file, :class:`CheckpointError` where
     it does not fit.
     """
-    entry.model_file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        entry.model_file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        folder = entry.model_file.parent
+        raise DownloadError(
+            f"cannot make the folder {folder} ({error.strerror}): set VS_INTERP_CACHE to one that can be written"
+        ) from error
     with FileLock(cache_folder("weights") / f"{entry.name}.lock"):
         if not again and given is None and is_good(entry):
             return
