@@ -31,6 +31,12 @@ from .options import json_option, quiet_option
     multiple=True,
     help="A setting of the network that no weights depend on, such as scale=0.5 or ensemble=true of RIFE.",
 )
+@click.option(
+    "--for",
+    "target",
+    type=click.Choice(["vs-mlrt"]),
+    help="Write a model file, or a name of the catalogue, as another program takes it: one tensor in, one out.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the model file where it exists.")
 @quiet_option
 @json_option
@@ -39,6 +45,7 @@ def command(
     checkpoints: tuple[Path, ...],
     output: Path | None,
     settings: tuple[str, ...],
+    target: str | None,
     overwrite: bool,
     quiet: bool,
     as_json: bool,
@@ -54,12 +61,18 @@ def command(
       vs-interp convert in.mkv out.mkv --interpolate super-slomo --factor 2 --model super-slomo.onnx
       vs-interp export RealESRGAN_x4plus.pth
       vs-interp export flownet.pkl -o rife-large.onnx --set scale=0.5
+      vs-interp export rife-4.25 --for vs-mlrt -o rife-one-tensor.onnx
     """
     output = output or Path(checkpoints[0].with_suffix(".onnx").name)
     if output.exists() and not overwrite:
         raise ArgumentError(f"{output} exists: remove it, name another file, or give --overwrite")
     if not output.absolute().parent.is_dir():
         raise ArgumentError(f"the folder {output.parent} does not exist: make it first")
+    if target is not None:
+        _for_others(checkpoints, output, settings)
+        if not quiet:
+            click.echo(f"{output}: one tensor in, one out, for {target}")
+        return
     try:
         import torch  # noqa: F401
     except ImportError as error:
@@ -80,6 +93,17 @@ def command(
         click.echo(json.dumps(told))
     else:
         click.echo(f"{output}: {model.spec.name}, {size / 2**20:.1f} MiB, sha256 {model.digest}")
+
+
+def _for_others(models: tuple[Path, ...], output: Path, settings: tuple[str, ...]) -> None:
+    """Write a model file as one graph between two tensors."""
+    if len(models) > 1 or settings:
+        raise ArgumentError("--for takes one model file or name, and no --set: export the model file with --set first")
+    from trt_build.graphs.one_tensor import one_tensor
+    from vs_interp.files import write_whole
+    from vs_interp.weights.obtain import load
+
+    write_whole(output, one_tensor(load(str(models[0]), network="rife")).SerializeToString(deterministic=True))
 
 
 def _setting(text: str) -> tuple[str, Any]:
