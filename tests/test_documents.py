@@ -108,7 +108,11 @@ def test_no_page_shows_commands_in_another_way() -> None:
 
 
 @pytest.mark.parametrize(("page", "command"), [known for known in commands() if not is_run(known[1])])
-def test_a_command_that_is_not_run_here_exists(page: str, command: str) -> None:
+def test_a_command_that_is_not_run_here_exists(
+    page: str, command: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "out.mkv.job").mkdir(exist_ok=True)
+    monkeypatch.chdir(root)
     words = shlex.split(command)
     while "=" in words[0]:
         words.pop(0)

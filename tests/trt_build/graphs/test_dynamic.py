@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -143,11 +144,16 @@ class FreeEngine:
 TRT: Any = SimpleNamespace(TensorIOMode=SimpleNamespace(INPUT="in", OUTPUT="out"))
 
 
+def loaded(**shapes: tuple[int, ...]) -> Any:
+    """What a context asks of the engine that it belongs to."""
+    log = SimpleNamespace(errors=lambda: nullcontext(deque()))
+    return SimpleNamespace(trt=TRT, shapes=shapes, device=SimulatedDevice(), log=log)
+
+
 def test_a_context_is_told_the_size_and_asked_what_it_needs_for_it() -> None:
     """Only free inputs; scratch memory and tensors are as large as that size needs, not the largest."""
     context = FreeEngine()
-    shapes = {"plane": (1, 1, 8, 16), "time": (1, 1, 1, 1)}
-    executor = ContextExecutor(TRT, FreeEngine(), context, shapes, deque())
+    executor = ContextExecutor(loaded(plane=(1, 1, 8, 16), time=(1, 1, 1, 1)), FreeEngine(), context)
     assert context.told == {"plane": (1, 1, 8, 16)}
     assert (executor.inputs, executor.outputs) == ({"plane": 512, "time": 4}, {"made": 512})
     assert executor.scratch == 1000
@@ -155,4 +161,4 @@ def test_a_context_is_told_the_size_and_asked_what_it_needs_for_it() -> None:
 
 def test_a_size_that_the_runtime_refuses_is_named() -> None:
     with pytest.raises(BackendError, match=r"does not take plane as \(1, 1, 8, 16\)"):
-        ContextExecutor(TRT, FreeEngine(), FreeEngine(accepts=False), {"plane": (1, 1, 8, 16)}, deque())
+        ContextExecutor(loaded(plane=(1, 1, 8, 16)), FreeEngine(), FreeEngine(accepts=False))
