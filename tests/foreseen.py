@@ -27,7 +27,8 @@ def drifting(path: Path, *, seen: int = 3, made: int = 2, channels: int = 3, lab
     constants, parts = [numpy_helper.from_array(np.float32(0), "nothing")], []
     nodes = [
         helper.make_node("Sub", [last, before], ["difference"], name="/Sub"),
-        helper.make_node("Mul", ["frame0", "nothing"], ["unseen"], name="/Mul"),
+        helper.make_node("Sum", list(spec.frame_inputs), ["sum"], name="/Sum"),
+        helper.make_node("Mul", ["sum", "nothing"], ["unseen"], name="/Mul"),
         helper.make_node("Add", ["difference", "unseen"], ["change"], name="/Add"),
     ]
     for step in range(1, made + 1):

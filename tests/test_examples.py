@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from vs_interp.films.ffmpeg import find_ffmpeg
 
+from . import foreseen
 from .support import ROOT
 from .video import ffmpeg, make_video, time_stamps
 
@@ -154,3 +155,20 @@ def test_many_machines_make_the_film_of_one(tmp_path: Path, activated: dict[str,
     run(["bash", EXAMPLES / "06_many_machines.sh", video, output], environment, tmp_path)
     assert len(time_stamps(output)) == 72
     assert sorted(path.name for path in tmp_path.glob("*.mkv*")) == ["film.mkv", "made.mkv"]
+
+
+def test_ten_frames_of_digits_are_followed_by_ten(tmp_path: Path, activated: dict[str, str]) -> None:
+    output = tmp_path / "made.y4m"
+    run(["vspipe", "-c", "y4m", EXAMPLES / "08_predict.vpy", output], activated, tmp_path)
+    shown = luma(output, 20)
+    assert len(shown) == 20 and all(frame.max() > 60 for frame in shown[10:15])
+
+
+def test_labels_to_come_stand_over_the_true_ones(tmp_path: Path, activated: dict[str, str]) -> None:
+    """With models whose arithmetic is known: pixels of bright green are class 7, and so they stay."""
+    seen = foreseen.bright(tmp_path / "bright.onnx")
+    model = foreseen.drifting(tmp_path / "labels.onnx", seen=11, made=11, channels=1, labels=True)
+    output = tmp_path / "made.raw"
+    named = ["-a", f"masks_model={seen}", "-a", f"model={model}"]
+    run(["vspipe", *named, EXAMPLES / "09_masks_to_come.vpy", output], activated, tmp_path)
+    assert output.stat().st_size == 22 * 3 * 384 * 512

@@ -55,6 +55,9 @@ def choose_precision(
     ``open_session`` gives a session that works in a precision and at a size, where this was not found out before;
     ``identity`` names all else that the outcome depends on: the runtime's version and the processor.
     """
+    output = model.spec.output
+    if output.kind != "frame" or output.crop is not None:
+        return Choice("fp32", f"{model.spec.name} makes {output.kind}, which is not judged as film is")
     strip = _strip(model, profile)
     key = f"{half} {model.digest} {strip} {identity} {LEAST_PSNR} {MOST_CODES}"
     path = cache_folder("precision") / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"

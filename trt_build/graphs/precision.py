@@ -127,9 +127,13 @@ class _Halving:
             value.type.tensor_type.elem_type = self.types[value.name]
 
     def _is_half(self, node: NodeProto) -> bool:
-        """Whether a node works on picture values and is on no island."""
+        """Whether a node works on picture values and is on no island.
+
+        Products of matrices are half even of weights alone: TensorRT-RTX has none in FP32 for Turing.
+        """
         on_island = any(fnmatchcase(node.name, p) or fnmatchcase(node.op_type, p) for p in self.islands)
-        return not on_island and self.exact.isdisjoint(node.output) and not self.pictures.isdisjoint(node.output)
+        works = not self.pictures.isdisjoint(node.output) or node.op_type in ("Gemm", "MatMul")
+        return not on_island and self.exact.isdisjoint(node.output) and works
 
     def _take(self, node: NodeProto, precision: int) -> None:
         """Add a copy of the node, all of whose float tensors have the given precision, behind the Casts it needs."""

@@ -79,7 +79,7 @@ def name_parts(graph: onnx.ModelProto, network: Network) -> None:
         weight, first = tensor.detach().numpy(), 0
         for value in graph.graph.initializer if PREFIX + parameter not in kept else ():
             part = onnx.numpy_helper.to_array(value)
-            end = first + (part.shape[1] if part.ndim == weight.ndim else 0)
+            end = first + (part.shape[1] if 1 < part.ndim == weight.ndim else 0)
             if end > first and np.array_equal(part, weight[:, first:end]):
                 names[value.name] = part_name(parameter, first, end)
                 value.name, first = names[value.name], end

@@ -136,7 +136,7 @@ class PerceiverFlow(Network):
             output=Output(kind="flow", channels=1, times=(0.0, 0.0)),
             fixed=self.config.size,
             tileable=False,
-            fp32_islands=("*/self/*", "*layernorm*", "/final_layer/*"),
+            fp32_islands=("Softmax", "*layernorm*"),
         )
 
     @classmethod

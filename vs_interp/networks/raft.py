@@ -139,14 +139,7 @@ class Raft(Network):
             multiple_of=STEP,
             minimum=128,
             tileable=False,
-            fp32_islands=(
-                "*/correlation/*",
-                "*/lookup/*",
-                "*/add_change/*",
-                "*/enlarge/*",
-                "/fnet/*norm*",
-                "GridSample",
-            ),
+            fp32_islands=("*/lookup/*", "*/add_change/*", "*/enlarge/*", "/fnet/*norm*", "GridSample"),
         )
 
     @classmethod

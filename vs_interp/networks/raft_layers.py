@@ -87,15 +87,15 @@ class Encoder(nn.Module):
 class Correlation(nn.Module):
     """The correlations of every pixel of frame 0 with every one of frame 1, at :data:`LEVELS` sizes of frame 1.
 
-    The mean of correlations is the correlation with the mean, so that the features are shrunk, not the volume.  A
-    module, as :class:`Lookup` is, so that an FP16 engine can keep it in FP32.
+    The mean of correlations is the correlation with the mean, so that the features are shrunk, not the volume.  These
+    are divided first, so that half precision holds the sums: TensorRT-RTX has no FP32 products of matrices for Turing.
     """
 
     def forward(self, features0: Tensor, features1: Tensor) -> list[Tensor]:
         """Return B·H·W×1×H/2ˡ×W/2ˡ for every level, of features B×C×H×W."""
         batch, channels, height, width = features0.shape
-        queries = features0.float().flatten(2).transpose(1, 2) / channels**0.5
-        levels, keys = [], features1.float()
+        queries = features0.flatten(2).transpose(1, 2) / channels**0.5
+        levels, keys = [], features1
         for level in range(LEVELS):
             keys = functional.avg_pool2d(keys, 2) if level else keys
             volume = queries @ keys.flatten(2)

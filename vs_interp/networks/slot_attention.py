@@ -66,10 +66,7 @@ class Position(nn.Module):
 
 
 class SlotAttention(nn.Module):
-    """Slots compete for inputs, again and again: B×S×C slots of B×N×C inputs.
-
-    A module so that an FP16 engine can keep it in FP32: weights of pixels are sums over all of a picture.
-    """
+    """Slots compete for inputs, again and again: B×S×C slots of B×N×C inputs."""
 
     def __init__(self, config: SlotAttentionConfig) -> None:
         super().__init__()
@@ -78,6 +75,7 @@ class SlotAttention(nn.Module):
         self.slots_log_sigma = nn.Parameter(torch.zeros(1, 1, width))
         self.norm_inputs, self.norm_slots, self.norm_mlp = (nn.LayerNorm(width, EPSILON) for _ in range(3))
         self.q, self.k, self.v = (nn.Linear(width, width, bias=False) for _ in range(3))
+        self.shares = _Shares()
         self.gru = nn.GRUCell(width, width)
         self.mlp = nn.Sequential(nn.Linear(width, config.hidden), nn.ReLU(), nn.Linear(config.hidden, width))
 
@@ -88,11 +86,24 @@ class SlotAttention(nn.Module):
         slots = (self.slots_mu + self.slots_log_sigma.exp() * noise).expand(batch, count, width)
         for _ in range(self.iterations):
             queries = self.q(self.norm_slots(slots)) * width**-0.5
-            weights = (keys @ queries.transpose(1, 2)).softmax(2) + LEAST
-            updates = (weights / weights.sum(1, keepdim=True)).transpose(1, 2) @ values
+            weights = self.shares(keys @ queries.transpose(1, 2))
+            updates = (weights.transpose(1, 2) @ values).float() / inputs.shape[1] ** 0.5
             slots = self.gru(updates.reshape(-1, width), slots.reshape(-1, width)).view(batch, count, width)
             slots = slots + self.mlp(self.norm_mlp(slots))
         return slots
+
+
+class _Shares(nn.Module):
+    """How much of each slot's update comes from each input: B×N×S of scores, 1/√N in the mean.
+
+    A module so that an FP16 engine can keep it in FP32: shares of thousands of pixels are too small for half precision,
+    which is also why they are √N times what they mean.
+    """
+
+    def forward(self, scores: Tensor) -> Tensor:
+        weights = scores.float().softmax(2) + LEAST
+        shares: Tensor = weights / weights.sum(1, keepdim=True) * scores.shape[1] ** 0.5
+        return shares
 
 
 class _Doubled(nn.ConvTranspose2d):
@@ -181,7 +192,7 @@ class ObjectDiscovery(SlotEncoder, Network):
             multiple_of=16,
             minimum=32,
             tileable=False,
-            fp32_islands=("*/slot_attention/*", "*/layer_norm/*", "*/encoder_pos/*", "*/decoder_pos/*", "*/largest/*"),
+            fp32_islands=("*/shares/*", "*/norm_*/*", "*/layer_norm/*", "*/largest/*", "Softmax"),
         )
 
     @classmethod
