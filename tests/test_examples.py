@@ -161,7 +161,7 @@ def test_ten_frames_of_digits_are_followed_by_ten(tmp_path: Path, activated: dic
     output = tmp_path / "made.y4m"
     run(["vspipe", "-c", "y4m", EXAMPLES / "08_predict.vpy", output], activated, tmp_path)
     shown = luma(output, 20)
-    assert len(shown) == 20 and all(frame.max() > 60 for frame in shown[10:15])
+    assert len(shown) == 20 and shown[9].max() > 200 and shown[10].max() > 60
 
 
 def test_labels_to_come_stand_over_the_true_ones(tmp_path: Path, activated: dict[str, str]) -> None:
