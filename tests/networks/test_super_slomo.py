@@ -121,6 +121,19 @@ def test_frames_are_blended_in_place_where_the_warped_ones_disagree_more(time: f
         assert (made - wanted)[..., 2:-2, 2:-2].abs().max() < 1e-5
 
 
+def test_the_state_is_as_large_as_the_frames_whatever_the_synthesis_works_at() -> None:
+    """Every backend lays it out so.  The frame made of the state is that of the steps, which training takes."""
+    network = SuperSloMo(SuperSloMoConfig(width=2, synthesis_scale=2)).eval()
+    frames, time = (torch.rand(1, 3, 32, 64), torch.rand(1, 3, 32, 64)), torch.full((1, 1, 1, 1), 0.3)
+    with torch.no_grad():
+        state = network.state(*frames)
+        assert [tensor.shape[2:] for tensor in state] == [(32, 64)] * 3
+        made = network.synthesise(*frames, network.known(*frames), time).frame
+        assert torch.equal(network.made(frames, state, time), made)
+    with pytest.raises(ArgumentError, match="give an even width"):
+        SuperSloMo(SuperSloMoConfig(width=3, synthesis_scale=2))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
@@ -128,8 +141,9 @@ def test_frames_are_blended_in_place_where_the_warped_ones_disagree_more(time: f
         {"width": 2},
         {"width": 2, "skip": "early", "first_kernel": 9, "align_corners": False, "flow_scales": (2, 1)},
         {"width": 2, "align_corners": False, "in_place": True},
+        {"width": 2, "align_corners": False, "synthesis_scale": 2},
     ],
-    ids=["published", "early skip, flow at two sizes", "in place"],
+    ids=["published", "early skip, flow at two sizes", "in place", "synthesis at half size"],
 )
 def test_export_is_validated_and_describes_itself(tmp_path: Path, options: dict[str, Any]) -> None:
     torch.manual_seed(2)

@@ -46,7 +46,8 @@ class SuperSloMoConfig:
         one step at full size; ``(4, 2)`` costs half as much and reaches four times as far.
     synthesis_scale
         1 as published, or 2: the synthesis network then works at half size, where each 2×2 pixels of its inputs and
-        outputs are channels; it is twice as wide and one level shallower, which costs and reaches as much.
+        outputs are channels; it is twice as wide and one level shallower, which costs and reaches as much.  2 needs an
+        even width.
     sampling
         How the two frames that are blended are read between their pixels.
     in_place
@@ -139,6 +140,8 @@ class SuperSloMo(Network):
         self.flow_network = UNet(6, 4, **options)
         if config.synthesis_scale not in (1, 2):
             raise ArgumentError(f"synthesis_scale={config.synthesis_scale}: give 1 or 2")
+        if config.synthesis_scale == 2 and config.width % 2:
+            raise ArgumentError(f"width={config.width} with synthesis_scale=2: give an even width")
         if config.synthesis_scale == 2:
             options |= {"width": 2 * config.width, "first_kernel": 5, "levels": 4}
         area = config.synthesis_scale**2
@@ -246,12 +249,15 @@ class SuperSloMo(Network):
         )  # fmt: skip
 
     def state(self, *frames: Tensor) -> tuple[Tensor, ...]:
-        """Return F01, F10 and the features that the synthesis begins with."""
+        """Return F01, F10 and the features that the synthesis begins with, laid out at the frames' size."""
         frame0, frame1 = frames
-        return self.known(frame0, frame1)
+        known = self.known(frame0, frame1)
+        scale = self.config.synthesis_scale
+        return known if scale == 1 else known._replace(features=functional.pixel_shuffle(known.features, scale))
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the B×3×H×W frame at ``time`` (B×1×1×1, strictly between 0 and 1)."""
         assert time is not None
         frame0, frame1 = frames
-        return self.synthesise(frame0, frame1, Known(*state), time).frame
+        flow01, flow10, features = state
+        return self.synthesise(frame0, frame1, Known(flow01, flow10, self._packed(features)), time).frame
