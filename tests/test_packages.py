@@ -30,7 +30,7 @@ WRONG = {
     "super_slomo(clip, factor='2')": 'Argument "factor" to "super_slomo" has incompatible type "str"',
     "upscale(clip, scale=2.0)": 'Argument "scale" to "upscale" has incompatible type "float"',
     "upscale(clip, backend=OpenVINO)": 'Argument "backend" to "upscale" has incompatible type "type[OpenVINO]"',
-    "OpenVINO(precision='fp16')": 'Argument "precision" to "OpenVINO" has incompatible type',
+    "OpenVINO(precision='int8')": 'Argument "precision" to "OpenVINO" has incompatible type',
     "TensorRT(stream=2)": 'Unexpected keyword argument "stream"',
 }
 """What a user gets wrong → what mypy says to it."""
