@@ -108,3 +108,10 @@ def test_what_is_missing() -> None:
         "the file says that it lasts 1:02:05.000, and its picture ends after 0:01:00.000: 3665.0 s are missing"
     ]
     assert clock(3725.25) == "1:02:05.250"
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_sound_that_lasts_longer_is_no_damage(tmp_path: Path, suffix: str) -> None:
+    source = tmp_path / f"in{suffix}"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=1", "-f", "lavfi", "-i", "sine=d=4", source)
+    assert open_source(source).notes == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -202,10 +203,15 @@ def _begins(container: InputContainer, video: VideoStream) -> Fraction | None:
 
 
 def _stated(container: InputContainer, video: VideoStream) -> Fraction | None:
-    """Return how long a film lasts by its container, in seconds; ``None`` where that says nothing or guesses."""
+    """Return how long a film's picture lasts by its container, in seconds; ``None`` where that says nothing or guesses.
+
+    Sound may last longer: a stream's own duration counts, which Matroska has in a tag.
+    """
     if may_jump(container.format) or container.duration is None:
         return None
-    whole = Fraction(container.duration, av.time_base)
-    if video.duration is None or not video.time_base:
-        return whole
-    return min(whole, video.duration * Fraction(str(video.time_base)))
+    said = [Fraction(container.duration, av.time_base)]
+    if video.duration is not None and video.time_base:
+        said.append(video.duration * Fraction(str(video.time_base)))
+    if tag := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", video.metadata.get("DURATION", "")):
+        said.append(int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3]))
+    return min(said)
