@@ -31,7 +31,7 @@ Fields of a protobuf message may come in pieces, so that the entry is a message 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A checked model: its graph, its spec, and the SHA-256 of the bytes it was read from.
+    """A checked model: its graph, its spec, and the digest of both (:func:`graph_digest`).
 
     Files that :func:`write` wrote are refused where a byte of them was changed; those of others have no checksum.
     """
@@ -55,7 +55,7 @@ class ModelFile:
     @classmethod
     def from_bytes(cls, content: bytes) -> ModelFile:
         """Like :meth:`load`, from the bytes of a file."""
-        digest = _digest(content)
+        _check_whole(content)
         try:
             graph = onnx.load_model_from_string(content)
             onnx.checker.check_model(graph)
@@ -71,7 +71,7 @@ class ModelFile:
             )
         spec = NetworkSpec.from_json(metadata[SPEC_KEY])
         _check_names(graph, spec)
-        return cls(graph, spec, digest)
+        return cls(graph, spec, graph_digest(with_spec(graph, spec)))
 
     def with_updates(self, count: int) -> ModelFile:
         """Return the model that refines its output so many times, at most as often as the file does.
@@ -126,6 +126,22 @@ class ModelFile:
         )
 
 
+def graph_digest(model: onnx.ModelProto) -> str:
+    """Return the SHA-256 of what a graph does: who wrote it, when and with what words does not count."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    for name in ("producer_name", "producer_version", "domain", "model_version", "doc_string"):
+        bare.ClearField(name)
+    del bare.graph.value_info[:]
+    for part in (bare.graph, *bare.graph.node, *bare.graph.initializer, *bare.graph.input, *bare.graph.output):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    kept = [entry for entry in bare.metadata_props if entry.key == SPEC_KEY]
+    del bare.metadata_props[:]
+    bare.metadata_props.extend(kept)
+    return hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest()
+
+
 def with_spec(graph: onnx.ModelProto, spec: NetworkSpec) -> onnx.ModelProto:
     """Return a copy of the graph that carries the spec."""
     copy = onnx.ModelProto()
@@ -158,15 +174,14 @@ def _checksum(digest: str) -> bytes:
     return message
 
 
-def _digest(content: bytes) -> str:
-    """Return the SHA-256 of a file, read once.  Raises :class:`ModelFileError` where its checksum says otherwise."""
+def _check_whole(content: bytes) -> None:
+    """Raise :class:`ModelFileError` where a file's checksum says that it was changed."""
     form = _checksum("0" * 64)
     place = max(len(content) - len(form), 0)
-    whole = hashlib.sha256(memoryview(content)[:place])
-    if content[place:-64] == form[:-64] and content[place:] != _checksum(whole.hexdigest()):
-        raise ModelFileError("it is damaged (its checksum differs): export or fetch it again")
-    whole.update(memoryview(content)[place:])
-    return whole.hexdigest()
+    if content[place:-64] == form[:-64]:
+        whole = hashlib.sha256(memoryview(content)[:place]).hexdigest()
+        if content[place:] != _checksum(whole):
+            raise ModelFileError("it is damaged (its checksum differs): export or fetch it again")
 
 
 def write(graph: onnx.ModelProto, path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 from vs_interp.errors import BackendError
+from vs_interp.log import logger
 
 from .device import Stream
 
@@ -33,7 +36,19 @@ class Executor(Protocol):
         """Give one run to a stream and return at once.  Raises :class:`~vs_interp.errors.BackendError`."""
 
 
-def prepare(executor: Executor, stream: Stream) -> Callable[[], None]:
+@dataclass(frozen=True)
+class Prepared:
+    """What runs an executor again.
+
+    is_recorded
+        Whether that is a recording, the executor's or the runtime's own.
+    """
+
+    run: Callable[[], None]
+    is_recorded: bool
+
+
+def prepare(executor: Executor, stream: Stream) -> Prepared:
     """Run the executor once, then return what runs it again: its recording where it can be recorded.
 
     The first run is never recorded: runtimes load code and take memory in it.
@@ -42,8 +57,14 @@ def prepare(executor: Executor, stream: Stream) -> Callable[[], None]:
     enqueue()
     stream.synchronise()
     if not executor.capturable:
-        return enqueue
+        return Prepared(enqueue, True)
     try:
-        return stream.capture(enqueue)
-    except BackendError:  # it runs all the same, at the cost of more work for the host
-        return enqueue
+        return Prepared(stream.capture(enqueue), True)
+    except BackendError as error:  # it runs all the same, at the cost of more work for the host
+        _say_once(f"the GPU's work cannot be recorded, and costs the processor more: {error}")
+        return Prepared(enqueue, False)
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    logger.warning(text)

@@ -85,8 +85,12 @@ class Slot:
         self._returns = [device.pinned(bindings.picture.size) for _ in range(2)]
         self._pictures = [bindings.picture.planes(block) for block in self._returns]
         self._returned = [device.event() for _ in range(2)]
-        self._run_state = None if executors.state is None else prepare(executors.state, self._stream)
-        self._run_synthesis = prepare(executors.synthesis, self._stream)
+        state = None if executors.state is None else prepare(executors.state, self._stream)
+        synthesis = prepare(executors.synthesis, self._stream)
+        self._run_state = None if state is None else state.run
+        self._run_synthesis = synthesis.run
+        self.is_recorded = synthesis.is_recorded and (state is None or state.is_recorded)
+        """Whether the device runs all of it from recordings."""
 
     def _bind(self, executors: Executors) -> None:
         """Give every tensor of the executors a place; tensors of one name, such as the state's, share it."""

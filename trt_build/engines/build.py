@@ -15,6 +15,7 @@ from typing import Any, Literal
 import onnx
 
 from trt_build.graphs.colour.planes import with_planes
+from trt_build.graphs.crossing import cross_in_half
 from trt_build.graphs.dynamic import Shapes, check_range, input_shapes, with_free_sizes
 from trt_build.graphs.precision import to_half
 from trt_build.model_file import ModelFile
@@ -94,7 +95,10 @@ def engine_graphs(model: ModelFile, profile: Profile, options: BuildOptions) -> 
         check_range(model, profile, options.dynamic)
         half = with_free_sizes(half)
     state, synthesis = half.split()
-    return {"synthesis": synthesis} if state is None else {"state": state, "synthesis": synthesis}
+    if state is None:
+        return {"synthesis": synthesis}
+    cross_in_half(state, synthesis)
+    return {"state": state, "synthesis": synthesis}
 
 
 def build_engine(

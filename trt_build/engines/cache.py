@@ -27,8 +27,11 @@ from vs_interp.log import logger
 
 from .engine import Engine, EngineError
 
-GRAPH_VERSION = 4
-"""To be raised with every change to the FP16 pass, the colour graph or the split that changes what they write."""
+GRAPH_VERSION = 5
+"""To be raised with every change to the FP16 pass, the colour graph or the split that changes what they write.
+
+tests/trt_build/engines/test_graph_version.py says when.
+"""
 
 LIMIT = 20 * 2**30
 """Bytes of engines that are kept; beyond, those go that were not used for the longest time."""
@@ -42,7 +45,7 @@ class EngineKey:
     """Everything that an engine's bytes depend on.
 
     model, network
-        SHA-256 of the model file, and the name in its spec.
+        Digest of the model's graph and spec, and the name in its spec.
     profile, options
         What the engine is made for, and :meth:`BuildOptions.identity`.
     runtime, version

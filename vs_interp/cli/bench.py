@@ -44,6 +44,8 @@ class Report:
     host_mib, device_mib
         The most memory that the process held (``None`` on Windows, which does not say), and what the sessions hold on
         the GPU (``None`` without one).
+    recorded
+        Whether a GPU runs the network from recordings (``None`` on a CPU); if not, the processor has more to do.
     """
 
     network: str
@@ -62,6 +64,7 @@ class Report:
     moved_bytes: int
     host_mib: float | None
     device_mib: float | None
+    recorded: bool | None
 
 
 @click.command("bench")
@@ -135,7 +138,7 @@ def measure(model: str | None, size: Size, factor: int, backend: Backend | None,
         raise ArgumentError(f"{path.name} is {file.spec.name}, which makes no frames at any time: name another model")
     runtime = choose(backend)
     profile = _profile(size, runtime)
-    bare, streams, held = _feed_bare(runtime, file, profile, factor, seconds)
+    bare, streams, held, recorded = _feed_bare(runtime, file, profile, factor, seconds)
     gc.collect()
     clip = make(endless_clip(size), factor=factor, model=path, backend=runtime, scene_threshold=None)
     pipeline = play(clip, factor, streams, seconds)
@@ -157,13 +160,15 @@ def measure(model: str | None, size: Size, factor: int, backend: Backend | None,
         moved_bytes=_moved(profile, factor),
         host_mib=None if peak is None else peak / MIB,
         device_mib=None if held is None else held / MIB,
+        recorded=recorded,
     )
 
 
 def _feed_bare(
     runtime: Backend, file: ModelFile, profile: Profile, factor: int, seconds: float
-) -> tuple[Loop, int, int | None]:
-    """Return what bare sessions do, how many there are, and the bytes that they hold on the GPU, if there is one."""
+) -> tuple[Loop, int, int | None, bool | None]:
+    """Return what bare sessions do, how many there are, the bytes that they hold on the GPU, if there is one, and
+    whether the first of them runs from recordings."""
     from trt_build.verify.verify import verify_session
 
     from .loops import feed
@@ -171,7 +176,8 @@ def _feed_bare(
     free = _free_memory(runtime)
     sessions = runtime.open(file, profile, verify_session)
     held = None if free is None else free - (_free_memory(runtime) or 0)
-    return feed(sessions, file.spec.window.offsets, profile, factor, seconds), len(sessions), held
+    recorded = getattr(sessions[0], "is_recorded", None)
+    return feed(sessions, file.spec.window.offsets, profile, factor, seconds), len(sessions), held, recorded
 
 
 def _profile(size: Size, runtime: Backend) -> Profile:
@@ -223,3 +229,5 @@ def _show(report: Report) -> None:
         f"memory          {host} MiB of the process at most{device}",
     )
     click.echo("\n".join(lines))
+    if report.recorded is False:
+        click.echo("not recorded    the GPU's work could not be recorded, and costs the processor more than it should")

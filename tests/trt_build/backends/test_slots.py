@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tests.arithmetic import BINDINGS, HEIGHT, PLANES, SHAPES, NumpyExecutor, cuda_executors, expected, numpy_executors
 from tests.simulated_device import SimulatedDevice
+from trt_build.backends import executor
 from trt_build.backends.cuda import CudaDevice, missing_cuda
 from trt_build.backends.frames import FrameStore, PictureLayout
 from trt_build.backends.slots import Slot
@@ -152,11 +153,19 @@ def test_executors_that_do_not_fit_each_other_or_the_frames_are_refused() -> Non
             open_slots(SimulatedDevice(), lambda made=executors: made, BINDINGS, 1)  # type: ignore[misc]
 
 
-def test_what_cannot_be_recorded_is_run_without_a_recording() -> None:
+def test_what_cannot_be_recorded_is_run_without_a_recording_and_says_so_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It costs the processor much more, and nobody would know why."""
     device = SimulatedDevice()
     device.captures = False
-    (slot,) = open_slots(device, numpy_executors, BINDINGS, 1)
-    run(slot, clip(2), 0, [0.5, 0.75])
+    executor._say_once.cache_clear()
+    slots = open_slots(device, numpy_executors, BINDINGS, 2)
+    run(slots[0], clip(2), 0, [0.5, 0.75])
+    assert not any(slot.is_recorded for slot in slots)
+    said = capsys.readouterr().err
+    assert said.count("cannot be recorded, and costs the processor more: the simulated device records nothing") == 1
+    assert all(slot.is_recorded for slot in open_slots(SimulatedDevice(), numpy_executors, BINDINGS, 2))
 
 
 def test_a_failed_upload_is_an_error_for_all_who_wait_for_it_and_then_forgotten() -> None:
