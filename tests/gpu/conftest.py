@@ -6,6 +6,7 @@ Without a GPU PyTorch's executor works on the simulated device, so that all but 
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,19 +24,25 @@ from .torch_executor import TorchBackend
 
 
 class LimitedDevice(CudaDevice):
-    """A GPU that gives out only so many bytes, counted from when it is made."""
+    """A GPU that gives out only so many bytes, counted from when it is made: its own, and PyTorch's meanwhile."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(0)
-        self._floor = super().free_memory() - limit
+        self._left, self._floor = limit, super().free_memory() - limit
 
     def free_memory(self) -> int:
-        return max(0, super().free_memory() - self._floor)
+        return max(0, min(self._left, super().free_memory() - self._floor))
 
     def allocate(self, size: int) -> Any:
         if size > self.free_memory():
             raise DeviceMemoryError(f"{size} bytes are more than the limit leaves")
-        return super().allocate(size)
+        memory = super().allocate(size)
+        self._left -= size  # small blocks share one of the driver's, and what is free does not change
+        weakref.finalize(memory, self._give_back, size)
+        return memory
+
+    def _give_back(self, size: int) -> None:
+        self._left += size
 
 
 @dataclass(frozen=True)

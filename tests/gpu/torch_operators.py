@@ -6,6 +6,7 @@ the host, which :data:`HOST` names by their place.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -111,15 +112,17 @@ def resize(
     if attributes["mode"] == b"linear":
         return F.interpolate(x, size[2:], mode={2: "bilinear", 3: "trilinear"}[x.dim() - 2], align_corners=False)
     assert attributes["mode"] == b"cubic" and not attributes.get("exclude_outside") and x.dim() == 4, attributes
-    across, down = (
-        cubic_weights(x.shape[axis], size[axis], attributes.get("cubic_coeff_a", -0.75)).to(x.device, x.dtype)
-        for axis in (3, 2)
-    )
+    sharpness = attributes.get("cubic_coeff_a", -0.75)
+    across, down = (cubic_weights(x.shape[axis], size[axis], sharpness, x.device, x.dtype) for axis in (3, 2))
     return down @ (x @ across.T)
 
 
-def cubic_weights(length: int, wanted: int, sharpness: float) -> Tensor:
-    """Return the matrix that resizes ``length`` samples to ``wanted`` by Keys' cubic; edges are repeated."""
+@functools.cache
+def cubic_weights(length: int, wanted: int, sharpness: float, device: torch.device, kind: torch.dtype) -> Tensor:
+    """Return the matrix that resizes ``length`` samples to ``wanted`` by Keys' cubic; edges are repeated.
+
+    It is made once: what goes from the host to a GPU cannot be recorded.
+    """
     places = (torch.arange(wanted, dtype=torch.float64) + 0.5) * length / wanted - 0.5
     first = places.floor().to(torch.int64) - 1
     weights = torch.zeros(wanted, length, dtype=torch.float64)
@@ -129,7 +132,7 @@ def cubic_weights(length: int, wanted: int, sharpness: float) -> Tensor:
         far = sharpness * (((distance - 5) * distance + 8) * distance - 4)
         at = (first + tap).clamp(0, length - 1)
         weights[torch.arange(wanted), at] += torch.where(distance <= 1, near, far)
-    return weights
+    return weights.to(device, kind)
 
 
 @operator("GridSample")
