@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import onnx
@@ -31,7 +32,7 @@ Fields of a protobuf message may come in pieces, so that the entry is a message 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A checked model: its graph, its spec, and the digest of both (:func:`graph_digest`).
+    """A checked model: its graph, its spec, and the SHA-256 of the bytes it was read from.
 
     Files that :func:`write` wrote are refused where a byte of them was changed; those of others have no checksum.
     """
@@ -39,6 +40,11 @@ class ModelFile:
     graph: onnx.ModelProto
     spec: NetworkSpec
     digest: str
+
+    @cached_property
+    def identity(self) -> str:
+        """What equal graphs with equal specs share, see :func:`graph_digest`."""
+        return graph_digest(self.graph)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ModelFile:
@@ -55,7 +61,7 @@ class ModelFile:
     @classmethod
     def from_bytes(cls, content: bytes) -> ModelFile:
         """Like :meth:`load`, from the bytes of a file."""
-        _check_whole(content)
+        digest = _digest(content)
         try:
             graph = onnx.load_model_from_string(content)
             onnx.checker.check_model(graph)
@@ -71,7 +77,7 @@ class ModelFile:
             )
         spec = NetworkSpec.from_json(metadata[SPEC_KEY])
         _check_names(graph, spec)
-        return cls(graph, spec, graph_digest(with_spec(graph, spec)))
+        return cls(graph, spec, digest)
 
     def with_updates(self, count: int) -> ModelFile:
         """Return the model that refines its output so many times, at most as often as the file does.
@@ -174,14 +180,15 @@ def _checksum(digest: str) -> bytes:
     return message
 
 
-def _check_whole(content: bytes) -> None:
-    """Raise :class:`ModelFileError` where a file's checksum says that it was changed."""
+def _digest(content: bytes) -> str:
+    """Return the SHA-256 of a file, read once.  Raises :class:`ModelFileError` where its checksum says otherwise."""
     form = _checksum("0" * 64)
     place = max(len(content) - len(form), 0)
-    if content[place:-64] == form[:-64]:
-        whole = hashlib.sha256(memoryview(content)[:place]).hexdigest()
-        if content[place:] != _checksum(whole):
-            raise ModelFileError("it is damaged (its checksum differs): export or fetch it again")
+    whole = hashlib.sha256(memoryview(content)[:place])
+    if content[place:-64] == form[:-64] and content[place:] != _checksum(whole.hexdigest()):
+        raise ModelFileError("it is damaged (its checksum differs): export or fetch it again")
+    whole.update(memoryview(content)[place:])
+    return whole.hexdigest()
 
 
 def write(graph: onnx.ModelProto, path: Path) -> None:

@@ -45,7 +45,7 @@ class EngineKey:
     """Everything that an engine's bytes depend on.
 
     model, network
-        Digest of the model's graph and spec, and the name in its spec.
+        What :attr:`ModelFile.identity` says, and the name in its spec.
     profile, options
         What the engine is made for, and :meth:`BuildOptions.identity`.
     runtime, version

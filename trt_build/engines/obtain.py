@@ -32,7 +32,7 @@ def engine_key(
     bound = options.runtime == "tensorrt"
     device = (device or current_gpu()) if bound else None
     return EngineKey(
-        model=model.digest,
+        model=model.identity,
         network=model.spec.name,
         profile=profile,
         options=options.identity(),

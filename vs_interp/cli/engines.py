@@ -196,7 +196,7 @@ def _measure(entry: Entry, model: str) -> Mapping[str, float]:
     from vs_interp.weights.obtain import load
 
     file, key = load(model, network=entry.key["network"]), entry.key
-    if file.digest != key["model"]:
+    if file.identity != key["model"]:
         raise ArgumentError(f"{model} is not what the engine {entry.path.stem[:12]} was made of: give that model")
     values = dict(key["profile"])
     planes = dict(values.pop("planes"))

@@ -57,8 +57,8 @@ def test_equal_graphs_have_equal_keys() -> None:
     weights = other.graph.initializer[0]
     weights.raw_data = bytes(len(weights.raw_data))
     model = ModelFile.from_bytes(content)
-    assert ModelFile.from_bytes(same.SerializeToString()).digest == model.digest
-    assert ModelFile.from_bytes(other.SerializeToString()).digest != model.digest
+    assert ModelFile.from_bytes(same.SerializeToString()).identity == model.identity
+    assert ModelFile.from_bytes(other.SerializeToString()).identity != model.identity
 
 
 @pytest.mark.parametrize("name", ["super-slomo-small"])
