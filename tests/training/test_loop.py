@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import shutil
 import signal
 import threading
 import time
@@ -16,7 +18,7 @@ from safetensors.torch import load_file
 
 from tests.exported import OTHER_KINDS
 from tests.training_data import fsrcnn_recipe, recipe, super_slomo_recipe
-from vs_interp.errors import ArgumentError
+from vs_interp.errors import ArgumentError, DatasetError
 from vs_interp.registry import NETWORKS
 from vs_interp.training.batches import Batches
 from vs_interp.training.checkpoints import Checkpoints
@@ -191,6 +193,23 @@ def test_a_gradient_that_is_not_finite_is_skipped_and_counted(pictures: Path) ->
     trainer.train(batch)
     assert trainer.skipped == 1
     assert any(not torch.equal(tensor, before[name]) for name, tensor in trainer.network.state_dict().items())
+
+
+def test_data_that_cannot_be_read_ends_a_run_with_workers_in_one_line(pictures: Path, tmp_path: Path) -> None:
+    """An error in a worker is raised where the run is, with its message, and the worker has ended."""
+    folder = tmp_path / "photos"
+    shutil.copytree(pictures / "photos", folder)
+    values = fsrcnn_recipe(pictures)
+    values["data"] |= {"workers": 1, "source": [{"footage": f"pictures:{folder}"}]}
+    wanted = recipe(values)
+    batches = Batches(wanted, Trainer(wanted, Processes(0, 1, CPU)).network.spec, Processes(0, 1, CPU))
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes()[:60])
+    begun = time.monotonic()
+    with pytest.raises(DatasetError, match=r"windows in a row cannot be read; the last: .*fetch or unpack it again"):
+        next(batches.since(0))
+    assert time.monotonic() - begun < 60
+    assert not multiprocessing.active_children()
 
 
 def test_validation_that_does_not_get_better_ends_the_run(pictures: Path, tmp_path: Path) -> None:

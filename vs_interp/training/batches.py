@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from vs_interp.datasets.planar import PlanarFootage
-from vs_interp.errors import DatasetError
+from vs_interp.errors import DatasetError, VsInterpError
 from vs_interp.host import cores
 from vs_interp.networks.rife import Rife
 from vs_interp.spec import NetworkSpec
@@ -64,14 +65,16 @@ class Batches:
         at_once = self.device.type == "cpu" and self.workers > 0
         made: Callable[[Any], Any] = self.workshop if at_once else _as_it_is
         loader = DataLoader(
-            self.drafts, batch_size=None, sampler=range(step, self.steps), num_workers=self.workers,
-            collate_fn=made, prefetch_factor=4 if self.workers else None,
+            _Told(self.drafts), batch_size=None, sampler=range(step, self.steps), num_workers=self.workers,
+            collate_fn=_Unless(made), prefetch_factor=4 if self.workers else None,
             worker_init_fn=leave_signals_to_the_trainer,
             generator=torch.Generator(),  # else it would draw from the random state that is saved
         )  # fmt: skip
         on_gpu = self.device.type == "cuda"
         beside = torch.cuda.Stream(self.device) if on_gpu else None  # type: ignore[no-untyped-call]
         for drawn in loader:
+            if isinstance(drawn, _Failed):
+                raise drawn.kind(drawn.message)
             yield drawn if at_once else self._made(drawn, beside)
 
     def _made(self, drawn: Draft, beside: torch.cuda.Stream | None) -> Batch:
@@ -96,6 +99,37 @@ def _resident(drafts: Drafts, device: torch.device) -> dict[int, ResidentFilm]:
         return {}
     films = {key: ResidentFilm.load(footage, device) for key, footage in planar.items()}
     return {number: films[id(footage)] for number, footage in footages.items() if id(footage) in films}
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """An expected error of a data worker, on its way to the process that trains, which raises it."""
+
+    kind: type[VsInterpError]
+    message: str
+
+
+@dataclass(frozen=True)
+class _Told(Dataset["Draft | _Failed"]):
+    """Drafts, or why there is none: an exception raised in a worker would arrive as a traceback of many lines."""
+
+    drafts: Drafts
+
+    def __getitem__(self, step: int) -> Draft | _Failed:
+        try:
+            return self.drafts[step]
+        except VsInterpError as error:
+            return _Failed(type(error), str(error))
+
+
+@dataclass(frozen=True)
+class _Unless:
+    """Makes something of each draft; an error is passed on."""
+
+    made: Callable[[Any], Any]
+
+    def __call__(self, drawn: Any) -> Any:
+        return drawn if isinstance(drawn, _Failed) else self.made(drawn)
 
 
 def _as_it_is[T](drawn: T) -> T:

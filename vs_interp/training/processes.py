@@ -39,7 +39,10 @@ class Processes:
         if chosen.type == "cuda":
             if not torch.cuda.is_available():
                 raise BackendError("PyTorch finds no NVIDIA GPU: train with --device cpu, or mend the driver")
-            chosen = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+            if chosen.index is None or world > 1:  # torchrun's processes have a GPU each
+                chosen = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+            if chosen.index >= torch.cuda.device_count():
+                raise BackendError(f"there is no {chosen}: PyTorch finds {torch.cuda.device_count()} GPUs")
             torch.cuda.set_device(chosen)
         if world > 1:
             distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")

@@ -63,7 +63,7 @@ class Trainer:
         self.step, self.skips = 0, Skips(self.device)
 
     def train(self, batch: Batch) -> Outcome:
-        """Take one step.  A gradient that is not finite is skipped and counted; too many in a row are an error."""
+        """Take one step.  A loss or gradient that is not finite is skipped and counted; too many in a row: an error."""
         training = self.recipe.training
         exact = training.precision == "fp32" or self.step >= training.steps - training.exact_steps
         with torch.autocast(self.device.type, DTYPES[training.precision], enabled=not exact):
@@ -72,7 +72,7 @@ class Trainer:
         self.scaler.scale(outcome.total).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimiser)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), training.clip)
-        good = torch.isfinite(norm)
+        good = torch.isfinite(norm) & torch.isfinite(outcome.total.detach())
         self.skips.note(good)
         if self.device.type == "cuda":
             self._step_unseen(good)
