@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 import subprocess
 import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -95,6 +97,32 @@ def test_a_named_pipe_is_read_and_nothing_is_left(tmp_path: Path) -> None:
     writer.join()
     assert names(tmp_path) == ["fifo", "in.mkv", "out.mkv"]
     assert len(shown(output)) == 6
+
+
+def test_an_interrupted_pipe_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the process has to end by force, in the middle of the frames."""
+    source = make_video(tmp_path / "in.ts", frames=400, size="320x180")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    command = [
+        *COMMAND,
+        "convert",
+        "-",
+        tmp_path / "out.mkv",
+        "--interpolate",
+        "super-slomo",
+        "--factor",
+        "4",
+        "--whole",
+    ]
+    with source.open("rb") as pipe, subprocess.Popen(command, stdin=pipe, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(".out.*")):
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.05)
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert names(tmp_path) == ["in.ts"]
 
 
 def test_an_empty_pipe_is_told(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from vs_interp.errors import SourceError
 from vs_interp.files import natural
 from vs_interp.folders import cache_folder
+from vs_interp.interrupt import undone
 
 PICTURES = frozenset({
     ".avif", ".bmp", ".dpx", ".exr", ".jp2", ".jpeg", ".jpg", ".jxl", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".tga",
@@ -81,7 +82,10 @@ def piped(path: Path, stdin: BinaryIO, progress: Callable[[float], None]) -> Ite
     Decoders go back and forth in a film, and ffmpeg takes the sound from it: it must lie on disk, in the folder for
     temporary files (``TMPDIR``).  ``progress`` is called with the bytes that have come.  Raises :class:`SourceError`.
     """
-    with tempfile.TemporaryDirectory(prefix=PIPED) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix=PIPED) as folder,
+        undone(lambda: shutil.rmtree(folder, ignore_errors=True)),
+    ):
         whole = Path(folder) / "film"
         came = 0
         try:
