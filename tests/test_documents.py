@@ -47,6 +47,7 @@ ONLY_READ = {
     "CHECKPOINT": "needs a checkpoint",
     "bbb.mp4": "needs a film",
     "vs-interp demo": "has a test of its own",
+    "--for vs-mlrt": "needs weights that are fetched",
     "--interpolate rife": "needs weights that are fetched",
     "out.mkv.job": "follows a job that was broken off",
     "dask scheduler": "runs until it is stopped",

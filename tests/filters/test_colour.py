@@ -96,7 +96,7 @@ def test_the_filter_in_planes_equals_the_filter_in_rgb(form: int) -> None:
 
 def test_what_cannot_be_composed_or_served_is_said() -> None:
     mixed = replace(BUNDLED, spec=replace(BUNDLED.spec, window=Window(channels=1)))
-    with pytest.raises(ModelFileError, match="neither RGB of RGB nor luma of luma"):
+    with pytest.raises(ModelFileError, match="makes 3 channels of 1: only RGB of RGB, luma of luma"):
         with_planes(mixed, Profile(width=64, height=64, planes=YUV420P8))
     with pytest.raises(ArgumentError, match="65x64 has no whole chroma planes"):
         with_planes(BUNDLED, Profile(width=65, height=64, planes=YUV420P8))

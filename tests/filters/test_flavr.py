@@ -153,11 +153,13 @@ def test_what_flavr_cannot_do_is_refused(model: Path, monkeypatch: pytest.Monkey
     assert "factor is 2.5, and the model" in reason(clip, factor=2.5, model=model)
     for scale in (0, -1, 1.5, "half"):
         assert f"scale is {scale!r}: it must lie in (0, 1]" in reason(clip, model=model, scale=scale)
-    assert "the clip is 12x8: it must be at least 16x16" in reason(clip, model=model, scale=0.125)
+    assert "scale is 0.125, which leaves 12x8 of the clip: the network needs 16x16 or more" in reason(
+        clip, model=model, scale=0.125
+    )
     uneven = NetworkSpec(name="uneven", window=SPEC.window, output=Output(times=(0.5, 0.75)))
     odd = weighing(tmp_path / "uneven.onnx", uneven, WEIGHTS[:2].tolist())
     assert "makes frames at uneven times, (0.5, 0.75): choose another" in reason(clip, model=odd)
-    with pytest.raises(vs.Error, match="fps is 60, and the model makes 3 frames in every gap: give factor=4"):
+    with pytest.raises(vs.Error, match=r"is flavr, not super-slomo: call flavr\(\), or name weights of super-slomo"):
         super_slomo(clip, fps=60, model=model, backend=CPU)
     monkeypatch.setenv("VS_INTERP_CACHE", str(tmp_path))
     assert "run `vs-interp weights get flavr-8x --from FLAVR_8x.pth`" in reason(clip, factor=8)

@@ -234,7 +234,7 @@ def reason(clip: Any, **arguments: Any) -> str:
     ("arguments", "words"),
     [
         ({"scale": 5}, "no weights of fsrcnn with scale 5 are known to vs-interp: give a model file, or a name"),
-        ({"scale": 2.5}, "scale is 2.5: it must be a whole number such as 2, 3 or 4"),
+        ({"scale": 2.5}, "scale is 2.5: it must be a whole number from 1 up, such as 2, 3 or 4"),
         ({"scale": True}, "scale is True: it must be a whole number"),
         ({"scale": 2, "model": "fsrcnn-x3"}, "scale is 2, and the model enlarges by 3: give scale=3, or another"),
         ({"model": "super-slomo-small"}, "super-slomo makes frames between frames: choose one that enlarges them"),
@@ -242,7 +242,7 @@ def reason(clip: Any, **arguments: Any) -> str:
         ({"model": 5}, "model is 5: give a path, or a name"),
         ({"overlap": 16}, "overlap is 16, and there are no tiles: give tile= too"),
         ({"tile": 16}, "tile is 16, and 8 pixels on each side of one only serve its neighbours: give 64 or more"),
-        ({"tile": -64}, "tile is -64, and"),
+        ({"tile": -64}, "tile is -64: it must be a whole number from 1 up, such as 512"),
         ({"tile": 64, "overlap": 7}, "overlap is 7, and fsrcnn looks 8 pixels to each side: give 8 or more, or none"),
         ({"tile": 80, "overlap": 40}, "tile is 80, and 40 pixels on each side of one"),
         ({"scene_threshold": 2}, "scene_threshold is 2: it must lie in"),

@@ -80,7 +80,7 @@ def test_a_worker_that_is_killed_and_one_that_comes_late_change_nothing(tmp_path
             time.sleep(0.05)
         os.killpg(dies.pid, signal.SIGKILL)
         with running(*COMMAND, "worker", scheduler):
-            assert conversion.wait(120) == 0
+            assert conversion.wait(250) == 0
     assert decoded(output) == decoded(whole)
 
 

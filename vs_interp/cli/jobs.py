@@ -59,7 +59,7 @@ def list_jobs(folder: Path, as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("job", metavar="JOB", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("job", metavar="JOB", type=click.Path(path_type=Path))
 @json_option
 def show(job: Path, as_json: bool) -> None:
     """Show how far the job in the folder JOB is.
@@ -78,8 +78,7 @@ def show(job: Path, as_json: bool) -> None:
 
 
 @command.command("remove")
-@click.argument("jobs", metavar="JOB...", nargs=-1, required=True,
-                type=click.Path(exists=True, file_okay=False, path_type=Path))  # fmt: skip
+@click.argument("jobs", metavar="JOB...", nargs=-1, required=True, type=click.Path(path_type=Path))  # fmt: skip
 def remove_jobs(jobs: tuple[Path, ...]) -> None:
     """Remove the folders of jobs with all chunks in them; a film that is finished stays.
 
