@@ -48,7 +48,9 @@ def list_jobs(folder: Path, as_json: bool) -> None:
     Example:
       vs-interp jobs list films
     """
-    states = [_state(path) for path in sorted(folder.glob("*.job")) if path.is_dir()]
+    from vs_interp.jobs.folder import MANIFEST
+
+    states = [_state(path.parent) for path in sorted(folder.glob(f"*.job/{MANIFEST}"))]
     if as_json:
         click.echo(json.dumps([asdict(state) for state in states], indent=1))
         return
