@@ -29,7 +29,7 @@ from .timeline import HIGHEST_FACTOR, HOLD, Rate, Timeline, as_factor, as_rate, 
 core = vs.core
 
 TALLEST = 256 << 20
-"""Bytes that the pictures of one window may take together; more times than fit are worked out in several parts."""
+"""Bytes that one window's pictures may take together; where they need more, they are made in several runs."""
 
 
 def super_slomo(
@@ -50,20 +50,21 @@ def super_slomo(
         How many times the frame rate: above 1, such as 2, 2.5 or ``Fraction(5, 2)``; 2 where ``fps`` is not given
         either.  The output has floor(n · factor) frames, and every source duration is divided exactly.
     fps
-        The wanted rate instead: 60, 59.94, ``Fraction(60000, 1001)`` or ``(60000, 1001)``.
+        The output rate instead: 60, 59.94, ``Fraction(60000, 1001)`` or ``(60000, 1001)``.
     model
         A model file, or a name of ``vs-interp weights list``; by default the bundled weights.
     backend
         ``OpenVINO(…)``, ``TensorRT(…)``, ``OnnxRuntime(…)``, a backend's name, or ``None`` for the best that works.
     scene_threshold
-        Mean luma difference (of 1) that makes a cut where frames carry no ``_SceneChange…``; ``None``: no detector.
+        A mean luma difference (range 1) of this or more is a cut, where frames carry no ``_SceneChange…`` marks;
+        ``None`` switches the detector off.
     hold
-        At a variable rate, a frame that lasts more than so many times what is usual around it is held still, and moves
-        on to the next in the last usual interval alone; ``None``: all move all the time.  With ``factor``, durations
-        must be known beforehand, as those of a clip of :func:`~vs_interp.films.source.open_film` are.
+        At a variable rate, a frame that lasts more than this many times the usual duration around it is held still and
+        moves on to the next only in its last usual interval; ``None`` keeps everything moving.  With ``factor``,
+        durations must be known beforehand, as in a clip from :func:`~vs_interp.films.source.open_film`.
 
-    At a cut the nearer source frame is repeated; after the last source frame its picture repeats.  Raises
-    ``vs.Error`` that says what is wrong and what to do.
+    At a cut the nearer source frame is repeated, and so is the last frame at the end.  Raises ``vs.Error`` with one
+    line that says what is wrong and what to do.
     """
     return interpolate(
         clip,
@@ -89,7 +90,7 @@ def rife(
 ) -> vs.VideoNode:
     """Return the clip at a higher frame rate, made by RIFE; arguments and errors are those of :func:`super_slomo`.
 
-    By default it is RIFE 4.25; ``model="rife-4.6"`` and so on choose another (``vs-interp weights list``), and
+    The default is RIFE 4.25; ``model="rife-4.6"`` and so on choose another (see ``vs-interp weights list``), and
     ``"rife-4.25-half"`` is for motion of hundreds of pixels, as in fast 2160p film.  The weights are not bundled:
     ``vs-interp weights get rife-4.25`` fetches them once.
     """
@@ -118,16 +119,15 @@ def flavr(
     """Return the clip at 2, 4 or 8 times its frame rate, made by FLAVR.
 
     factor
-        What the model was trained for, and taken from it where it is not given; picks the weights where ``model`` is
-        not given.
+        The factor that the model was trained for.  Without ``model`` it chooses the weights (2 by default); with
+        ``model`` it can be left out.
     scale
-        Where memory does not suffice for whole frames (FLAVR cannot work in tiles): ``0.5`` lets it look at frames of
-        half the size.  Made frames are enlarged again, and are as much softer than the source's.
+        ``0.5`` makes frames at half the size and enlarges them again, where memory does not suffice for whole frames
+        (FLAVR cannot work in tiles).  Made frames are then softer than the source's.
 
-    A frame is made of the four around it; before the first frame and after the last the clip is mirrored, so that no
-    gap is lost, and a frame beyond a cut is replaced by its neighbour on the near side.  The clip must have four frames
-    or more.  All else is as in :func:`super_slomo`.  Small weights for 2 and 4 are bundled; ``vs-interp weights list``
-    says where the published ones are.
+    Each frame is made from the four around it.  The clip, of four frames or more, is mirrored at its ends, and a frame
+    beyond a cut is replaced by its neighbour on this side of it.  All else is as in :func:`super_slomo`.  Small weights
+    for 2 and 4 are bundled; ``vs-interp weights list`` says how to get the published ones.
     """
     return interpolate(
         clip,
@@ -154,7 +154,7 @@ def interpolate(
     hold: float | None,
     scale: float = 1,
 ) -> vs.VideoNode:
-    """Serve any network that makes frames between frames 0 and 1: see :func:`super_slomo` and :func:`flavr`."""
+    """Interpolate with any network that makes frames between frames 0 and 1: see :func:`super_slomo`, :func:`flavr`."""
     with speaking_as(network.replace("-", "_")):
         check_threshold(scene_threshold)
         check_hold(hold)

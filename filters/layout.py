@@ -1,4 +1,4 @@
-"""Source frames and made frames laid on the time line."""
+"""Source frames and made frames, put in order on the time line."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ core = vs.core
 DURATION = ["_DurationNum", "_DurationDen"]
 
 LONGEST = 2000
-"""Source frames a SelectEvery: what it takes to make one grows with the square of its offsets."""
+"""Most source frames for one SelectEvery: the time to create one grows with the square of its offsets."""
 
 
 def or_source(picture: vs.VideoNode, clip: vs.VideoNode, made: vs.VideoNode) -> vs.VideoNode:
-    """Return pictures that were converted from ``made``, and the clip's own frames, bit-exact, where those repeat."""
+    """Return ``picture``, converted from ``made``, with the clip's own frames wherever ``made`` repeats them."""
     if picture is made:
         return picture
 
@@ -39,8 +39,8 @@ def lay_out(
 ) -> vs.VideoNode:
     """Put source frames and made frames on the time line, with properties of the source and exact durations.
 
-    Every filter used here passes frames on; Python is called for durations that neither a constant rate nor a whole
-    factor gives.
+    Nothing here copies a picture.  Python is called only for durations that follow neither from a constant rate nor
+    from a whole factor.
     """
     source = core.std.RemoveFrameProps(clip, [*MARKS, TABLE, TICK])  # at another rate they are of other frames
     made = [core.std.RemoveFrameProps(core.std.CopyFrameProps(frame, source), "_AbsoluteTime") for frame in made]
@@ -53,7 +53,7 @@ def lay_out(
 
 
 def _lay(row: Sequence[vs.VideoNode], timeline: Timeline) -> vs.VideoNode:
-    """Return the time line's moments out of a source clip and the clips of frames made between its frames."""
+    """Return the frames at the time line's moments, from a source clip and the clips of frames made after each."""
     woven, offsets = core.std.Interleave(row, modify_duration=False), timeline.offsets()
     frames, most = len(timeline.cycle) * len(row), LONGEST * len(row)
     if frames <= most:
@@ -69,7 +69,7 @@ def _lay(row: Sequence[vs.VideoNode], timeline: Timeline) -> vs.VideoNode:
 
 
 def _timed(laid: vs.VideoNode, clip: vs.VideoNode, timeline: Timeline, rate: Fraction) -> vs.VideoNode:
-    """Return frames that last until the next, by the durations of the source frame that they fall into and its next."""
+    """Return the frames with exact durations, from those of the source frame that each falls into and of the next."""
     rated = core.std.BlankClip(laid, fpsnum=rate.numerator, fpsden=rate.denominator if rate else 1, keep=True)
     following = _lay([shift(clip, 1)] * (1 + timeline.most_made), timeline)
 

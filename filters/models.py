@@ -1,4 +1,4 @@
-"""From a model's name to its file, and errors in the words of the filter that was called."""
+"""From a model's name to its file, and errors that begin with the name of the filter that was called."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vs_interp.weights.obtain import load
 
 @contextmanager
 def speaking_as(name: str) -> Iterator[None]:
-    """Turn what goes wrong on purpose into ``vs.Error``, which begins with the filter's name."""
+    """Turn the package's own errors into ``vs.Error`` with the filter's name in front."""
     try:
         yield
     except VsInterpError as error:
@@ -28,8 +28,8 @@ def load_model(
 ) -> ModelFile:
     """Return the model that a filter serves: see :func:`vs_interp.weights.obtain.load`.
 
-    ``kinds`` are what it may make.  Raises :class:`ArgumentError` where it makes something else, or looks at more
-    frames than the clip has.
+    ``kinds`` are the kinds of output that the filter can use.  Raises :class:`ArgumentError` for a model of another
+    kind, or one that looks at more frames than the clip has.
     """
     file = load(model, network=network, **config)
     check_window(clip, file.spec, model, kinds)

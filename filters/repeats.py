@@ -1,4 +1,4 @@
-"""Drawn film: repeated drawings become one frame that lasts longer, so that motion is made from drawing to drawing."""
+"""Drawn film: repeats of a drawing become one longer frame, so that motion is made from drawing to drawing."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from .models import speaking_as
 core = vs.core
 
 LIMIT = 0.012
-"""Of the range, 3 codes of 8 bits: what grain and compression change of a block's mean, and a moving line exceeds."""
+"""Of a range of 1 (3 codes of 8 bits): grain and compression change a block's mean by less, a moving line by more."""
 
 LONGEST = 0.3
-"""Seconds: drawings held on sevens at 24 frames a second; what is held longer is a pause."""
+"""Seconds, a drawing held for seven frames at 24 frames a second; anything held longer is a pause."""
 
 SAMPLES = 8
-"""Frames that tell a clip from others."""
+"""How many frames are hashed to tell clips apart."""
 
 BLOCK = 16
 GRAIN = 2.5
-"""How many times as much as the median block the busiest may change: grain is everywhere, motion somewhere."""
+"""The busiest block may change this many times as much as the median one: grain is everywhere, motion is not."""
 
 
 def drop_repeats(
@@ -43,20 +43,20 @@ def drop_repeats(
 ) -> vs.VideoNode:
     """Return the clip with repeated drawings merged: each is one frame that lasts as long as all its repeats.
 
-    For drawn film, on twos or threes, before it is interpolated: what is made then lies between two drawings, and not
-    between a drawing and its copy.  The whole clip is read once, when this is called.
+    Use it before interpolating drawn film on twos or threes, so that new frames lie between two drawings instead of
+    between a drawing and its copy.  The call reads the whole clip once.
 
     limit
-        Of a range of 1: by how much the mean of any 16×16 block of luma may differ in a repeat.  Grain and compression
-        stay below; a mouth that moves does not.
+        How much the mean of any 16×16 block of luma may differ in a repeat, of a range of 1.  Grain and compression
+        stay below the default; a mouth that moves does not.
     longest
-        Seconds that a drawing lasts at most.  One held longer is a pause: it becomes a frame that stands still and one
-        that lasts as long as drawings usually do, so that it does not drift into the next.
+        The longest that one drawing lasts, in seconds.  Anything held longer is a pause: it becomes a frame that stands
+        still, then one of the usual duration, so that the pause does not drift slowly into the next drawing.
     kept
         A folder in which the result is kept for the next call with the same clip and limit.
 
-    Nothing is merged across a change of brightness as in fades; a camera that moves over a held drawing makes every
-    frame another one, and nothing is merged there.  Raises ``vs.Error`` where frames have no durations.
+    Fades are not merged, and neither is a camera that pans over a still drawing, since every frame then differs.
+    Raises ``vs.Error`` where frames have no durations.
     """
     with speaking_as("drop_repeats"):
         check_share("limit", limit, "0.012")
@@ -86,7 +86,7 @@ class Difference:
         return cls(_blocks(change), _blocks(np.abs(change)))
 
     def is_repeat(self, limit: float) -> bool:
-        """Return whether one frame shows what the other does, but for grain and compression.
+        """Return whether two frames show the same but for grain and compression.
 
         A line that moves within a block leaves the block's mean as it is, and stands out from the grain of the others.
         """
@@ -111,7 +111,7 @@ def first_frames(clip: vs.VideoNode, limit: float) -> Iterator[int]:
 
 
 def split_pauses(firsts: Sequence[int], durations: Sequence[Fraction], longest: Fraction) -> list[int]:
-    """Return the frames to keep: those of ``firsts``, and within each pause the one from which on it moves again."""
+    """Return the frames to keep: ``firsts``, and in each pause the frame from which it moves again."""
     ends = [*firsts[1:], len(durations)]
     lengths = [end - first for first, end in zip(firsts, ends, strict=True)]
     seconds = [sum(durations[first:end], Fraction(0)) for first, end in zip(firsts, ends, strict=True)]
@@ -123,13 +123,13 @@ def split_pauses(firsts: Sequence[int], durations: Sequence[Fraction], longest: 
 
 
 def _luma(clip: vs.VideoNode) -> vs.VideoNode:
-    """Return luma (of RGB: green) in float32, of a range of 1 from black to white."""
+    """Return luma (green for RGB) in float32, 0 for black to 1 for white."""
     plane = core.std.ShufflePlanes(clip, 1 if clip.format.color_family == vs.RGB else 0, vs.GRAY)
     return plane if plane.format.id == vs.GRAYS else core.resize.Point(plane, format=vs.GRAYS, matrix_in=1)
 
 
 def _blocks(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the means of blocks; what is left over at the edges belongs to the last block of its line or column."""
+    """Return the mean of each block; the last block of a row or column takes in what is left over at the edge."""
     height, width = values.shape
     rows, columns = range(0, max(height - BLOCK, 0) + 1, BLOCK), range(0, max(width - BLOCK, 0) + 1, BLOCK)
     sums = np.add.reduceat(np.add.reduceat(values, rows, 0), columns, 1)
@@ -139,7 +139,7 @@ def _blocks(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _remembered(clip: vs.VideoNode, limit: float, folder: Path | None) -> list[int]:
-    """Return the first frames of drawings, from the folder's file where they are known."""
+    """Return the first frame of each drawing, read from the folder where an earlier call kept it."""
     if folder is None:
         return list(first_frames(clip, limit))
     path = folder / f"{_identity(clip, limit)}.json"
@@ -162,7 +162,7 @@ def _identity(clip: vs.VideoNode, limit: float) -> str:
 
 
 def _merged(clip: vs.VideoNode, kept: Sequence[int], durations: Sequence[Fraction]) -> vs.VideoNode:
-    """Return the frames to keep, each with the duration of those up to the next."""
+    """Return the frames to keep, each lasting until the next one kept."""
     dropped = sorted(set(range(len(clip))) - set(kept))
     lasting = [sum(durations[first:end], Fraction(0)) for first, end in pairwise([*kept, len(clip)])]
     drawings = core.std.DeleteFrames(clip, dropped) if dropped else clip

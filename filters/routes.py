@@ -1,4 +1,4 @@
-"""How a clip gets to a network, and how the network's pictures become a clip like it."""
+"""From a clip to the planes that a network is given, and from the network's pictures back to the clip's format."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Convert = Callable[[vs.VideoNode], vs.VideoNode]
 
 @dataclass(frozen=True)
 class Route:
-    """The way there and back.
+    """The conversions on the way to a network and back.
 
     source, served
-        The clip as it comes, and in the planes that sessions take.
+        The clip as it is, and in the planes that sessions take.
     planes
         The format of ``served``.
     back
-        Brings pictures that sessions made to the source's format, at the size that they have.
+        Converts pictures that sessions made to the source's format, keeping their size.
     """
 
     source: vs.VideoNode
@@ -37,9 +37,9 @@ class Route:
 
 
 def find_route(clip: vs.VideoNode, colour: Colour, runtime: Backend, spec: NetworkSpec) -> Route:
-    """Return the way through a network: in the clip's own planes where the runtime takes them, else by ``resize``.
+    """Return the route through a network: the clip's own planes where the runtime takes them, else by ``resize``.
 
-    A luma network is given luma, and chroma goes past it, enlarged by Catmull-Rom; RGB clips go there as YUV.
+    A luma network sees luma alone; chroma is enlarged by Catmull-Rom.  For such a network RGB is converted to YUV.
     """
     if runtime.native_planes:
         return Route(clip, clip, plane_format(clip, colour), lambda made: made)
@@ -49,7 +49,7 @@ def find_route(clip: vs.VideoNode, colour: Colour, runtime: Backend, spec: Netwo
 
 
 def shrunk(clip: vs.VideoNode, colour: Colour, scale: float) -> vs.VideoNode:
-    """Return the clip at ``scale`` times its size or the next that its format has; itself for 1."""
+    """Return the clip at ``scale`` times its size, rounded to what its subsampling allows; for 1 the clip itself."""
     columns, rows = 1 << clip.format.subsampling_w, 1 << clip.format.subsampling_h
     size = round(clip.width * scale / columns) * columns, round(clip.height * scale / rows) * rows
     return clip if size == (clip.width, clip.height) else _resized(clip, colour, size)
@@ -86,7 +86,7 @@ def _luma_route(clip: vs.VideoNode, colour: Colour) -> Route:
 
 
 def _by_yuv(clip: vs.VideoNode, colour: Colour) -> Route:
-    """Return the way of an RGB clip to a luma network and back."""
+    """Return the route of an RGB clip through a luma network."""
     yuv = core.resize.Point(to_rgb(clip, colour), format=vs.YUV444PS, matrix=BT709)
     way = _luma_route(yuv, Colour(matrix=BT709, range=vs.RANGE_FULL, chroma_location=0))
 

@@ -8,13 +8,13 @@ import vapoursynth as vs
 from vs_interp.arguments import check_share
 
 DEFAULT_THRESHOLD = 0.1
-"""Mean absolute difference of luma (of a range of 1) between two frames from which on a cut lies between them."""
+"""A mean absolute difference of luma (range 1) of this or more between two frames counts as a cut."""
 
 MARKS = ("_SceneChangeNext", "_SceneChangePrev")
-"""Properties of the last frame of a scene and of the first of the next, as detectors set them."""
+"""Properties that scene detectors set on the last frame of a scene and on the first of the next."""
 
 GRID = 128
-"""The detector looks at every k-th sample of every k-th line, so that these are 128 lines or a few more."""
+"""The detector compares every k-th sample of every k-th line, with k such that about 128 lines are left."""
 
 
 def check_threshold(threshold: float | None) -> None:
@@ -26,7 +26,7 @@ def check_threshold(threshold: float | None) -> None:
 def is_cut(first: vs.VideoFrame, second: vs.VideoFrame, threshold: float | None) -> bool:
     """Return whether a cut lies between two frames that follow each other in the clip.
 
-    Marks have the say; where neither is there, the difference against the threshold, if there is one.
+    Marks set by a scene detector decide; without them the mean difference does, if a threshold is given.
     """
     marks = first.props.get(MARKS[0]), second.props.get(MARKS[1])
     if marks != (None, None):
@@ -47,6 +47,7 @@ def difference(first: vs.VideoFrame, second: vs.VideoFrame) -> float:
 
 
 def is_repeat(first: vs.VideoFrame, second: vs.VideoFrame) -> bool:
-    """Return whether two frames are equal bit by bit; those that are not mostly differ in the first few lines seen."""
+    """Return whether two frames are equal, bit for bit."""
+    # Frames that differ mostly do so within a few lines: those are compared first.
     planes = [(np.asarray(first[plane]), np.asarray(second[plane])) for plane in range(first.format.num_planes)]
     return all(np.array_equal(a[::GRID], b[::GRID]) for a, b in planes) and all(np.array_equal(a, b) for a, b in planes)

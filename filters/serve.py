@@ -1,7 +1,7 @@
-"""The one frame-serving node: windows of a clip through a network, by whichever session is idle.
+"""The node that serves every network: it takes each window of a clip to whichever session is idle.
 
-A callback is run once a window.  It leaves the first picture that it makes as its frame, and the others hang on that
-frame as properties, from which VapourSynth's own filters take them without a copy.
+The callback runs once a window.  It returns the first picture it makes and attaches the others to it as frame
+properties; VapourSynth's own filters take them from there without a copy.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from .windows import near_side, window_clips, window_numbers
 core = vs.core
 
 REPEAT = "VsInterpRepeat"
-"""Property of a picture that no network made: 0 where it is the window's frame 0, 1 where it is the next."""
+"""Property of a picture that is a copy of a source frame: 0 for the window's frame 0, 1 for the next frame."""
 
 PICTURE = "VsInterpPicture"
-"""Properties of a window's frame, with a number from 1 up, that hold its other pictures."""
+"""Name, before a number from 1 up, of the properties that carry a window's further pictures."""
 
 MOST_FRAMES = 2**31 - 1
-"""What a clip of VapourSynth can have."""
+"""The longest clip that VapourSynth can hold."""
 
 
 def serve(
@@ -46,14 +46,16 @@ def serve(
     threshold: float | None,
     first_key: int = 0,
 ) -> list[vs.VideoNode]:
-    """Return ``most`` clips: frame n of each is a picture made in the window of frame n, for one of its times.
+    """Return ``most`` clips: frame n of clip i is the picture that the window of frame n gives for its i-th time.
 
-    ``times`` are those of the first windows, over and over again; a window may have fewer than ``most``, and its frame
-    in the other clips must not be asked for.  A frame beyond a cut is replaced by its neighbour on the near side.
-    Where pictures are to lie between frame 0 and the next, and there is a cut or no change, the nearer of the two is
-    the picture, and carries :data:`REPEAT`.  Pictures that are no frames (flow, labels, masks) are GRAYS.
+    ``times`` lists the times of each of the first windows; the list then starts again.  Where a window has fewer times
+    than ``most``, the clips beyond have no picture for it and must not be asked for that frame.  Frames beyond a cut
+    are replaced by their neighbour on this side of it.  If a picture is to lie between frame 0 and the next, and there
+    is a cut or no change between them, the nearer of the two is copied and marked with :data:`REPEAT`.  Pictures that
+    are not frames (flow, labels, masks) are GRAYS.
 
-    Sessions know frames by their numbers: several clips that share a pool need a ``first_key`` each, far from others.
+    Sessions tell frames apart by their numbers, counted from ``first_key``: clips that share a pool need ranges of
+    their own.  Raises :class:`ArgumentError` for clips too long for VapourSynth.
     """
     give_back_freed_memory()
     served, lanes = route.served, _lanes(pool.size)
@@ -76,11 +78,11 @@ def serve(
 
 
 def _lanes(sessions: int) -> int:
-    """Return how many nodes, whose callbacks VapourSynth runs one at a time each, keep so many sessions at work.
+    """Return how many nodes it takes to keep the sessions busy: VapourSynth runs one callback of a node at a time.
 
-    A prime above the number of sessions: drawings that are held for two, three or four frames leave work to every
-    second, third or fourth window, and that must not be one node's.  Callbacks that wait for a device hold no core, but
-    threads of VapourSynth: it is given as many more.
+    A prime above the number of sessions.  In drawn film every second, third or fourth window has work to do, and with
+    a multiple of that number all of it would fall to one node.  A callback that waits for a device needs no core but
+    occupies a thread of VapourSynth, so that many threads are added.
     """
     if sessions == 1:
         return 1
@@ -90,7 +92,7 @@ def _lanes(sessions: int) -> int:
 
 
 def _in_parallel(nodes: Sequence[vs.VideoNode]) -> vs.VideoNode:
-    """Return a clip that has frame n of one of the nodes, which are all alike: of each in turn."""
+    """Return a clip that takes its frames from the nodes, which are all alike, in turn."""
     count = len(nodes)
     if count == 1:
         return nodes[0]
@@ -100,11 +102,11 @@ def _in_parallel(nodes: Sequence[vs.VideoNode]) -> vs.VideoNode:
 
 
 def _together(windows: vs.VideoNode, count: int) -> vs.VideoNode:
-    """Return the windows, where asking for one sets ``count`` sessions to work on the group that it belongs to.
+    """Return the windows in groups of ``count``: asking for one of a group requests all of it.
 
-    A window with many times is asked for many times over, and those who ask for a few frames at once (a preview,
-    vspipe) would never reach the next window while one is worked on: all sessions but one would stand idle.  Nothing is
-    copied: CopyFrameProps is to take a property that no frame has, and waits for both of its clips.
+    One window gives many output frames, so a player or vspipe that requests a few frames ahead would stay within one
+    window, and all sessions but one would stand idle.  Nothing is copied: CopyFrameProps waits for both of its clips,
+    and is asked for a property that no frame has.
     """
     waiting, count = windows, min(count, len(windows))
     for place in range(count if count > 1 else 0):
@@ -114,9 +116,9 @@ def _together(windows: vs.VideoNode, count: int) -> vs.VideoNode:
 
 
 def _pictures(windows: vs.VideoNode, blank: vs.VideoNode, count: int) -> list[vs.VideoNode]:
-    """Return the pictures that hang on windows, as clips.
+    """Return the pictures attached to the windows, as clips.
 
-    PropToClip looks at its first frame as soon as it is made: that one must not be worth a run of the network.
+    PropToClip reads its first frame when it is created, so a blank one stands there and the network need not run.
     """
     clips, first = [windows], blank[0]
     for index in range(1, count):

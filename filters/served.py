@@ -1,4 +1,4 @@
-"""A model's pictures of every window of a clip, for filters that lay them out in their own ways."""
+"""A model applied to every window of a clip, for filters that arrange the pictures in their own way."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from .serve import MOST_FRAMES, serve
 
 
 class Served:
-    """A model, opened for clips of one format and size, and called with them.
+    """A model opened for clips of one format and size; call it with a clip.
 
-    Raises what choosing and opening a backend raise.  ``alone``: one window at a time is all that will be asked for.
+    ``alone`` opens a single session, for callers that ask for one window at a time.  Raises what choosing and opening
+    a backend raise.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Tiles: a picture worked on in overlapping parts of one size, so that the memory needed does not grow with it."""
+"""Tiles: pictures worked on in overlapping parts of one size, so that memory does not grow with the picture."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from vs_interp.errors import ArgumentError
 from vs_interp.spec import NetworkSpec
 
 CHROMA_REACH = 8
-"""Pixels that resampling chroma to RGB and back looks at to each side, in sessions that take subsampled planes."""
+"""Pixels to each side that chroma resampling needs, in sessions that take subsampled planes."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A tile along one axis: it starts at ``start``, and of what is made of it ``first`` … ``last`` is kept."""
+    """A tile along one axis: it begins at ``start``; of its result, ``first`` up to ``last`` is kept."""
 
     start: int
     first: int
@@ -31,7 +31,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Tiling:
-    """Tiles of ``width``×``height`` pixels that cover a picture; every pixel of it is kept of one tile only."""
+    """Tiles of ``width``×``height`` pixels that cover a picture; each pixel is taken from exactly one tile."""
 
     width: int
     height: int
@@ -40,10 +40,11 @@ class Tiling:
 
 
 def tiling(model: ModelFile, whole: Profile, tile: int, overlap: int | None) -> Tiling:
-    """Return tiles of at most ``tile``×``tile`` pixels for a whole picture, which see ``overlap`` of their neighbours'.
+    """Return tiles of at most ``tile``×``tile`` pixels for a whole picture, each overlapping its neighbours.
 
-    Without ``overlap`` as many as the network looks at, so that no seam is left.  Raises :class:`ArgumentError` for
-    networks that look at the whole picture, for an overlap that would leave seams, and for tiles too small for it.
+    ``overlap`` is in pixels on each side; ``None`` takes the network's receptive radius, which leaves no seams.
+    Raises :class:`ArgumentError` for networks that look at the whole picture, for an overlap that would leave seams,
+    and for tiles too small for it.
     """
     spec, needed = model.spec, receptive_radius(model)
     if needed is None:
@@ -66,7 +67,7 @@ def tiling(model: ModelFile, whole: Profile, tile: int, overlap: int | None) -> 
 
 
 def _parts(length: int, tile: int, overlap: int, step: int) -> tuple[int, list[Part]]:
-    """Return how long tiles are along an axis, ``tile`` at most and all alike, and where they lie.
+    """Return the length of all tiles along an axis, at most ``tile``, and where they lie.
 
     All starts are multiples of ``step``.
     """
@@ -96,7 +97,7 @@ class _Cut:
 
 
 class TiledSession:
-    """A session for whole pictures, which hands another one tile after the other.
+    """A session for whole pictures that passes them to another session tile by tile.
 
     See :class:`~trt_build.backends.base.Session`.
     """
@@ -114,7 +115,7 @@ class TiledSession:
     def run(
         self, window: Sequence[Picture], keys: Sequence[int], times: Sequence[float], out: Sequence[Picture]
     ) -> None:
-        """Fill ``out`` with what is kept of every tile."""
+        """Fill ``out`` tile by tile."""
         for number, cuts in enumerate(self._tiles):
             seen = [[plane[cut.seen] for plane, cut in zip(picture, cuts, strict=True)] for picture in window]
             numbered = [key * len(self._tiles) + number for key in keys]

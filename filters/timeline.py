@@ -23,19 +23,19 @@ Rate = int | float | Fraction | tuple[int, int]
 
 HIGHEST_FACTOR = 128
 HOLD = 3.5
-"""How many times as long as usual a frame must last to be held still."""
+"""A frame that lasts more than this many times the usual duration is held still."""
 
 SIMPLEST = 1001
-"""A float stands for the fraction with a denominator up to this that lies within a ten-millionth of it."""
+"""A float is read as the fraction within a ten-millionth of it whose denominator is no larger than this."""
 
 
 @dataclass(frozen=True)
 class Timeline:
     """The output's moments over ``sources`` frames.
 
-    ``cycle[i]`` holds the times, ascending, that fall into source frame n where n % len(cycle) = i; a variable time
-    line is one cycle as long as the clip.  ``length`` is the number of output frames.  ``moving`` says where frames are
-    held (see :func:`moving`): the seconds at the end of each source frame in which time runs from 0 to 1.
+    ``cycle[i]`` lists, ascending, the times within each source frame n with n % len(cycle) = i; at a variable rate the
+    cycle is as long as the clip.  ``length`` is the number of output frames.  Where frames are held, ``moving`` gives
+    for each source frame the seconds at its end during which time runs from 0 to 1 (see :func:`moving`).
     """
 
     sources: int
@@ -54,7 +54,7 @@ class Timeline:
 
     @property
     def is_whole(self) -> bool:
-        """Whether each source frame is followed by as many made ones, at equal distances."""
+        """Whether every source frame is followed by the same number of made ones, evenly spaced."""
         (first, *others), count = self.cycle, len(self.cycle[0])
         even = not others and first == tuple(Fraction(index, count) for index in range(count))
         return even and self.moving is None
@@ -75,7 +75,7 @@ class Timeline:
         return here - begins + (self._begins(next_source, next_time, following) if next_time else 0)
 
     def _begins(self, source: int, time: Fraction, lasts: Fraction) -> Fraction:
-        """Return the seconds from the beginning of a source frame that lasts so long to a time in it."""
+        """Return the seconds from the start of a source frame, which lasts ``lasts``, to a time within it."""
         if self.moving is None or not time:
             return time * lasts
         return lasts - (1 - time) * self.moving[source]
@@ -87,7 +87,7 @@ class Timeline:
         return cycle * len(self.cycle) + source, time
 
     def offsets(self) -> list[int]:
-        """Return where a cycle's moments lie when each source frame is followed by ``most_made`` made ones."""
+        """Return where a cycle's moments lie in a clip that has ``most_made`` made frames after each source frame."""
         stride = self.most_made + 1
         picked = []
         for index, times in enumerate(self.cycle):
@@ -105,8 +105,8 @@ class Timeline:
 def moving(durations: Sequence[Fraction], hold: float) -> Sequence[Fraction] | None:
     """Return the seconds at the end of each frame in which it moves on to the next; ``None`` where no frame is held.
 
-    A frame is held that lasts more than ``hold`` times what is usual, the median of the frames around it, and moves in
-    the last usual interval alone: what a screen recorder or a decimator left out was the same picture.
+    A frame is held if it lasts more than ``hold`` times the usual duration, the median of the frames around it; it then
+    moves only in the last usual interval, since what a screen recorder or a decimator leaves out is the same picture.
     """
     if not durations:
         return None
@@ -189,5 +189,5 @@ def _as_fraction(value: object, name: str, examples: str) -> Fraction:
     if isinstance(value, float):
         exact = exact.limit_denominator(SIMPLEST)
         if abs(float(exact) - value) > 1e-7 * abs(value):
-            raise ArgumentError(f"{name} is {value}: it is no simple ratio, give one such as {examples}")
+            raise ArgumentError(f"{name} is {value}: it is not a simple ratio, give one such as {examples}")
     return exact

@@ -41,21 +41,23 @@ def upscale(
     clip
         GRAY, RGB or YUV 4:2:0, 4:2:2, 4:4:4 in 8–16 bits, half or float; constant format, from 16×16 up, progressive.
     scale
-        What the model enlarges by: 2, 3 or 4 with the bundled weights.
+        How many times as wide and high: 2, 3 or 4 with the bundled weights.
     model
         A model file, a name of ``vs-interp weights list``, or a network's name for its usual weights; by default the
         bundled FSRCNN.  Networks of luma alone (FSRCNN) leave chroma to ``resize.Bicubic``.  Networks that look at
         neighbouring frames (``fsrcnn+five-parallel``) never look beyond a cut.
     tile
-        Work on tiles of at most so many pixels a side, not on whole frames: memory does not grow with the clip's size.
+        Work on tiles of at most this many pixels a side instead of whole frames, so that memory does not grow with
+        the clip's size.
     overlap
-        By how many pixels tiles overlap: by default as many as the network looks to each side, which leaves no seams.
+        Pixels by which tiles overlap on each side; by default as far as the network looks, which leaves no seams.
     backend
         ``OpenVINO(…)``, ``TensorRT(…)``, ``OnnxRuntime(…)``, a backend's name, or ``None`` for the best that works.
     scene_threshold
-        Mean luma difference (of 1) that makes a cut where frames carry no ``_SceneChange…``; ``None``: no detector.
+        A mean luma difference (range 1) of this or more is a cut, where frames carry no ``_SceneChange…`` marks;
+        ``None`` switches the detector off.
 
-    Raises ``vs.Error`` that says what is wrong and what to do.
+    Raises ``vs.Error`` with one line that says what is wrong and what to do.
     """
     with speaking_as("upscale"):
         check_threshold(scene_threshold)

@@ -1,4 +1,4 @@
-"""Windows: which frames of a clip a network looks at, beyond the clip's ends and at cuts too."""
+"""Windows: which frames of a clip a network sees, also at the clip's ends and near cuts."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ core = vs.core
 
 
 def window_clips(clip: vs.VideoNode, window: Window) -> list[vs.VideoNode]:
-    """Return a clip for every place in the window: frame n of it stands there in the window of frame n."""
+    """Return one clip for each place in the window: its frame n is what the window of frame n has there."""
     return [shift(clip, offset, window.edge) for offset in window.offsets]
 
 
 def window_numbers(number: int, length: int, window: Window) -> list[int]:
-    """Return the numbers of the frames in the window of a frame, in a clip of so many."""
+    """Return the numbers of the frames in the window of frame ``number``, in a clip of ``length`` frames."""
     return [reflect(number + offset, length, window.edge) for offset in window.offsets]
 
 
 def shift(clip: vs.VideoNode, offset: int, edge: str = "repeat") -> vs.VideoNode:
-    """Return the clip whose frame n is frame n + ``offset``, or what stands for it beyond the clip's ends."""
+    """Return the clip whose frame n is frame n + ``offset``, or its stand-in beyond the clip's ends."""
     length = len(clip)
     if offset == 0:
         return clip
@@ -34,7 +34,7 @@ def shift(clip: vs.VideoNode, offset: int, edge: str = "repeat") -> vs.VideoNode
 
 
 def reflect(number: int, length: int, edge: str) -> int:
-    """Return the frame that stands for ``number``, which may lie before or beyond the clip."""
+    """Return the number of the frame used for ``number``, which may lie outside the clip."""
     if edge == "mirror" and length > 1:
         number = abs(number) % (2 * length - 2)
         return min(number, 2 * length - 2 - number)
@@ -42,10 +42,10 @@ def reflect(number: int, length: int, edge: str) -> int:
 
 
 def near_side(numbers: Sequence[int], centre: int, is_cut: Callable[[int, int], bool]) -> list[int]:
-    """Return, for every place in a window, the place whose frame to put there: none from beyond a cut.
+    """Return, for each place in a window, the place whose frame to use there, so that no cut is crossed.
 
-    ``numbers`` are the frames' own, and ``is_cut`` is asked about two places whose frames follow each other in the
-    clip, the earlier frame first; from a cut on outwards, the last frame on the near side repeats.
+    From the centre outwards, the last frame before a cut repeats.  ``numbers`` are the numbers of the window's frames;
+    ``is_cut`` is called with two places whose frames follow each other in the clip, the earlier frame first.
     """
     chosen = list(range(len(numbers)))
     for step in (1, -1):
