@@ -21,6 +21,18 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--published`` asks for the tests of published weights too."""
+    parser.addoption("--published", action="store_true", help="also run the tests that fetch published weights")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests of published weights out where they are not asked for: the others need no network."""
+    if not config.getoption("--published"):
+        config.hook.pytest_deselected(items=[item for item in items if "published" in item.keywords])
+        items[:] = [item for item in items if "published" not in item.keywords]
+
+
 @pytest.fixture(autouse=True)
 def the_signal_stack_stays() -> Iterator[None]:
     """No test leaves another signal stack behind (:mod:`trt_build.backends.signal_stack`): later ones send signals."""

@@ -1,4 +1,4 @@
-"""The shared reference vectors of networks for prediction, flow and labels: their weights have a rule of their own."""
+"""The reference vectors of networks for prediction, flow and labels: their weights have a rule of their own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .reference import FOLDER, vectors
+from .reference import FOLDER, middle, vectors
 
-__all__ = ["tensor", "tensors", "vectors", "weight"]
+__all__ = ["error", "tensor", "tensors", "vectors", "weight"]
 
 
 def weight(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -33,10 +33,16 @@ def weight(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 def tensors(name: str) -> dict[str, Tensor]:
     """Return all tensors of a reference network under the names of its published checkpoint."""
-    shapes = json.loads((FOLDER / f"{name}.json").read_text())
+    shapes = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return {key: torch.from_numpy(weight(f"{name}/{key}", tuple(shape))) for key, shape in shapes.items()}
 
 
-def tensor(values: NDArray[np.float32]) -> Tensor:
-    """Return an array of a vector file as a batch of one."""
-    return torch.from_numpy(values)[None]
+def tensor(values: NDArray[np.generic]) -> Tensor:
+    """Return an array of a vector file as a batch of one; bytes are pictures in [0, 1]."""
+    batch = torch.from_numpy(values)[None]
+    return batch / 255 if batch.dtype == torch.uint8 else batch
+
+
+def error(made: Tensor, known: NDArray[np.floating]) -> float:
+    """Return how far the middle of what was made is from what is known of it, at most."""
+    return float(np.abs(middle(made.numpy(), known) - known).max())

@@ -9,17 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .support import ROOT, SHARED
-
-OURS = ROOT / "tests" / "data" / "reference"
+FOLDER = Path(__file__).parent / "data" / "reference"
 """What ``tools/cut_reference.py`` kept: whole inputs, and the middle of each output."""
-
-FOLDER = SHARED / "reference"
-
-
-def file(name: str) -> Path:
-    """Return where a file of the reference lies: in the repository, or whole in the shared folder."""
-    return OURS / name if (OURS / name).is_file() else FOLDER / name
 
 
 def middle(made: NDArray[np.float32], known: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -40,7 +31,7 @@ def weight(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 def weights(name: str) -> dict[str, NDArray[np.float32]]:
     """Return all tensors of a reference network under the names of its published checkpoint."""
-    shapes = json.loads(file(f"{name}.json").read_text(encoding="utf-8"))
+    shapes = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     seeds = {
         key: f"{name}/{key}".replace("state_dictFC.", "state_dictFC/").replace("state_dictAT.", "state_dictAT/")
         for key in shapes
@@ -50,5 +41,5 @@ def weights(name: str) -> dict[str, NDArray[np.float32]]:
 
 def vectors(name: str) -> dict[str, NDArray[np.float32]]:
     """Return the inputs and outputs of a reference network."""
-    with np.load(file(f"{name}.npz")) as arrays:
+    with np.load(FOLDER / f"{name}.npz") as arrays:
         return dict(arrays)

@@ -1,6 +1,6 @@
-"""Cuts the reference vectors to what fits into the repository: whole inputs, and the middle of each output.
+"""Cuts the reference vectors to what fits into the repository: whole inputs as bytes, and the middle of each output.
 
-    python -m tools.cut_reference ../shared/reference
+    python -m tools.cut_reference ../shared
 
 What the published implementations made of weights that anyone can make again (``tests/reference.py``).  A wrong layer
 shows in every part of a picture, so that its middle tells as much as all of it.
@@ -8,36 +8,93 @@ shows in every part of a picture, so that its middle tells as much as all of it.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
+from vs_interp.datasets.readers import open_footage
+from vs_interp.evaluation.material import resized
+from vs_interp.size import Size
 
 OURS = Path("tests/data/reference")
-LAYOUTS = ("super_slomo", "super_slomo_early_skip", "flavr_2x", "flavr_4x", "flavr_8x")
-HEIGHT, WIDTH = 32, 64
+
+MIDDLE = {
+    **dict.fromkeys(("super_slomo", "super_slomo_early_skip", "flavr_2x", "flavr_4x", "flavr_8x"), (32, 64)),
+    **dict.fromkeys(("rife_4_6", "rife_4_25"), (24, 48)),
+    **dict.fromkeys(("raft_small", "raft_large", "raft_small_published", "raft_large_published"), (16, 32)),
+    **dict.fromkeys(("simvp_gsta", "simvp_incepu", "simvp_v1", "unet49", "slot_attention"), (16, 32)),
+    "simvp_gsta_masks": (8, 16),
+    **dict.fromkeys(("slot_attention_set", "perceiver_flow"), (64, 64)),
+}
+"""Height and width of what is kept of a network's outputs."""
+
+WHOLE = ("frame", "frames", "labels", "slots", "noise", "predictions", "out_labels_t025", "out_labels_t95")
+"""Inputs and small outputs."""
+
+LEFT_OUT = ("multi_hot", "flow_x100", "patches")
+"""What follows from the other arrays of its file."""
+
+
+SAME_FRAMES = {"raft_large": "raft_small", "raft_large_published": "raft_small_published"}
+"""Files whose frames are those of another one, which alone keeps them."""
 
 
 def main(shared: Path) -> None:
-    """Write a file a network."""
+    """Write a file a network, and one of real frames."""
     OURS.mkdir(parents=True, exist_ok=True)
-    for name in (*LAYOUTS, "rife_4_6", "rife_4_25"):
+    np.savez_compressed(OURS / "flower.npz", **flower(shared / "data/clips/flower_540p30.mp4"))
+    shared = shared / "reference"
+    for name, (height, width) in MIDDLE.items():
         with np.load(shared / f"{name}.npz") as file:
-            vectors = {key: file[key] if _is_input(key) else middle(file[key]) for key in file}
-        np.savez_compressed(OURS / f"{name}.npz", **vectors)
-        if name in LAYOUTS:
-            shutil.copy(shared / f"{name}.json", OURS)
+            arrays = {key: file[key] for key in file if key not in LEFT_OUT}
+        if name in SAME_FRAMES:
+            arrays = {key: values for key, values in arrays.items() if not key.startswith("frame")}
+        kept = {key: as_bytes(a) if is_whole(key) else middle(a, height, width) for key, a in arrays.items()}
+        write(shared, name, kept)
+    write(shared, "nowcast", nowcast(shared / "nowcast.npz"))
 
 
-def _is_input(key: str) -> bool:
-    return key.removeprefix("frame").isdigit()
+def write(shared: Path, name: str, arrays: dict[str, NDArray[np.generic]]) -> None:
+    """Write the arrays of a network, and the list of its tensors where its weights have a rule."""
+    np.savez_compressed(OURS / f"{name}.npz", **arrays)  # type: ignore[arg-type]
+    if (shared / f"{name}.json").is_file():
+        (OURS / f"{name}.json").write_bytes((shared / f"{name}.json").read_bytes())
 
 
-def middle(picture: np.ndarray) -> np.ndarray:
+def nowcast(path: Path) -> dict[str, NDArray[np.generic]]:
+    """Return the window without its companions, and two of the 24 pictures made."""
+    with np.load(path) as file:
+        made = {f"out0_{kind}": file[f"out0_{kind}"][[0, 23]] for kind in ("alone", "running", "batch", "blurred")}
+        return {"window": file["images"][0], "features_t0": file["features_t0"][::8], **made}
+
+
+def flower(path: Path) -> dict[str, NDArray[np.uint8]]:
+    """Return a sharp part of five frames of MDN's flower (CC0) at a quarter of its size, and the middle one whole."""
+    frames = [
+        resized(frame, Size(480, 270))[55:215, 120:360]
+        for frame in open_footage(f"video:{path}").frames(0, range(40, 45))
+    ]
+    return {"small": np.stack([resized(frame, Size(60, 40)) for frame in frames]), "truth": frames[2]}
+
+
+def is_whole(key: str) -> bool:
+    """Tell whether an array is kept whole."""
+    return key in WHOLE or key.removeprefix("frame").isdigit()
+
+
+def as_bytes(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return pictures in [0, 1] that came from bytes as those bytes, and anything else as it is."""
+    codes = np.round(values * 255.0) if values.dtype == np.float32 else values
+    came_from_bytes = values.dtype == np.float32 and np.abs(codes - values * 255.0).max() < 1e-3
+    return codes.astype(np.uint8) if came_from_bytes else values
+
+
+def middle(picture: NDArray[np.generic], height: int, width: int) -> NDArray[np.generic]:
     """Return the part of a picture that is kept."""
-    top, left = (picture.shape[-2] - HEIGHT) // 2, (picture.shape[-1] - WIDTH) // 2
-    return picture[..., top : top + HEIGHT, left : left + WIDTH]
+    top, left = (max(0, picture.shape[-2] - height) // 2, max(0, picture.shape[-1] - width) // 2)
+    return picture[..., top : top + height, left : left + width]
 
 
 if __name__ == "__main__":

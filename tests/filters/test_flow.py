@@ -10,13 +10,11 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 from vs_interp.filters import Flow, flow_picture, optical_flow, warp
 
-from tests.support import ROOT
+from tests.published import published_model
 from vs_interp import OpenVINO
 from vs_interp.flow_fields import coloured, endpoint_error, sampled
 
 core = vs.core
-RAFT = ROOT / ".data" / "raft-small.onnx"
-"""The model file of raft-small, as `vs-interp weights get` makes it."""
 
 HEIGHT, WIDTH = 96, 160
 
@@ -67,18 +65,18 @@ def test_the_bundled_flow_sees_which_way_things_move_and_nothing_at_the_end() ->
     assert abs(fields(half, 0)[0][20:-20, 20:-20].mean() - 4) < 1.5
 
 
-@pytest.mark.skipif(not RAFT.is_file(), reason="the model file of raft-small is not in .data/")
-@pytest.mark.slow
+@pytest.mark.published
 def test_raft_s_published_weights_find_a_shift_in_a_picture_smaller_than_they_take() -> None:
+    raft = published_model("raft-small")
     clip = clip_of(lambda n: texture((5.0 * n, 3.0 * n)), 2)
-    flow = optical_flow(clip, model=RAFT, updates=8, backend=OpenVINO(streams=1), scene_threshold=None)
+    flow = optical_flow(clip, model=raft, updates=8, backend=OpenVINO(streams=1), scene_threshold=None)
     inner = slice(12, -12), slice(12, -12)
     right, down = (field[inner] for field in fields(flow, 0))
     assert endpoint_error((right, down), (np.float32(5), np.float32(3))) < 0.5  # type: ignore[arg-type]
-    still = optical_flow(core.std.BlankClip(format=vs.RGB24, width=64, height=64, length=2), model=RAFT, updates=2)
+    still = optical_flow(core.std.BlankClip(format=vs.RGB24, width=64, height=64, length=2), model=raft, updates=2)
     assert all(np.isfinite(field).all() for field in fields(still, 0))
     with pytest.raises(vs.Error, match="updates is 33, and the model refines its output 1 to 20 times"):
-        optical_flow(clip, model=RAFT, updates=33)
+        optical_flow(clip, model=raft, updates=33)
 
 
 def test_a_frame_warped_along_a_known_flow_is_the_one_before() -> None:

@@ -21,9 +21,11 @@ HEAVY = ("five-parallel",)
 """What takes long on a CPU."""
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in HEAVY else ()) for name in CASES]
-)
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] * (name in HEAVY) + [pytest.mark.published] * bool(CASES[name].weights)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in CASES])
 def test_a_filter_makes_the_pictures_of_the_cpu_path(runtime: Runtime, name: str) -> None:
     check(CASES[name], name, runtime, streams=1)
 

