@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ class Rate:
             torch.cuda.synchronize()
 
 
-def measure(path: Path, seconds: float, device: str | None, changes: dict[str, Any]) -> dict[str, float]:
+def measure(path: Path, seconds: float, device: str | None, changes: list[str]) -> dict[str, float]:
     """Return crops a second of data alone, steps alone and both, and both beside the slower."""
     from vs_interp.training.batches import Batches
     from vs_interp.training.processes import Processes
@@ -85,7 +86,7 @@ def measure(path: Path, seconds: float, device: str | None, changes: dict[str, A
     return {**found, "share": found["both"] / min(found["data"], found["step"]), "gib": memory}
 
 
-def train(path: Path, seconds: float, device: str | None, changes: dict[str, Any]) -> dict[str, float]:
+def train(path: Path, seconds: float, device: str | None, changes: list[str]) -> dict[str, float]:
     """Return crops a second of a run as ``vs-interp train`` does it, by whatever code is imported."""
     from vs_interp.training.loop import train as run
     from vs_interp.training.processes import Processes
@@ -103,16 +104,24 @@ def train(path: Path, seconds: float, device: str | None, changes: dict[str, Any
     return {"trained": counted.value()}
 
 
-def changed(path: Path, changes: dict[str, Any]) -> Any:
-    """Return a recipe that begins with nothing, with some other values in its ``training`` and ``data``."""
+def changed(path: Path, changes: list[str]) -> Any:
+    """Return a recipe that begins with nothing and is not validated, with some other values (``KEY=VALUE``)."""
+    import tomlkit
+
     from vs_interp.training.recipe import Recipe
 
-    values = Recipe.read(path).model_dump()
-    values["training"] |= {"start": None, "steps": 10**6, "save_every": 10**6}
-    for name, value in changes.items():
-        table, _, key = name.partition(".")
-        values[table][key] = value
-    return Recipe.model_validate({**values, "validation": None})
+    text = path.read_text(encoding="utf-8")
+    values = tomllib.loads(text)
+    for change in (*changes, "training.steps=1000000", "training.save_every=1000000"):
+        key, _, value = change.partition("=")
+        *tables, last = key.split(".")
+        place = values
+        for table in tables:
+            place = place[int(table)] if isinstance(place, list) else place[table]
+        place[last] = tomllib.loads(f"value = {value}")["value"]
+    values["training"].pop("start", None)
+    values.pop("validation", None)
+    return Recipe.model_validate({**values, "text": tomlkit.dumps(values)})
 
 
 def main() -> None:
@@ -121,14 +130,13 @@ def main() -> None:
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     parser.add_argument("--device", help="cpu or cuda; by default the GPU where there is one")
-    parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=JSON", help="e.g. data.batch=64")
+    parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="e.g. data.batch=64")
     parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="train by the code there, too, and by this")
     parser.add_argument("--whole", action="store_true", help="only a run as vs-interp train does it")
     given = parser.parse_args()
-    changes = {name: json.loads(value) for name, _, value in (one.partition("=") for one in given.set)}
     if given.against is None:
         work = train if given.whole else measure
-        found = work(given.recipe, given.seconds, given.device, changes)
+        found = work(given.recipe, given.seconds, given.device, given.set)
         print(json.dumps({name: round(value, 3) for name, value in found.items()}))
         return
     command = [

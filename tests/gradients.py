@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from vs_interp.training.batches import Batches
 from vs_interp.training.processes import Processes
 from vs_interp.training.recipe import Recipe
+from vs_interp.training.recipe_file import read_recipe
 from vs_interp.training.trainer import Trainer
 
 
@@ -31,7 +32,7 @@ def gradients(recipe: Recipe, processes: Processes) -> dict[str, torch.Tensor]:
 
 if __name__ == "__main__":
     with Processes.join("cpu") as joined:
-        shared = gradients(Recipe.read(Path(sys.argv[1])), joined)
+        shared = gradients(read_recipe(Path(sys.argv[1])), joined)
         if joined.leads:
             save_file(shared, sys.argv[2])
     threads = {file.read_text().strip() for file in Path("/proc/self/task").glob("*/comm")}

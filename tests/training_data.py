@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
 from vs_interp.training.recipe import Recipe, Source
+from vs_interp.training.recipe_file import parse_recipe
 from vs_interp.training.scenes.synthetic import Scenes
 
 
@@ -42,7 +45,7 @@ def some_scenes(folder: Path, **source: Any) -> Scenes:
 
 def recipe(values: dict[str, Any]) -> Recipe:
     """Return the recipe of such tables."""
-    return Recipe.model_validate(values)
+    return parse_recipe(tomli_w.dumps(json.loads(json.dumps(values, default=str))))
 
 
 def super_slomo_recipe(folder: Path, **training: Any) -> dict[str, Any]:

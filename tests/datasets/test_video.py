@@ -86,7 +86,7 @@ def test_videos_without_motion_leave_nothing(tmp_path: Path) -> None:
 
 def test_a_video_too_long_for_memory_is_refused(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vs_interp.datasets.video.MEMORY", 10 * HEIGHT * WIDTH * 3 // 2)
-    with pytest.raises(DatasetError, match=r"more than 10 frames, .*vs-interp dataset make .*film.mkv -o DIR"):
+    with pytest.raises(DatasetError, match=r"more frames than .*vs-interp dataset make .*film.mkv -o DIR"):
         VideoFootage(film)
 
 

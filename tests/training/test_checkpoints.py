@@ -11,17 +11,26 @@ from safetensors.torch import load_file
 
 from tests.training_data import fsrcnn_recipe, recipe, super_slomo_recipe
 from vs_interp.errors import CheckpointError
+from vs_interp.training.beginning import first_network
 from vs_interp.training.checkpoints import Checkpoints, State
 from vs_interp.training.loop import train
-from vs_interp.training.trainer import first_network
 from vs_interp.weights.checkpoint import load_checkpoint
 
 
 def test_checkpoints_are_the_last_few_and_the_best_and_carry_the_configuration(pictures: Path, tmp_path: Path) -> None:
     values = fsrcnn_recipe(pictures, save_every=2, keep=2)
-    values["validation"] = {"footage": f"pictures:{pictures / 'photos'}", "split": "train", "windows": 2, "every": 2}
+    values["data"]["source"][0]["part"] = [0.0, 0.4]
+    values["validation"] = {
+        "footage": f"pictures:{pictures / 'photos'}", "part": [0.4, 1.0], "windows": 2, "every": 2
+    }  # fmt: skip
     seen: list[float] = []
-    train(recipe(values), tmp_path / "run", device="cpu", listener=lambda r: seen.append(r.validation or 0.0))
+    ended = train(
+        recipe(values),
+        tmp_path / "run",
+        device="cpu",
+        listener=lambda r: seen.append(r.validation.psnr if r.validation else 0),
+    )
+    assert ended == tmp_path / "run" / "best.safetensors"
     assert Checkpoints(tmp_path / "run", 2).steps() == [4, 6]
     best = load_checkpoint(tmp_path / "run" / "best.safetensors")
     assert best.config.features == 8
@@ -89,7 +98,7 @@ def test_another_run_is_never_overwritten_nor_resumed_by_mistake(pictures: Path,
         train(recipe(super_slomo_recipe(pictures)), tmp_path / "run", device="cpu")
     wider = super_slomo_recipe(pictures)
     wider["network"]["width"] = 4
-    with pytest.raises(CheckpointError, match="resume with the recipe that began it"):
+    with pytest.raises(CheckpointError, match=r"\(network.width is 4, it was 2\): resume with what began it"):
         train(recipe(wider), tmp_path / "run", device="cpu", resume=True)
 
 

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.training_data import fsrcnn_recipe, super_slomo_recipe, texture, write_pictures
+from tests.training_data import recipe as parsed
 from trt_build.pytorch.export import export
 from vs_interp import super_slomo
 from vs_interp.cli.train import command
-from vs_interp.training.loop import Report, train
-from vs_interp.training.recipe import Recipe
+from vs_interp.training.loop import train
+from vs_interp.training.report import Report
 from vs_interp.weights.checkpoint import load_checkpoint
 
 core = vs.core
@@ -62,7 +63,7 @@ def test_a_minute_of_training_beats_frame_blending_on_known_motion(tmp_path: Pat
     values["data"]["source"] = [{"footage": f"adobe240:{tmp_path / 'clips'}"}]
     values["data"]["variation"] = {"mirror": False, "reverse": False, "noise": 1.0}
     values["losses"] = {"charbonnier": 1.0, "warp": 0.5}
-    recipe = Recipe.model_validate(values)
+    recipe = parsed(values)
     losses: list[float] = []
 
     def listen(report: Report) -> None:

@@ -22,9 +22,10 @@ from vs_interp.errors import ArgumentError, DatasetError
 from vs_interp.registry import NETWORKS
 from vs_interp.training.batches import Batches
 from vs_interp.training.checkpoints import Checkpoints
-from vs_interp.training.loop import Report, train
+from vs_interp.training.loop import train
 from vs_interp.training.pause import PAUSE_FILE
 from vs_interp.training.processes import Processes
+from vs_interp.training.report import Report
 from vs_interp.training.scenes.samples import Batch
 from vs_interp.training.trainer import Trainer
 
@@ -215,8 +216,9 @@ def test_data_that_cannot_be_read_ends_a_run_with_workers_in_one_line(pictures: 
 def test_validation_that_does_not_get_better_ends_the_run(pictures: Path, tmp_path: Path) -> None:
     """With a learning rate of nothing no validation is better than the first."""
     values = fsrcnn_recipe(pictures, steps=50, learning_rate=1e-30)
+    values["data"]["source"][0]["part"] = [0.0, 0.5]
     values["validation"] = {
-        "footage": f"pictures:{pictures / 'photos'}", "split": "train", "windows": 1, "every": 1, "patience": 3,
+        "footage": f"pictures:{pictures / 'photos'}", "part": [0.5, 1.0], "windows": 1, "every": 1, "patience": 3,
     }  # fmt: skip
     steps: list[int] = []
     train(recipe(values), tmp_path / "run", device="cpu", listener=lambda report: steps.append(report.step))

@@ -17,7 +17,7 @@ from tests.gradients import gradients
 from tests.support import ROOT
 from tests.training_data import super_slomo_recipe
 from vs_interp.training.processes import Processes
-from vs_interp.training.recipe import Recipe
+from vs_interp.training.recipe_file import read_recipe
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
 """By address: what ``localhost`` or this machine's name stands for is no matter of this test."""
@@ -33,7 +33,7 @@ def test_two_processes_give_the_gradients_of_one(pictures: Path, tmp_path: Path)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    two, one = load_file(output), gradients(Recipe.read(file), Processes(0, 1, torch.device("cpu")))
+    two, one = load_file(output), gradients(read_recipe(file), Processes(0, 1, torch.device("cpu")))
     assert two.keys() == one.keys()
     for name, gradient in one.items():
         torch.testing.assert_close(two[name], gradient, rtol=1e-4, atol=1e-6)

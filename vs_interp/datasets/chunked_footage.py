@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,12 @@ class ChunkedFootage(Footage):
 
     def frame_size(self, sequence: int) -> Size:
         return self._size
+
+    def origin(self, sequence: int) -> Hashable:
+        return str(self.folder.resolve()), sequence
+
+    def fingerprint(self) -> str:
+        return self.chunks.digest
 
     def _read(self, sequence: int, numbers: Sequence[int], box: Box) -> Frames:
         top, left, height, width = box

@@ -39,6 +39,7 @@ class Chunks:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.names, self._rows, self._sums = _read_index(folder)
+        self.digest = hashlib.sha256(repr((self._rows, self._sums)).encode()).hexdigest()
         self._ends = list(accumulate(self._rows))
         self._maps: dict[tuple[int, str], NDArray[Any]] = {}
         for chunk in range(len(self._rows)):

@@ -5,8 +5,9 @@ No PyTorch here: workers that read frames need NumPy, and Pillow where the frame
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,15 @@ class Footage(ABC):
     @abstractmethod
     def frame_size(self, sequence: int) -> Size:
         """Return the size of a sequence's frames.  Raises :class:`DatasetError`."""
+
+    def origin(self, sequence: int) -> Hashable:
+        """Return what is equal for the same frames on the disk, whoever opens them; ``None`` for made pictures."""
+        return None
+
+    def fingerprint(self) -> str:
+        """Return a hash that changes when frames are added, removed or, where that is quick to tell, changed."""
+        content = [(self.name(sequence), length) for sequence, length in enumerate(self.lengths)]
+        return hashlib.sha256(repr(content).encode()).hexdigest()
 
     def differences(self, sequence: int) -> NDArray[np.float64] | None:
         """Return the mean absolute differences (0–255) of each frame to the next, or ``None`` where unknown."""

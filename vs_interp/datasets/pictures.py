@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -45,6 +46,12 @@ class Pictures(Footage):
         if sequence not in self._sizes:
             self._sizes[sequence] = _size(self.path(sequence, 0))
         return self._sizes[sequence]
+
+    def origin(self, sequence: int) -> Hashable:
+        return str(self.path(sequence, 0).resolve())
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(repr(self.clips).encode()).hexdigest()
 
     def path(self, sequence: int, number: int) -> Path:
         """Return the file of a frame."""

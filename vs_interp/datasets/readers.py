@@ -105,6 +105,17 @@ def pictures(root: Path, split: str) -> Footage:
     return Pictures(root, [Clip(name, (name,), "") for name in names])
 
 
+def frames(root: Path, split: str) -> Footage:
+    """A folder of consecutive frames, or of such folders; the same for every split."""
+    _folder(root, "consecutive frames (.png, .jpg), or folders of them")
+    folders = [".", *sorted((path.name for path in root.iterdir() if path.is_dir()), key=natural)]
+    clips = [Clip(root.name if name == "." else name, list_pictures(root / name), name) for name in folders]
+    clips = [clip for clip in clips if clip.files]
+    if not clips:
+        raise DatasetError(f"{root} holds no frames (.png, .jpg), and no folder in it does: name the one they lie in")
+    return Pictures(root, _whole(root, clips))
+
+
 def shards(root: Path, split: str) -> Footage:
     """What ``vs-interp dataset make`` wrote; the same for every split."""
     from .shards import Shards
@@ -113,7 +124,7 @@ def shards(root: Path, split: str) -> Footage:
 
 
 def video(file: Path, split: str) -> Footage:
-    """A short video file, held in memory; the same for every split."""
+    """A short video file, or a folder of such, held in memory; the same for every split."""
     from .video import VideoFootage
 
     return VideoFootage(file)
@@ -129,6 +140,7 @@ LAYOUTS: dict[str, Callable[[Path, str], Footage]] = {
     "middlebury": middlebury,
     "davis": davis,
     "pictures": pictures,
+    "frames": frames,
     "shards": shards,
     "video": video,
     "chunks": lambda folder, split: ChunkedFootage(folder),
@@ -144,7 +156,7 @@ def open_footage(address: str, split: str = "train") -> Footage:
 
     The layout before the colon is one of :data:`LAYOUTS`.  ``split`` is ``train``,
     ``validation`` or ``test``; layouts that know two parts use the second for both of the latter, and those that
-    know none (ucf101, middlebury, shards, pictures, video) give all they have.
+    know none (ucf101, middlebury, shards, pictures, frames, video) give all they have.
 
     Raises :class:`DatasetError` naming the path that is missing or broken, and what was expected there.
     """

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -102,6 +102,12 @@ class Shards(PlanarFootage):
 
     def __reduce__(self) -> tuple[type[Shards], tuple[Path]]:
         return Shards, (self.folder,)
+
+    def origin(self, sequence: int) -> Hashable:
+        return str(self.folder.resolve()), self.name(sequence)
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.index.to_json().encode()).hexdigest()
 
     def planes(self, sequence: int) -> Planes:
         run = self.index.runs[sequence]

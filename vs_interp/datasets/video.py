@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vs_interp.errors import DatasetError
+from vs_interp.files import natural
 
 from .planar import FrameFormat, PlanarFootage, Planes, Sequence420, thumbnail
 from .runs import FEWEST, Frame, run_name
@@ -27,6 +29,11 @@ UNEVEN = 1.7
 
 MEMORY = 2 * 10**9
 """Bytes up to which a video is held in memory; while it is read, it may take twice that."""
+
+FINGERPRINTED = 8
+"""One of so many frames is looked at, to tell whether a video has changed."""
+
+SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".ts", ".m2ts", ".mpg", ".mpeg", ".vob", ".wmv", ".y4m")
 
 COLORSPACES = {"bt709": Colorspace.ITU709, "bt601": Colorspace.ITU601, "bt2020": Colorspace.BT2020}
 MATRICES = {int(value): name for name, value in COLORSPACES.items()}
@@ -127,32 +134,60 @@ class Video:
 
 
 class VideoFootage(PlanarFootage):
-    """The runs of one short video, in memory."""
+    """The runs of a short video, or of all videos in a folder, in memory."""
 
     def __init__(self, path: Path) -> None:
-        video = Video(path)
         sequences: list[Sequence420] = []
         self._runs: list[Planes] = []
-        for run in _grouped(video):
-            differences = np.array([frame.difference for frame in run[1:]], np.float64)
-            sequences.append(Sequence420(run_name(path.name, run[0].number), video.frame_format, differences))
-            self._runs.append(np.stack([frame.planes for frame in run]))
+        self._files: list[Path] = []
+        held = 0
+        for file in _videos(path):
+            video = Video(file)
+            for run in _grouped(video, path, MEMORY - held):
+                differences = np.array([frame.difference for frame in run[1:]], np.float64)
+                sequences.append(Sequence420(run_name(file.name, run[0].number), video.frame_format, differences))
+                self._runs.append(np.stack([frame.planes for frame in run]))
+                self._files.append(file)
+            held += video.tally.kept * video.frame_format.bytes
         if not sequences:
             raise DatasetError(f"{path} has no {FEWEST} consecutive frames that move: give another video")
         super().__init__(sequences)
+
+    def origin(self, sequence: int) -> Hashable:
+        return str(self._files[sequence].resolve()), self.name(sequence)
+
+    def fingerprint(self) -> str:
+        hashed = hashlib.sha256()
+        for planes in self._runs:
+            hashed.update(np.ascontiguousarray(planes[::FINGERPRINTED]))
+        return hashed.hexdigest()
 
     def planes(self, sequence: int) -> Planes:
         return self._runs[sequence]
 
 
-def _grouped(video: Video) -> Iterator[list[Frame]]:
-    """Yield the runs of a video, each whole.  Raises :class:`DatasetError` where they are more than memory may hold."""
+def _videos(path: Path) -> list[Path]:
+    """Return the video files of a folder, by their endings, or the one file."""
+    if not path.is_dir():
+        return [path]
+    found = sorted((file for file in path.iterdir() if file.suffix.lower() in SUFFIXES), key=lambda f: natural(f.name))
+    if not found:
+        raise DatasetError(f"{path} holds no video files ({', '.join(SUFFIXES)}): name the folder that they lie in")
+    return found
+
+
+def _grouped(video: Video, path: Path, memory: int) -> Iterator[list[Frame]]:
+    """Yield the runs of a video, each whole.  Raises :class:`DatasetError` where they take more than ``memory`` bytes.
+
+    ``path`` is what was asked for: the video, or its folder.
+    """
     run: list[Frame] = []
     for frame in video.frames():
-        if video.tally.kept * video.frame_format.bytes > MEMORY:
+        if video.tally.kept * video.frame_format.bytes > memory:
+            files = path / "*" if path.is_dir() else path
             raise DatasetError(
-                f"{video.path} has more than {MEMORY // video.frame_format.bytes} frames, too many to hold in memory: "
-                f"write them to disk (vs-interp dataset make {video.path} -o DIR) and give shards:DIR"
+                f"{path} has more frames than the {MEMORY // 10**9} GB that are held in memory: write them to disk "
+                f"(vs-interp dataset make {files} -o DIR) and give shards:DIR"
             )
         if run and frame.difference is None:
             yield run

@@ -135,6 +135,22 @@ def cut_windows(
     )
 
 
+def within(windows: Windows, footage: Footage, part: tuple[float, float]) -> Windows:
+    """Return the windows all of whose frames lie in a part of the footage's, the frames of all sequences in a row.
+
+    So windows of two parts that do not overlap share no frame.
+    """
+    first, last = (round(end * sum(footage.lengths)) for end in part)
+    begins = np.cumsum(footage.lengths) - footage.lengths
+    starts = begins[windows.sequences] + windows.starts
+    before, after = (
+        np.array([getattr(pattern, end) for pattern in windows.patterns], np.int64)[windows.kinds]
+        for end in ("first", "last")
+    )
+    inside = (starts + before >= first) & (starts + after < last)
+    return Windows(windows.patterns, windows.kinds[inside], windows.sequences[inside], windows.starts[inside])
+
+
 def _breaks(footage: Footage, still: float) -> NDArray[np.int32]:
     """Return for every frame, all sequences in one row, how many cuts and still pairs lie before it."""
     broken = np.zeros(sum(footage.lengths), bool)

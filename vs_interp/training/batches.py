@@ -43,6 +43,7 @@ class Batches:
         self.drafts = Drafts(data, spec, recipe.training.seed, processes.rank, processes.world)
         films = _resident(self.drafts, self.device)
         self.drafts.unread = frozenset(films)
+        self.fingerprints = {address: footage.fingerprint() for address, footage in self.drafts.footages.items()}
         self.workshop = Workshop(
             spec, self.device, (data.crop[1], data.crop[0]),
             scenes=None if self.drafts.scenes is None else self.drafts.scenes.to(self.device), films=films,
@@ -120,6 +121,8 @@ class _Told(Dataset["Draft | _Failed"]):
             return self.drafts[step]
         except VsInterpError as error:
             return _Failed(type(error), str(error))
+        except (OSError, MemoryError) as error:
+            return _Failed(DatasetError, f"batch {step} cannot be read ({error or 'memory is full'})")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vs_interp.errors import BackendError
 
-from .loop import Report
+from .report import Report
 
 EVERY = 50
 """Steps from one set of scalars to the next."""
@@ -35,15 +35,18 @@ class Board:
         """Write what a report holds, now and then."""
         step = report.step
         if report.validation is not None:
-            self._scalar("psnr/validation", report.validation, step)
+            self._scalar("psnr/validation", report.validation.psnr, step)
+            self._scalar("ssim/validation", report.validation.ssim, step)
         if step % EVERY == 0:
             for name, value in report.losses.items():
                 self._scalar(f"loss/{name}", value, step)
             self._scalar("psnr/training", report.psnr, step)
             self._scalar("learning rate", report.learning_rate, step)
-        if report.outcome is not None and (step % PICTURES == 0 or step == 1):
-            batch, outcome = report.outcome
-            sheet = contact_sheet(batch.frames, outcome.made.detach(), batch.truth, outcome.flow)
+            self._scalar("gradient norm", float(report.norm), step)
+            self._scalar("images a second", report.speed, step)
+        if step % PICTURES == 0 or step == 1:
+            outcome = report.outcome
+            sheet = contact_sheet(report.batch.frames, outcome.made, report.batch.truth, outcome.flow)
             self._writer.add_image("inputs, made, truth, error, flow", sheet, step)
 
     def close(self) -> None:

@@ -63,9 +63,14 @@ class Checkpoints:
             self.path(old).unlink(missing_ok=True)
         return path
 
+    @property
+    def best(self) -> Path:
+        """Where the best weights are, once there was a validation."""
+        return self.folder / BEST
+
     def write_best(self, weights: dict[str, Tensor], about: dict[str, Any]) -> None:
         """Write the best weights so far."""
-        self._save(self.folder / BEST, weights, about)
+        self._save(self.best, weights, about)
 
     def read_last(self) -> State | None:
         """Return the state of the last checkpoint that is whole, ``None`` where the run has none."""
@@ -84,11 +89,22 @@ class Checkpoints:
     def _save(self, path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
         metadata = {name: value if isinstance(value, str) else json.dumps(value) for name, value in about.items()}
         try:
-            write_whole(path, save({name: t.detach().contiguous().cpu() for name, t in tensors.items()}, metadata))
+            content = save({name: t.detach().contiguous().cpu() for name, t in tensors.items()}, metadata)
+            write_whole(path, in_order(content))
         except OSError as error:
             raise CheckpointError(
                 f"{path} cannot be written ({error.strerror}): make room and resume; earlier checkpoints are whole"
             ) from error
+
+
+def in_order(content: bytes) -> bytes:
+    """Return a safetensors file with its metadata sorted: the library writes them in another order every time."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
 def optimiser_state(optimiser: torch.optim.Optimizer) -> State:

@@ -30,6 +30,12 @@ class Outcome(NamedTuple):
     total: Tensor
     flow: Tensor | None
 
+    def detached(self) -> Outcome:
+        """Return the same without what gradients need."""
+        losses = {name: value.detach() for name, value in self.losses.items()}
+        flow = None if self.flow is None else self.flow.detach()
+        return Outcome(self.made.detach(), losses, self.total.detach(), flow)
+
 
 class Objective(nn.Module):
     """A network and the losses it is trained by: a batch in, an :class:`Outcome` out.

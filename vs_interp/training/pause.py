@@ -6,6 +6,11 @@ import signal
 import time
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import Any
+
+from vs_interp.log import logger
+
+from .processes import Processes
 
 PAUSE_FILE = "PAUSE"
 INTERVAL = 0.2
@@ -13,8 +18,9 @@ INTERVAL = 0.2
 
 
 class Pause:
-    """Listens, as a context, for a file called ``PAUSE`` in the run's folder, and for SIGUSR1 where the system has it.
+    """Listens for a file called ``PAUSE`` in the run's folder, and for SIGUSR1 where the system has it.
 
+    From :meth:`listen` to the end of the context; before, while data sets are opened, signals end the process at once.
     The file pauses for as long as it is there; the signal pauses, and the next one goes on.  SIGTERM and Ctrl-C ask to
     stop after the step; a second Ctrl-C interrupts.
     """
@@ -22,17 +28,20 @@ class Pause:
     def __init__(self, folder: Path) -> None:
         self._file = folder / PAUSE_FILE
         self._signalled = False
+        self._before: dict[int, Any] = {}
         self.stopped: int | None = None
         """The signal that asked to stop."""
 
     def __enter__(self) -> Pause:
-        self._before = {
-            signal.SIGTERM: signal.signal(signal.SIGTERM, self._stop),
-            signal.SIGINT: signal.signal(signal.SIGINT, self._stop),
-        }
-        if hasattr(signal, "SIGUSR1"):  # Windows has none
-            self._before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._toggle)
         return self
+
+    def listen(self) -> None:
+        """Hear signals from now on."""
+        handlers = {signal.SIGTERM: self._stop, signal.SIGINT: self._stop}
+        if hasattr(signal, "SIGUSR1"):  # Windows has none
+            handlers[signal.SIGUSR1] = self._toggle
+        if not self._before:
+            self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -45,9 +54,17 @@ class Pause:
         """Whether the run should rest now."""
         return self._signalled or self._file.exists()
 
-    def wait(self) -> None:
-        """Return when the run should go on, or stop."""
-        while self.wanted and self.stopped is None:
+    def announce(self, step: int) -> None:
+        """Say that the run pauses, and how it goes on."""
+        again = f"{self._file} is removed" if self._file.exists() else "SIGUSR1 comes again"
+        logger.info("paused after step %d, with a checkpoint and nothing left in memory: goes on when %s", step, again)
+
+    def wait(self, processes: Processes) -> None:
+        """Return when the run should go on, or stop: all processes at once, whichever of them was told."""
+        while True:
+            resting, stopping = processes.agree(self.wanted, self.stopped is not None)
+            if stopping or not resting:
+                return
             time.sleep(INTERVAL)
 
     def _toggle(self, number: int, frame: FrameType | None) -> None:

@@ -18,6 +18,8 @@ from vs_interp.errors import CheckpointError
 FILE = "vgg16-397923af.pth"
 """What torchvision calls its VGG16 checkpoint."""
 
+HELP = f"The perceptual loss needs {FILE}, which torchvision publishes: give it as perceptual = FILE, or drop that loss"
+
 LAYERS = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512)
 """VGG16 up to conv4_3: channels of the 3×3 convolutions, a ReLU after each but the last, and halvings between."""
 
@@ -40,7 +42,7 @@ class Perceptual(nn.Module):
         found = {name.removeprefix("features."): tensor for name, tensor in _read(weights).items()}
         for name, tensor in wanted.items():
             if name not in found or found[name].shape != tensor.shape:
-                raise CheckpointError(f"{weights} is no VGG16 (no features.{name} that fits): {_help()}")
+                raise CheckpointError(f"{weights} is no VGG16 (no features.{name} that fits): {HELP}")
         self.features.load_state_dict({name: found[name] for name in wanted})
         self.features.requires_grad_(False)
         self.register_buffer("mean", torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1))
@@ -70,13 +72,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise CheckpointError(f"there is no {path}: {_help()}") from error
+        raise CheckpointError(f"there is no {path}: {HELP}") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is no PyTorch checkpoint, or a truncated one: {_help()}") from error
+        raise CheckpointError(f"{path} is no PyTorch checkpoint, or a truncated one: {HELP}") from error
     if not isinstance(found, dict):
-        raise CheckpointError(f"{path} holds {type(found).__name__}, not weights by name: {_help()}")
+        raise CheckpointError(f"{path} holds {type(found).__name__}, not weights by name: {HELP}")
     return found
-
-
-def _help() -> str:
-    return f"the perceptual loss needs {FILE}, which torchvision publishes; or leave that loss out of the recipe"

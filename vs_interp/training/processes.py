@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -66,10 +66,9 @@ class Processes:
         distributed.all_reduce(shared, distributed.ReduceOp.MAX)
         return tuple(bool(wish) for wish in shared)
 
-    def told(self, value: float) -> float:
-        """Return the leading process's value."""
-        if self.world == 1:
-            return value
-        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
-        distributed.broadcast(shared, 0)
-        return float(shared)
+    def told(self, values: Sequence[float]) -> list[float]:
+        """Return the leading process's values."""
+        shared = torch.tensor(values, dtype=torch.float64, device=self.device)
+        if self.world > 1:
+            distributed.broadcast(shared, 0)
+        return shared.tolist()

@@ -1,26 +1,40 @@
-"""A recipe: all that decides a training run, read from TOML and checked before anything starts."""
+"""A recipe: all that decides a training run, key by key, with what each may be (:mod:`.recipe_file` reads one)."""
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from vs_interp.errors import ArgumentError
-from vs_interp.registry import network_class
+
+def _some(shares: Mapping[int, float]) -> Mapping[int, float]:
+    if not any(shares.values()):
+        raise ValueError("all shares are 0: give one that is larger")
+    return shares
+
+
+def _rising(part: tuple[float, float]) -> tuple[float, float]:
+    if part[0] >= part[1]:
+        raise ValueError("the part is empty: give its beginning and its end, such as [0.0, 0.95]")
+    return part
+
 
 Share = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
-Start = Path | tuple[Path, ...] | dict[str, Path] | None
-Part = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
+Number = Annotated[int, Field(ge=0)]
+Start = Path | Annotated[tuple[Path, ...], Field(min_length=1)] | Annotated[dict[str, Path], Field(min_length=1)] | None
+Part = Annotated[tuple[Fraction, Fraction], AfterValidator(_rising)]
+Split = Literal["train", "validation", "test"]
 
 
 class Table(BaseModel):
     """A table of the recipe: what it does not know is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Source(Table):
@@ -33,7 +47,7 @@ class Source(Table):
     share
         How often it is drawn, relative to the other sources.
     part
-        The range of its windows, in order, that is used: (0, 0.95) leaves the end for validation.
+        The range of its frames, in order, whose windows are used: (0, 0.95) leaves the end for validation.
     gaps
         Frames from one input of a window to the next, and how often (relative) each is drawn, for networks that take a
         time; the windows of others follow from their spec.
@@ -51,17 +65,17 @@ class Source(Table):
     """
 
     footage: str | None = None
-    split: str = "train"
+    split: Split = "train"
     photos: Path | None = None
     sprites: Path | None = None
     share: Share = 1.0
     part: Part = (0.0, 1.0)
-    gaps: dict[Annotated[int, Field(ge=2)], Share] = {2: 1.0}
-    shrinks: dict[int, Share] = {1: 1.0}
-    still: Share = 0.0
+    gaps: Annotated[dict[Annotated[int, Field(ge=2)], Share], AfterValidator(_some)] = {2: 1.0}
+    shrinks: Annotated[dict[Count, Share], AfterValidator(_some)] = {1: 1.0}
+    still: Fraction = 0.0
     choices: Count = 1
     reach: tuple[Share, Share] = (40.0, 60.0)
-    patterns: Annotated[int, Field(ge=0)] = 0
+    patterns: Number = 0
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -85,10 +99,10 @@ class Variation(Table):
     reverse: bool = True
     turn: bool = False
     colours: bool = True
-    gamma: float = 0.2
-    gain: float = 0.8
-    offset: float = 0.05
-    noise: float = 4.0
+    gamma: Share = 0.2
+    gain: Annotated[float, Field(gt=0, le=1)] = 0.8
+    offset: Fraction = 0.05
+    noise: Annotated[float, Field(ge=0, le=255)] = 4.0
 
 
 class Data(Table):
@@ -103,25 +117,35 @@ class Data(Table):
     source: Annotated[tuple[Source, ...], Field(min_length=1)]
     batch: Count
     crop: tuple[Count, Count]
-    margin: int = 0
+    margin: Number = 0
     teacher: Path | None = None
-    workers: int | None = None
+    workers: Number | None = None
     variation: Variation = Variation()
+
+    @model_validator(mode="after")
+    def _some_is_drawn(self) -> Self:
+        if not any(source.share for source in self.source):
+            raise ValueError("all sources have a share of 0: give one that is larger")
+        if 2 * self.margin >= min(self.crop):
+            raise ValueError(f"a margin of {self.margin} leaves nothing of the crop {list(self.crop)}: make it smaller")
+        return self
 
 
 class Validation(Table):
     """What checkpoints are judged by: ``windows`` of a data set, evenly chosen, every ``every`` steps.
 
+    They share no frame with what is trained on: give ``part`` where the data set has no splits.
+
     ``patience`` validations without a better PSNR end the run; 0: never.
     """
 
     footage: str
-    split: str = "validation"
+    split: Split = "validation"
     part: Part = (0.0, 1.0)
-    gap: Count = 2
+    gap: Annotated[int, Field(ge=2)] = 2
     windows: Count = 32
     every: Count = 500
-    patience: int = 0
+    patience: Number = 0
 
 
 class Schedule(Table):
@@ -136,13 +160,19 @@ class Schedule(Table):
     """
 
     kind: Literal["cosine", "multi-step", "plateau", "constant"] = "cosine"
-    warmup: int = 300
-    floor: float = 0.01
-    milestones: tuple[int, ...] = ()
-    factor: float = 0.1
-    patience: int = 10
-    cooldown: int = 0
-    minimum: float = 0.0
+    warmup: Number = 300
+    floor: Fraction = 0.01
+    milestones: tuple[Count, ...] = ()
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    patience: Number = 10
+    cooldown: Number = 0
+    minimum: Share = 0.0
+
+    @model_validator(mode="after")
+    def _milestones_rise(self) -> Self:
+        if any(first >= second for first, second in pairwise(self.milestones)):
+            raise ValueError(f"the milestones {list(self.milestones)} do not rise: give them in order")
+        return self
 
 
 class Training(Table):
@@ -158,32 +188,33 @@ class Training(Table):
     clip
         Largest norm of the gradient.
     start
-        A checkpoint or model file whose weights are the first ones, or the name of one (``vs-interp weights list``); a
-        list of them, of whose weights the mean is taken (Wortsman et al. 2022, arXiv:2203.05482); or a table of parts
+        A checkpoint or model file whose weights are the first ones, or the name of one (``vs-interp weights list``,
+        bundled ones too); a list of them, of whose weights the mean is taken (Wortsman et al. 2022, arXiv:2203.05482);
+        or a table of parts
         of the network (module names) and theirs, where a list of modules begins with the same weights in each.  A
         recipe stands for its run's last weights, and is trained first where they are not there
         (:mod:`vs_interp.training.stages`).
     frozen
         Parts of the network (module names) whose weights stay what they were begun with.
     compile
-        Compile network and losses for the GPU (``torch.compile``): a minute at the start, then faster steps.
+        Compile network and losses for the training device (``torch.compile``); see docs/training.md on what it costs.
     keep
         How many of the last checkpoints stay, besides the best.
     """
 
     steps: Count
     minutes: Annotated[float, Field(gt=0)] | None = None
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     optimiser: Literal["adam", "adamw"] = "adamw"
-    learning_rate: float
-    weight_decay: float = 0.0
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Share = 0.0
     precision: Literal["fp32", "bf16", "fp16"] = "bf16"
-    exact_steps: int = 0
-    average: float = 0.999
-    clip: float = 1.0
+    exact_steps: Number = 0
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    clip: Annotated[float, Field(gt=0)] = 1.0
     start: Start = None
     frozen: tuple[str, ...] = ()
-    threads: int = 0
+    threads: Number = 0
     compile: bool = False
     save_every: Count = 500
     keep: Count = 3
@@ -192,39 +223,19 @@ class Training(Table):
 class Recipe(Table):
     """All that decides a run.
 
-    ``network`` holds the registry's ``name`` and the configuration; ``losses`` what each loss weighs;
-    ``perceptual`` is where VGG16's weights are, for the loss of that name; ``text`` is the recipe itself.
+    ``network`` holds the registry's ``name`` and the configuration; without it the network is that of the weights
+    that ``training.start`` names.  ``losses`` are what each loss weighs; ``perceptual`` is where VGG16's weights are,
+    for the loss of that name; ``text`` is the recipe as TOML.
     """
 
-    network: dict[str, Any]
+    network: dict[str, Any] = {}
     data: Data
-    losses: Annotated[dict[str, float], Field(min_length=1)]
+    losses: Annotated[dict[str, Share], Field(min_length=1)]
     training: Training
     schedule: Schedule = Schedule()
     validation: Validation | None = None
     perceptual: Path | None = None
-    text: str = ""
-
-    @classmethod
-    def read(cls, path: Path) -> Recipe:
-        """Read a recipe.  Raises :class:`ArgumentError` that names the file and the key that is wrong."""
-        try:
-            text = path.read_text(encoding="utf-8")
-            values = tomllib.loads(text)
-        except OSError as error:
-            raise ArgumentError(f"the recipe {path} cannot be read ({error.strerror}): name a .toml file") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ArgumentError(f"the recipe {path} is no TOML ({error}): mend it") from error
-        try:
-            recipe = cls.model_validate({**values, "text": text})
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "recipe"
-            raise ArgumentError(
-                f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}: mend the recipe"
-            ) from error
-        network_class(str(recipe.network.get("name")))
-        return recipe
+    text: Annotated[str, Field(repr=False)]
 
     def beginning_with(self, start: Start) -> Recipe:
         """Return the same recipe with another ``training.start``."""
@@ -234,4 +245,10 @@ class Recipe(Table):
     def _fits(self) -> Self:
         if self.schedule.kind == "plateau" and self.validation is None:
             raise ValueError("the schedule is plateau, which needs a [validation]")
+        if self.schedule.kind == "plateau" and self.schedule.warmup and "warmup" in self.schedule.model_fields_set:
+            raise ValueError("schedule.warmup does not go with a plateau: leave it out")
+        if not any(self.losses.values()):
+            raise ValueError("all losses weigh 0: give one that weighs more")
+        if not self.network and not isinstance(self.training.start, Path | tuple):
+            raise ValueError("there is no [network]: give one, or name the weights to begin with (training.start)")
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from vs_interp.errors import ArgumentError
 
 from .checkpoints import Checkpoints
 from .recipe import Recipe, Start
+from .recipe_file import read_recipe
 
 RUNS = Path("runs")
 """Where runs lie that are given no folder, each under its recipe's name."""
@@ -34,8 +35,10 @@ class Stage:
         return self.checkpoints.path(self.recipe.training.steps)
 
 
-def stages(path: Path, folder: Path | None = None) -> list[Stage]:
+def stages(path: Path, folder: Path | None = None, changes: Sequence[str] = ()) -> list[Stage]:
     """Return what must be trained for a recipe, in an order in which it can be, the recipe itself last.
+
+    That one is changed by ``changes``, as :func:`~vs_interp.training.recipe_file.read_recipe` does it.
 
     Recipes that ``training.start`` names have their runs in ``runs/`` under their names.  Those whose last weights are
     there already are left out, and so is what a run needed to begin that has begun.  Raises :class:`ArgumentError` for
@@ -43,16 +46,18 @@ def stages(path: Path, folder: Path | None = None) -> list[Stage]:
     which weights are its last.
     """
     found: dict[Path, Stage] = {}
-    _gather(path, folder or RUNS / path.stem, (), found)
+    _gather(path, folder or RUNS / path.stem, (), found, changes)
     return list(found.values())
 
 
-def _gather(path: Path, folder: Path, above: tuple[Path, ...], found: dict[Path, Stage]) -> Path:
+def _gather(
+    path: Path, folder: Path, above: tuple[Path, ...], found: dict[Path, Stage], changes: Sequence[str] = ()
+) -> Path:
     """Add a recipe to those that are found, after all that it begins with; return where its last weights are."""
     if path in above:
         circle = " begins with ".join(str(one) for one in (*above[above.index(path) :], path))
         raise ArgumentError(f"{circle}: let one of them begin with a checkpoint, or with nothing")
-    recipe = Recipe.read(path)
+    recipe = read_recipe(path, changes)
     patience = recipe.validation.patience if recipe.validation else 0
     if above and patience:
         raise ArgumentError(

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vs_interp.datasets.footage import Footage
+from vs_interp.datasets.footage import Box, Footage
 from vs_interp.datasets.readers import open_footage
-from vs_interp.datasets.windows import Window, cut_windows
+from vs_interp.datasets.windows import Window, cut_windows, within
+from vs_interp.errors import DatasetError
 from vs_interp.networks.base import Network
 from vs_interp.training.scenes.changes import Changes
 from vs_interp.training.scenes.drafts import Draft, FilmDraft, spread
-from vs_interp.training.scenes.film import Crops
+from vs_interp.training.scenes.film import Crops, Reel
 from vs_interp.training.scenes.samples import Workshop
 
-from .recipe import Recipe
+from .losses import ssim_loss
+from .recipe import Recipe, Validation
+from .report import Scores
+
+NO_SSIM = 11
+"""The window of SSIM; pictures that are smaller have none."""
 
 
 @dataclass(frozen=True)
@@ -31,49 +37,93 @@ class Judge:
     network: Network
 
     @classmethod
-    def open(cls, recipe: Recipe, network: Network) -> Judge | None:
-        """Open a recipe's validation set, if it has one.  Raises :class:`DatasetError` where it is missing."""
+    def open(cls, recipe: Recipe, network: Network, reels: Collection[Reel] = ()) -> Judge | None:
+        """Open a recipe's validation set, if it has one.
+
+        Raises :class:`DatasetError` where it is missing, its frames are too small for the network, or some of them are
+        among those that ``reels`` train on.
+        """
         by = recipe.validation
         if by is None:
             return None
         footage = open_footage(by.footage, by.split)
-        windows = spread(cut_windows(footage, network.spec, (by.gap,)), by.part, by.windows)
-        return cls(footage, windows, copy.deepcopy(network))
+        possible = within(cut_windows(footage, network.spec, (by.gap,)), footage, by.part)
+        if not len(possible):
+            raise DatasetError(
+                f"validation: no window of {network.spec.name} in part {list(by.part)} of {by.footage}: enlarge it"
+            )
+        judge = cls(footage, spread(possible, by.windows), copy.deepcopy(network))
+        for sequence in {window.sequence for window in judge.windows}:
+            judge.box(sequence)
+        _check_apart(by, judge, reels)
+        return judge
 
-    def psnr(self, weights: dict[str, Tensor]) -> float:
-        """Return the mean PSNR (dB) of the pictures made with ``weights``; every picture counts the same.
+    def scores(self, weights: dict[str, Tensor], stopped: Callable[[], bool] = lambda: False) -> Scores | None:
+        """Return the mean PSNR and SSIM of the pictures made with ``weights``; every picture counts the same.
 
-        A label that is wrong is an error of 1.
+        A label that is wrong is an error of 1, and labels have no SSIM.  ``None`` where ``stopped`` said so on the way.
         """
         self.network.load_state_dict(weights)
         device = next(self.network.parameters()).device
         workshop = Workshop(self.network.spec, device, (0, 0))
-        scores: list[float] = []
+        labels = self.network.spec.output.kind == "labels"
+        psnrs: list[float] = []
+        ssims: list[float] = []
         with torch.inference_mode():
             for window in self.windows:
+                if stopped():
+                    return None
                 batch = workshop(self._draft(window))
                 inputs = (*batch.frames, batch.time) if self.network.spec.takes_time else batch.frames
-                error = (self.network(*inputs).float().clamp(0, 1) - batch.truth).square().flatten(1)
-                if self.network.spec.output.kind == "labels":
+                made = self.network(*inputs).float().clamp(0, 1)
+                error = (made - batch.truth).square().flatten(1)
+                if labels:
                     error = (error > (0.5 / 255) ** 2).float()
-                error = error.mean(1)
-                scores += (-10 * torch.log10(error.clamp(min=1e-10))).tolist()
-        return float(np.mean(scores))
+                psnrs += (-10 * torch.log10(error.mean(1).clamp(min=1e-10))).tolist()
+                if not labels and min(made.shape[2:]) >= NO_SSIM:
+                    ssims += [
+                        1 - float(ssim_loss(one[None], true[None])) for one, true in zip(made, batch.truth, strict=True)
+                    ]
+        return Scores(float(np.mean(psnrs)), float(np.mean(ssims)) if ssims else 0.0)
 
-    def _draft(self, window: Window) -> Draft:
-        """Return the middle of a window, as large as the network takes it."""
-        spec, footage = self.network.spec, self.footage
+    def box(self, sequence: int) -> Box:
+        """Return the middle of a sequence's frames, as large as the network takes it.
+
+        Raises :class:`DatasetError` where that is nothing.
+        """
+        spec, size = self.network.spec, self.footage.frame_size(sequence)
         scale = spec.output.scale
         unit = spec.multiple_of * scale
-        shape = footage.frame_size(window.sequence).shape
-        height, width = (length // unit * unit for length in shape)
+        height, width = (length // unit * unit for length in size.shape)
+        if min(height, width) < spec.minimum * scale:
+            raise DatasetError(
+                f"validation: {self.footage.name(sequence)} is {size}, too small for {spec.name}, which needs "
+                f"{spec.padded(1) * scale}x{spec.padded(1) * scale}: give larger frames"
+            )
         top, left = (
-            (length - wanted) // 2 // scale * scale for length, wanted in zip(shape, (height, width), strict=True)
+            (length - wanted) // 2 // scale * scale for length, wanted in zip(size.shape, (height, width), strict=True)
         )
-        frames = footage.window(spec, window.sequence, (*window.inputs, *window.truths), (top, left, height, width))
+        return top, left, height, width
+
+    def _draft(self, window: Window) -> Draft:
+        """Return a window, as large as the network takes it."""
+        spec, footage, box = self.network.spec, self.footage, self.box(window.sequence)
+        scale = spec.output.scale
+        frames = footage.window(spec, window.sequence, (*window.inputs, *window.truths), box)
         small = None
         if footage.small is not None and scale > 1:
-            box = (top // scale, left // scale, height // scale, width // scale)
-            small = footage.small.frames(window.sequence, window.inputs, box)[None]
+            top, left, height, width = (length // scale for length in box)
+            small = footage.small.frames(window.sequence, window.inputs, (top, left, height, width))[None]
         film = Crops(frames[None], small, np.array([float(window.time or 0)]), ())
         return Draft([FilmDraft(0, 1, film, np.zeros(1, bool))], [], Changes.none(1), noise=0)
+
+
+def _check_apart(by: Validation, judge: Judge, reels: Collection[Reel]) -> None:
+    """Raise :class:`DatasetError` where a frame of the validation may be drawn to train on."""
+    for window in judge.windows:
+        origin, numbers = judge.footage.origin(window.sequence), (*window.inputs, *window.truths)
+        if origin is not None and any(reel.draws(origin, numbers) for reel in reels):
+            raise DatasetError(
+                f"validation and data.source share frames of {by.footage} ({judge.footage.name(window.sequence)}): "
+                "give them parts that do not overlap, part = [0.0, 0.95] and part = [0.95, 1.0]"
+            )

@@ -86,14 +86,14 @@ class Drafts(Dataset[Draft]):
         self.data, self.spec, self.seed, self.rank, self.world = data, spec, seed, rank, world
         self.unread: Collection[int] = ()
         width, height = data.crop
-        footages: dict[tuple[str, str], Footage] = {}
+        self.footages: dict[str, Footage] = {}
         self.reels: dict[int, Reel] = {}
         for number, source in enumerate(data.source):
             if source.footage is not None:
-                address = source.footage, source.split
-                if address not in footages:
-                    footages[address] = open_footage(*address)
-                self.reels[number] = Reel.open(source, footages[address], spec, (height, width))
+                name = f"{source.footage} ({source.split})"
+                if name not in self.footages:
+                    self.footages[name] = open_footage(source.footage, source.split)
+                self.reels[number] = Reel.open(source, self.footages[name], spec, (height, width))
         made = {number: source for number, source in enumerate(data.source) if source.photos is not None}
         self.scenes = Scenes.open(made, height, width) if made else None
         self.shares = {number: source.share for number, source in enumerate(data.source)}
@@ -151,8 +151,7 @@ class Drafts(Dataset[Draft]):
         ]
 
 
-def spread(windows: Windows, part: tuple[float, float], count: int) -> Sequence[Window]:
-    """Return ``count`` windows, evenly chosen from a part of all."""
-    first, last = (round(end * len(windows)) for end in part)
-    numbers = np.unique(np.linspace(first, max(last - 1, first), count).round().astype(int))
+def spread(windows: Windows, count: int) -> Sequence[Window]:
+    """Return ``count`` windows, evenly chosen."""
+    numbers = np.unique(np.linspace(0, len(windows) - 1, count).round().astype(int))
     return [windows[int(number)] for number in numbers]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vs_interp.datasets.footage import Footage
-from vs_interp.datasets.windows import Windows, cut_windows
+from vs_interp.datasets.windows import Windows, cut_windows, within
 from vs_interp.errors import DatasetError
 from vs_interp.spec import NetworkSpec
 from vs_interp.training.recipe import Source
@@ -80,10 +82,29 @@ class Reel:
                 f"{name} is {width}x{height}, smaller than the crop {crop[1]}x{crop[0]}: make data.crop smaller"
             )
         places = [(gap, place) for gap in source.gaps for place in range(1, gap)] if spec.takes_time else []
-        rolls = [cut_windows(footage, spec, (gap,), (Fraction(place, gap),)) for gap, place in places]
-        shares = [source.gaps[gap] / (gap - 1) for gap, _ in places]
-        source = source.model_copy(update={"shrinks": shrinks})
-        return cls(source, footage, spec, crop, tuple(rolls or [cut_windows(footage, spec)]), tuple(shares or [1.0]))
+        cuts = [(cut_windows(footage, spec, (gap,), (Fraction(place, gap),)), source.gaps[gap] / (gap - 1))
+                for gap, place in places] or [(cut_windows(footage, spec), 1.0)]  # fmt: skip
+        cuts = [(within(roll, footage, source.part), share) for roll, share in cuts]
+        rolls, shares = zip(*cuts, strict=True)
+        if not any(len(roll) and share for roll, share in cuts):
+            raise DatasetError(
+                f"no window of {spec.name} lies in part {list(source.part)} of {source.footage}: give a larger part"
+            )
+        shares = tuple(share if len(roll) else 0.0 for roll, share in cuts)
+        return cls(source.model_copy(update={"shrinks": shrinks}), footage, spec, crop, rolls, shares)
+
+    def draws(self, origin: Hashable, numbers: Sequence[int]) -> bool:
+        """Return whether some frames of a sequence, known by where it comes from, are among those to train on."""
+        if origin not in self._sequences:
+            return False
+        lengths = self.footage.lengths
+        first, last = (round(end * sum(lengths)) for end in self.source.part)
+        begin = sum(lengths[: self._sequences[origin]])
+        return any(first <= begin + number < last for number in numbers)
+
+    @cached_property
+    def _sequences(self) -> dict[Hashable, int]:
+        return {self.footage.origin(sequence): sequence for sequence in range(len(self.footage.lengths))}
 
     def draw(self, random: np.random.Generator, count: int, shrink: int) -> Places:
         """Draw places for ``count`` samples, to be shrunk so many times."""
@@ -93,13 +114,13 @@ class Reel:
         sequences, starts = np.empty_like(found), np.empty_like(found)
         for number, roll in enumerate(self.rolls):
             here = found == number
-            first, last = (round(end * len(roll)) for end in self.source.part)
-            indices = random.integers(first, max(last, first + 1), int(here.sum()))
-            sequences[here], starts[here] = roll.sequences[indices], roll.starts[indices]
+            if here.any():
+                indices = random.integers(0, len(roll), int(here.sum()))
+                sequences[here], starts[here] = roll.sequences[indices], roll.starts[indices]
         patterns = [roll.patterns[0] for roll in self.rolls]
         offsets = np.array([(*pattern.inputs, *pattern.truths) for pattern in patterns], np.int64)[found]
         times = np.array([float(pattern.time or 0) for pattern in patterns])[found]
-        sizes = np.array([self.footage.frame_size(sequence).shape for sequence in sequences.tolist()], np.int64)
+        sizes = np.array([self._size(sequence, shrink) for sequence in sequences.tolist()], np.int64)
         scale = self.spec.output.scale if self.footage.small else 1
         room = np.maximum(sizes - shrink * np.array(self.crop), 0) // scale
         tops, lefts = (random.integers(0, room + 1) * scale).T
@@ -107,6 +128,13 @@ class Reel:
         return Places(
             sequences.reshape(shape), numbers, tops.reshape(shape), lefts.reshape(shape), times.reshape(shape)
         )
+
+    def _size(self, sequence: int, shrink: int) -> tuple[int, int]:
+        """Return a sequence's height and width; where these cannot be read, a crop's, so that reading it says why."""
+        try:
+            return self.footage.frame_size(sequence).shape
+        except DatasetError:
+            return shrink * self.crop[0], shrink * self.crop[1]
 
     def read(self, places: Places, shrink: int, random: np.random.Generator) -> Crops:
         """Read K samples, each where most moves; what cannot be read is passed over for what ``random`` draws then.

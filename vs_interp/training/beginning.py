@@ -1,0 +1,147 @@
+"""What a run begins with: the network that a recipe describes, or that other weights are of, and these weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from torch import nn
+
+from vs_interp.errors import ArgumentError, CheckpointError
+from vs_interp.log import logger
+from vs_interp.networks.base import Network
+from vs_interp.registry import NETWORKS, network_class
+from vs_interp.weights.catalogue import catalogue, resolve
+from vs_interp.weights.checkpoint import load_checkpoint, load_mean
+
+from .perceptual import HELP
+from .recipe import Recipe
+
+
+def settled(recipe: Recipe, network: dict[str, Any] | None = None) -> Recipe:
+    """Return a recipe with what depends on files decided: its network, and whether there is a perceptual loss.
+
+    ``network`` is that of a run that goes on; without it the recipe's own is taken, or that of the first weights.
+    Where VGG16's weights are not there, that loss is left out, and a warning says so.
+    """
+    changes: dict[str, Any] = {"network": network or recipe.network or _network_of(recipe.training.start)}
+    others = {name: weight for name, weight in recipe.losses.items() if name != "perceptual"}
+    missing = recipe.perceptual is not None and not recipe.perceptual.exists()
+    if "perceptual" in recipe.losses and missing and any(others.values()):
+        logger.warning("there is no %s: this trains without the perceptual loss.  %s", recipe.perceptual, HELP)
+        changes["losses"] = others
+    return recipe.model_copy(update=changes)
+
+
+def _network_of(start: Any) -> dict[str, Any]:
+    """Return the name and the configuration of the network whose weights a run begins with."""
+    found = load_checkpoint(weights_file(start[0] if isinstance(start, tuple) else start))
+    name = next((name for name in NETWORKS if network_class(name) is type(found)), None)
+    if name is None:
+        raise ArgumentError(
+            f"{start} holds {found.spec.name}, which cannot be trained: train one of {', '.join(NETWORKS)}"
+        )
+    return {"name": name, **asdict(found.config)}
+
+
+def first_network(recipe: Recipe) -> Network:
+    """Return the network that a run begins with: initialised by its paper, or with the weights of ``start``.
+
+    Its frozen parts take no gradient.  Raises :class:`ArgumentError` for a configuration that the network does not
+    take, :class:`CheckpointError` for weights that do not fit it.
+    """
+    network = _built(recipe.network)
+    network.initialise()
+    start = recipe.training.start
+    if isinstance(start, dict):
+        for name, path in start.items():
+            named = part(network, name)
+            for one in named if isinstance(named, nn.ModuleList) else (named,):
+                begin_with(one, (path,), name)
+    elif start is not None:
+        begin_with(network, start if isinstance(start, tuple) else (start,))
+    for name in recipe.training.frozen:
+        part(network, name).requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise ArgumentError(f"training.frozen leaves nothing of {network.spec.name} to train: freeze less")
+    return network
+
+
+def _built(values: dict[str, Any]) -> Network:
+    """Build a network from its table in a recipe, whose keys, types and choices are those of its configuration."""
+    name = str(values.get("name"))
+    kind = network_class(name)
+    given = {key: value for key, value in values.items() if key != "name"}
+    known = [entry.name for entry in fields(kind.Config)]
+    if unknown := [key for key in given if key not in known]:
+        raise ArgumentError(
+            f"the recipe's network has {', '.join(unknown)}: {name} takes {', '.join(known) or 'nothing'}"
+        )
+    try:
+        TypeAdapter(kind.Config).validate_json(json.dumps(given), strict=True)  # arrays may be tuples there
+        network = kind.from_config(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ArgumentError(f"the recipe's network.{place} is {first['input']!r}: {first['msg']}") from error
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
+        raise ArgumentError(f"no {name} can be built of {given} ({error}): change the recipe's [network]") from error
+    if any(not weights.numel() for weights in network.parameters()):
+        raise ArgumentError(f"a {name} of {given} has layers without weights: change the recipe's [network]")
+    return network
+
+
+def part(network: Network, name: str) -> nn.Module:
+    """Return the part of a network that a recipe names.  Raises :class:`ArgumentError` where it has none such."""
+    try:
+        return network.get_submodule(name)
+    except AttributeError as error:
+        known = ", ".join(child for child, _ in network.named_children())
+        raise ArgumentError(f"the recipe names {name!r}, a part that {network.spec.name} has not: {known}") from error
+
+
+def weights_file(start: Path) -> Path:
+    """Return where first weights are: a checkpoint, a model file, or one that the catalogue knows by name."""
+    return resolve(str(start), network="") if str(start) in catalogue() else start
+
+
+def begin_with(network: nn.Module, paths: Sequence[Path], name: str = "") -> None:
+    """Give a network, or a part of one, the mean of the weights in checkpoints of the same network.
+
+    For a part, ``name`` is what it is called: the part of that name is taken, where it is of the same class, else the
+    first of its class that is a network by itself.
+    Settings that have no weights may differ (``flow_scales``, say), and a layer that the checkpoints have not stays as
+    it is.  Raises :class:`CheckpointError` where weights differ.
+    """
+    whole, here = load_mean([weights_file(path) for path in paths]), shapes(network)
+    parts = {called: one for called, one in whole.named_modules() if type(one) is type(network)}
+    networks = (one for one in parts.values() if isinstance(one, Network))
+    found = parts[name] if name in parts else next(networks, whole)
+    if type(found) is not type(network) or any(here.get(name) != shape for name, shape in shapes(found).items()):
+        wanted = (
+            network.config if isinstance(network, Network) else f"{name}, a {type(network).__name__} of other shapes"
+        )
+        raise CheckpointError(f"{paths[0]} holds {whole.config}, the recipe asks for {wanted}: make them agree")
+    network.load_state_dict(found.state_dict(), strict=False)
+
+
+def shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Return the weights' names and shapes."""
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+def channels_last(network: Network) -> Network:
+    """Lay the weights of convolutions, 2D and 3D, out with their channels last, which tensor cores and oneDNN want.
+
+    Pictures stay as they are: with other strides than their truth, sums of both took a fifth of a step on CPUs.
+    """
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for parameter in network.parameters():
+        if parameter.dim() in formats:
+            parameter.data = parameter.data.contiguous(memory_format=formats[parameter.dim()])
+    return network

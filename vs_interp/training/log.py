@@ -1,0 +1,57 @@
+"""The log of a run, one JSON object a line: what ``log.jsonl`` says of a step can be plotted by anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from vs_interp.errors import CheckpointError
+
+from .losses import ssim_loss
+from .report import Report
+from .run_folder import write
+
+EVERY = 50
+"""Steps from one line to the next; validations, the first step and the last have one besides."""
+
+
+class Log:
+    """Appends to ``log.jsonl`` in a folder, from a step on: what is there of later steps was lost with them."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        self.path = folder / "log.jsonl"
+        kept = [line for line in self._lines() if _step(line) <= step]
+        write(self.path, "".join(f"{line}\n" for line in kept))
+
+    def __call__(self, report: Report) -> None:
+        """Write a line, now and then.  Raises :class:`CheckpointError` where there is no room for it."""
+        if report.step % EVERY and report.step not in (1, report.steps) and report.validation is None:
+            return
+        made, truth = report.outcome.made.float().clamp(0, 1), report.batch.truth
+        line = {
+            "step": report.step, "seconds": round(report.seconds, 1), "losses": report.losses,
+            "psnr": round(report.psnr, 3), "ssim": round(1 - float(ssim_loss(made, truth)), 5),
+            "gradient_norm": float(report.norm), "learning_rate": report.learning_rate,
+            "images_a_second": round(report.speed, 2), "skipped": report.skipped,
+        }  # fmt: skip
+        if report.validation is not None:
+            line["validation"] = report.validation._asdict()
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise CheckpointError(f"{self.path} cannot be written ({error.strerror}): make room and resume") from error
+
+    def _lines(self) -> list[str]:
+        try:
+            return self.path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+
+
+def _step(line: str) -> float:
+    """Return the step of a line; one that was cut short by a crash is beyond all."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

@@ -1,0 +1,91 @@
+"""What a run's folder holds besides its checkpoints: a lock while a process trains there, the recipe, the versions."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from filelock import FileLock, Timeout
+
+import vs_interp
+from vs_interp.errors import ArgumentError, CheckpointError
+from vs_interp.files import write_whole
+from vs_interp.host import processor
+
+from .processes import Processes
+from .recipe import Recipe
+
+LOCK, HOLDER = "lock", "trainer.json"
+RECIPE, VERSIONS = "recipe.toml", "versions.json"
+
+
+@contextmanager
+def held(folder: Path, processes: Processes) -> Iterator[None]:
+    """Keep every other run out of a folder, which is made; nothing is left of it where nothing was written.
+
+    Of the processes of a run the leading one holds it for all.
+
+    Raises :class:`ArgumentError` where another process trains there, and says which, :class:`CheckpointError` where
+    the folder cannot be written to.
+    """
+    if not processes.leads:
+        yield
+        return
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=0).acquire()
+    except Timeout as error:
+        raise ArgumentError(
+            f"{_holder(folder)} trains in {folder}: wait for it, stop it, or name another folder"
+        ) from error
+    except OSError as error:
+        raise CheckpointError(f"{folder} cannot be written to ({error.strerror}): name another folder") from error
+    with lock:
+        try:
+            write(folder / HOLDER, {"process": os.getpid(), "machine": socket.gethostname()})
+            yield
+        finally:
+            for name in (HOLDER, LOCK):
+                (folder / name).unlink(missing_ok=True)
+            if made:
+                with suppress(OSError):
+                    folder.rmdir()  # only where it is empty
+
+
+def _holder(folder: Path) -> str:
+    """Return who holds a folder, in words."""
+    try:
+        values = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
+        return f"process {values['process']} on {values['machine']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def note(folder: Path, recipe: Recipe, device: torch.device) -> None:
+    """Write down the recipe of a run as it is now, and by what it is run."""
+    on_gpu = device.type == "cuda"
+    versions = {
+        "vs-interp": vs_interp.__version__, "torch": torch.__version__, "numpy": numpy.__version__,
+        "python": platform.python_version(), "system": platform.platform(),
+        "device": torch.cuda.get_device_name(device) if on_gpu else processor(),
+    }  # fmt: skip
+    write(folder / RECIPE, recipe.text)
+    write(folder / VERSIONS, versions)
+
+
+def write(path: Path, content: str | dict[str, Any]) -> None:
+    """Write a small file whole.  Raises :class:`CheckpointError` where there is no room."""
+    text = content if isinstance(content, str) else json.dumps(content, indent=1) + "\n"
+    try:
+        write_whole(path, text.encode())
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be written ({error.strerror}): make room and resume") from error
