@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import platform
@@ -11,11 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy
 import torch
 from filelock import FileLock, Timeout
 
-import vs_interp
 from vs_interp.errors import ArgumentError, CheckpointError
 from vs_interp.files import write_whole
 from vs_interp.host import processor
@@ -74,7 +73,7 @@ def note(folder: Path, recipe: Recipe, device: torch.device) -> None:
     """Write down the recipe of a run as it is now, and by what it is run."""
     on_gpu = device.type == "cuda"
     versions = {
-        "vs-interp": vs_interp.__version__, "torch": torch.__version__, "numpy": numpy.__version__,
+        **{package: importlib.metadata.version(package) for package in ("vs-interp", "torch", "numpy", "safetensors")},
         "python": platform.python_version(), "system": platform.platform(),
         "device": torch.cuda.get_device_name(device) if on_gpu else processor(),
     }  # fmt: skip
