@@ -32,6 +32,10 @@ def enlargement(source: Path, output: Path, codec: str = "ffv1") -> Conversion:
     return Conversion(source=source, output=output, steps=steps, choice=Choice(codec=codec))
 
 
+def unheard(number: int, frames: int) -> None:
+    """Tell nobody how far a chunk is."""
+
+
 @dataclass(frozen=True)
 class Decoded:
     """What a file shows: time stamps, pictures by hash, the range of its sound, and what it says of colour."""

@@ -19,7 +19,7 @@ from tests.command_line import COMMAND, refused, run
 from vs_interp.jobs.plan import plan
 from vs_interp.jobs.work import Order, RefusedError, make
 
-from .films import decoded, enlargement, make_film
+from .films import decoded, enlargement, make_film, unheard
 
 pytest.importorskip("distributed")
 trustme = pytest.importorskip("trustme")
@@ -117,18 +117,18 @@ def test_a_worker_without_the_source_or_of_another_version_refuses(tmp_path: Pat
     (tmp_path / "there").mkdir()
     elsewhere = ((str(tmp_path / "here"), str(tmp_path / "there")),)
     with pytest.raises(RefusedError, match=r"does not see the source .*there/in\.mkv: .*--map"):
-        make(replace(order, paths=elsewhere))
+        make(replace(order, paths=elsewhere), unheard)
     (tmp_path / "there" / "in.mkv").write_bytes(b"another film")
     with pytest.raises(RefusedError, match="has another film"):
-        make(replace(order, paths=elsewhere))
+        make(replace(order, paths=elsewhere), unheard)
     (tmp_path / "there" / "in.mkv").write_bytes(film.read_bytes())
-    made = make(replace(order, paths=elsewhere))
+    made = make(replace(order, paths=elsewhere), unheard)
     assert made.content is not None and made.record.frames == manifest.borders[2] - manifest.borders[1]
     with pytest.raises(RefusedError, match="leave out --exact"):
-        make(replace(order, paths=elsewhere, maker="another processor"))
+        make(replace(order, paths=elsewhere, maker="another processor"), unheard)
     newer = replace(manifest, identity={**manifest.identity, "versions": {"vs-interp": "99"}})
     with pytest.raises(RefusedError, match=r"has vs-interp .*, not 99"):
-        make(replace(order, manifest=newer.to_json(), paths=elsewhere))
+        make(replace(order, manifest=newer.to_json(), paths=elsewhere), unheard)
 
 
 @pytest.mark.parametrize(

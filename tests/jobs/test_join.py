@@ -18,7 +18,7 @@ from vs_interp.jobs.join import TimeStamps, join
 from vs_interp.jobs.plan import plan
 from vs_interp.jobs.steps import Interpolation
 
-from .films import Decoded, decoded, enlargement, make_film
+from .films import Decoded, decoded, enlargement, make_film, unheard
 
 
 def both_ways(conversion: Conversion, folder: Path, seconds: float = 0.5) -> tuple[Decoded, Decoded]:
@@ -27,7 +27,7 @@ def both_ways(conversion: Conversion, folder: Path, seconds: float = 0.5) -> tup
     manifest = plan(conversion, job, seconds)
     assert len(manifest.chunks) >= 3
     chunks = ChunkFolder(folder)
-    records = dict(make_chunks(job, chunks, manifest.borders, range(len(manifest.chunks)), lambda frames: None))
+    records = dict(make_chunks(job, chunks, manifest.borders, range(len(manifest.chunks)), unheard))
     join(job, chunks, [records[number] for number in sorted(records)], conversion.output, overwrite=False)
     whole = conversion.output.with_stem("whole")
     render(job.encoding, whole, overwrite=False, ahead=4, advance=lambda: None)

@@ -22,7 +22,8 @@ class How:
     folder
         Where a job's chunks go, by default beside the output.
     workers, cluster
-        So many processes of this machine, or the Dask scheduler at an address; neither for this process alone.
+        So many processes of this machine (0 for one a GPU), or the Dask scheduler at an address; neither for this
+        process alone.
     paths
         Beginnings of paths here → what they are on the cluster's machines.
     exact
@@ -41,6 +42,19 @@ class How:
     tls: Mapping[str, str] = field(default_factory=dict)
 
 
+class Count(click.ParamType[int]):
+    """A number of workers; 0 for ``auto``."""
+
+    name = "count"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "auto":
+            return 0
+        if value.isdecimal() and int(value) > 0:
+            return int(value)
+        self.fail(f"{value!r} is no number of workers: give one from 1, or auto for one a GPU", param, ctx)
+
+
 OPTIONS = (
     click.option("--whole", is_flag=True, help="One stream by one encoder, not a job in chunks: it cannot go on."),
     click.option("--job", "folder", metavar="FOLDER", type=click.Path(path_type=Path),
@@ -48,8 +62,8 @@ OPTIONS = (
     click.option("--chunk", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), default=10,
                  show_default=True, help="How long a chunk of the job is, about."),
     click.option("--restart", is_flag=True, help="Begin anew, and not where an earlier run of the job ended."),
-    click.option("--workers", metavar="N", type=click.IntRange(1),
-                 help="Processes of this machine that make chunks, each with a GPU of the backend's devices."),
+    click.option("--workers", metavar="N|auto", type=Count(),
+                 help="Processes of this machine that make chunks; auto for one a GPU of the backend's devices."),
     click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler whose workers (vs-interp worker) make chunks."),
     click.option("--map", "maps", metavar="/HERE=/THERE", multiple=True,
                  help="Where a folder of this machine is on the workers' machines."),

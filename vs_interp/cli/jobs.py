@@ -11,15 +11,21 @@ import click
 
 from vs_interp.errors import ArgumentError
 
+from .job_progress import speed
 from .options import json_option
 
 if TYPE_CHECKING:
     from vs_interp.jobs.plan import Manifest
+    from vs_interp.jobs.status import Status
 
 
 @dataclass(frozen=True)
 class State:
-    """How far a job is: its folder, source and output, chunks and frames that are made and all of them, and bytes."""
+    """How far a job is: its folder, source and output, chunks and frames that are made and all of them, and bytes.
+
+    running
+        How far it says that it is, where a process works on it: frames a second, seconds left, who works on what.
+    """
 
     folder: str
     source: str
@@ -29,6 +35,7 @@ class State:
     frames: int
     of_frames: int
     bytes: int
+    running: Status | None
 
 
 @click.group("jobs")
@@ -55,7 +62,8 @@ def list_jobs(folder: Path, as_json: bool) -> None:
         click.echo(json.dumps([asdict(state) for state in states], indent=1))
         return
     for state in states:
-        click.echo(f"{state.folder}: {state.frames} of {state.of_frames} frames, {state.bytes / 1e6:.1f} MB")
+        running = ", is being worked on" if state.running else ""
+        click.echo(f"{state.folder}: {state.frames} of {state.of_frames} frames, {state.bytes / 1e6:.1f} MB{running}")
     if not states:
         click.echo(f"no jobs in {folder}", err=True)
 
@@ -67,8 +75,9 @@ def show(job: Path, as_json: bool) -> None:
     """Show how far the job in the folder JOB is.
 
     \b
-    Example:
+    Examples:
       vs-interp jobs show out.mkv.job
+      vs-interp jobs show out.mkv.job --json
     """
     state = _state(job)
     if as_json:
@@ -76,7 +85,12 @@ def show(job: Path, as_json: bool) -> None:
         return
     click.echo(f"{state.source} becomes {state.output}")
     click.echo(f"{state.chunks} of {state.of_chunks} chunks, {state.frames} of {state.of_frames} frames are made")
-    click.echo(f"{state.bytes / 1e6:.1f} MB in {state.folder}; run the same command again to go on")
+    if state.running is None:
+        click.echo(f"{state.bytes / 1e6:.1f} MB in {state.folder}; run the same command again to go on")
+        return
+    click.echo(f"{state.bytes / 1e6:.1f} MB in {state.folder}; {speed(state.running)}")
+    for working in state.running.workers:
+        click.echo(f"{working.worker}: chunk {working.chunk}, {working.frames} of {working.of_frames} frames")
 
 
 @command.command("remove")
@@ -107,10 +121,11 @@ def _manifest(job: Path) -> Manifest:
 
 def _state(job: Path) -> State:
     from vs_interp.jobs.chunk import ChunkFolder
-    from vs_interp.jobs.folder import whole_chunks
+    from vs_interp.jobs.folder import is_held, recorded_chunks
+    from vs_interp.jobs.status import read_status
 
     manifest = _manifest(job)
-    whole = whole_chunks(ChunkFolder(job), manifest)
+    whole = recorded_chunks(ChunkFolder(job), manifest)
     return State(
         folder=str(job),
         source=str(manifest.conversion.source),
@@ -120,4 +135,5 @@ def _state(job: Path) -> State:
         frames=sum(record.frames for record in whole.values()),
         of_frames=manifest.borders[-1],
         bytes=sum(record.bytes for record in whole.values()),
+        running=read_status(job) if is_held(job) else None,
     )

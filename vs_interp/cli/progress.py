@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Any, Self
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import (
@@ -20,8 +18,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )  # fmt: skip
 from rich.text import Text
-
-from vs_interp.interrupt import last_words
 
 INTERVAL = 10.0
 """Seconds between two lines in a log."""
@@ -40,49 +36,6 @@ def frames_done(total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
             yield lambda: progress.advance(task)
     else:
         yield _Log(total, console)
-
-
-class JobProgress:
-    """Shows how far a job is: a :class:`vs_interp.jobs.run.Listener`."""
-
-    def __init__(self, folder: Path, *, quiet: bool) -> None:
-        self._folder, self._quiet = folder, quiet
-        self._stack = ExitStack()
-        self._bar = self._stack.enter_context(ExitStack())
-        self._console = Console(stderr=True, quiet=quiet)
-        self._advance: Callable[[], None] = lambda: None
-
-    def __enter__(self) -> Self:
-        self._stack.enter_context(
-            last_words(f"interrupted; what is finished stays in {self._folder}: run the same command again to go on")
-        )
-        return self
-
-    def __exit__(self, *raised: Any) -> None:
-        self._stack.__exit__(*raised)
-
-    def begins(self, kept: int, frames: int) -> None:
-        """Say what an earlier run left, and show the rest."""
-        if kept:
-            self._say(f"{kept} of {frames} frames were made before and are kept in {self._folder}")
-        self._advance = self._bar.enter_context(frames_done(frames - kept, quiet=self._quiet))
-
-    def made(self, frames: int) -> None:
-        """Show that frames were made."""
-        for _ in range(frames):
-            self._advance()
-
-    def joins(self) -> None:
-        """Say that all frames are made."""
-        self._bar.close()
-        self._say("joining the chunks")
-
-    def says(self, line: str) -> None:
-        """Show a line about the workers."""
-        self._say(f"vs-interp: {line}")
-
-    def _say(self, line: str) -> None:
-        self._console.print(line, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -162,6 +115,11 @@ class _Log:
             return
         self._said = now
         speed = self._done / (now - self._start)
-        left = round((self._total - self._done) / speed)
-        clock = f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
-        self._console.print(f"{self._done}/{self._total} frames, {speed:.1f} fps, {clock} left", highlight=False)
+        left = clock((self._total - self._done) / speed)
+        self._console.print(f"{self._done}/{self._total} frames, {speed:.1f} fps, {left} left", highlight=False)
+
+
+def clock(seconds: float) -> str:
+    """Return a time as people write it: 1:02:03."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

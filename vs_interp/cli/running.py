@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,18 @@ import click
 from vs_interp.errors import ArgumentError
 
 from .job_options import How
-from .progress import JobProgress, bytes_read, frames_done, part_done
+from .job_progress import JobProgress
+from .progress import bytes_read, frames_done, part_done
 
 if TYPE_CHECKING:
     from vs_interp.jobs.chunk import ChunkFolder, Record
     from vs_interp.jobs.conversion import Conversion, OpenConversion
     from vs_interp.jobs.plan import Manifest
+    from vs_interp.jobs.status import Board
+
+
+HERE = "this process"
+"""The only worker where no others were asked for."""
 
 
 @dataclass(frozen=True)
@@ -83,24 +90,25 @@ def _in_one_go(opened: OpenConversion, output: Path, *, overwrite: bool, quiet: 
 
 def _as_a_job(opened: OpenConversion, manifest: Manifest, how: How, *, overwrite: bool, quiet: bool) -> int:
     from vs_interp.jobs.folder import folder_of
-    from vs_interp.jobs.here import make_chunks
+    from vs_interp.jobs.here import make_chunks, maker
     from vs_interp.jobs.run import run
 
     folder = how.folder or folder_of(manifest.conversion.output)
     with JobProgress(folder, quiet=quiet) as progress, _workers(manifest, how) as client:
 
-        def make(chunks: ChunkFolder, numbers: list[int]) -> Iterator[tuple[int, Record]]:
+        def make(chunks: ChunkFolder, numbers: list[int], board: Board) -> Iterator[tuple[int, Record]]:
             if client is None:
-                return make_chunks(opened, chunks, manifest.borders, numbers, progress.made)
-            from vs_interp.jobs.cluster import Dispatch
-            from vs_interp.jobs.here import maker
+                return make_chunks(opened, chunks, manifest.borders, numbers, partial(board.works, HERE))
+            from vs_interp.jobs.dispatch import Dispatch
 
-            return Dispatch(
-                client, manifest, chunks, progress, paths=how.paths, retries=how.retries,
-                maker=maker(opened) if how.exact else None,
-            ).make(numbers)  # fmt: skip
+            return Dispatch(client, manifest, chunks, board, paths=how.paths, retries=how.retries, maker=exactly).make(
+                numbers
+            )
 
-        return run(opened, manifest, folder, make, overwrite=overwrite, restart=how.restart, listener=progress)
+        exactly = maker(opened) if how.exact else None
+        return run(
+            opened, manifest, folder, make, overwrite=overwrite, restart=how.restart, maker=exactly, listener=progress
+        )
 
 
 @contextmanager
@@ -112,8 +120,11 @@ def _workers(manifest: Manifest, how: How) -> Iterator[Any]:
     from vs_interp.jobs.cluster import connected, local_workers
     from vs_interp.jobs.run import gpus_of
 
-    gpus = gpus_of(manifest.conversion)
-    asked = connected(how.cluster, how.tls) if how.cluster else local_workers(how.workers or 1, gpus)
+    if how.cluster is not None:
+        asked = connected(how.cluster, how.tls)
+    else:
+        gpus = gpus_of(manifest.conversion)
+        asked = local_workers(how.workers or len(gpus or (0,)), gpus)
     with asked as client:
         yield client
 

@@ -60,14 +60,20 @@ class ChunkFolder:
 
     def record(self, number: int) -> Record | None:
         """Return what is known of a chunk that is whole; ``None`` where it is missing, or not what was written."""
+        record = self.recorded(number)
+        if record is None:
+            return None
+        with self.film(number).open("rb") as file:
+            return record if hashlib.file_digest(file, "sha256").hexdigest() == record.sha256 else None
+
+    def recorded(self, number: int) -> Record | None:
+        """Return what is known of a chunk whose film has the right size; ``None`` where there is none."""
         try:
             values = json.loads(self._about(number).read_text(encoding="utf-8"))
             record = Record(**{**values, "ticks": tuple(values["ticks"])})
-            with self.film(number).open("rb") as file:
-                intact = hashlib.file_digest(file, "sha256").hexdigest() == record.sha256
+            return record if self.film(number).stat().st_size == record.bytes else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return record if intact else None
 
     def keep(self, number: int, record: Record) -> None:
         """Write down what is known of a chunk whose film is there."""

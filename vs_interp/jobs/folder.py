@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,9 +14,14 @@ from vs_interp.files import write_whole
 
 from .chunk import ChunkFolder, Record
 from .plan import Manifest
+from .status import FILE as STATUS
+from .work import TOKEN
 
 MANIFEST = "manifest.json"
 LOCK = "lock"
+
+OURS = re.compile(rf"chunk-\d+\.(mkv|json)|{MANIFEST}|{LOCK}|{TOKEN}|{STATUS}|\..*\.partial(\.mkv)?")
+"""Names of what a job writes into its folder."""
 
 
 def folder_of(output: Path) -> Path:
@@ -46,12 +51,24 @@ def held(folder: Path, manifest: Manifest, *, restart: bool) -> Iterator[ChunkFo
     try:
         folder.mkdir(exist_ok=True)
         with FileLock(folder / LOCK, timeout=0):
-            _begin(folder, manifest, restart)
+            try:
+                _begin(folder, manifest, restart)
+            except BaseException:
+                with suppress(OSError):
+                    _remove_if_new(folder)
+                raise
             yield ChunkFolder(folder)
     except Timeout as error:
         raise ArgumentError(f"another process works on the job {folder}: wait for it, or end it") from error
     except OSError as error:
         raise EncoderError(f"cannot write into {folder}: {error.strerror or error}") from error
+
+
+def _remove_if_new(folder: Path) -> None:
+    """Remove a folder that holds nothing but the lock."""
+    if [path.name for path in folder.iterdir()] == [LOCK]:
+        (folder / LOCK).unlink()
+        folder.rmdir()
 
 
 def _begin(folder: Path, manifest: Manifest, restart: bool) -> None:
@@ -62,9 +79,10 @@ def _begin(folder: Path, manifest: Manifest, restart: bool) -> None:
             f"the job {folder} was begun otherwise ({'; '.join(differences)}): go on with the same, or use --restart"
         )
     if begun is None:
-        for path in folder.iterdir():
-            if path.name != LOCK:
-                _remove(path)
+        strange = sorted(path.name for path in folder.iterdir() if not OURS.fullmatch(path.name))
+        if strange:
+            raise ArgumentError(f"{folder} holds {strange[0]}, which is no job's: name another folder with --job")
+        _clear(folder, but=(LOCK,))
         write_whole(folder / MANIFEST, manifest.to_json().encode())
 
 
@@ -72,24 +90,45 @@ def remove(folder: Path) -> None:
     """Remove a job's folder with all its chunks.  Raises :class:`ArgumentError` where a process works on it."""
     try:
         with FileLock(folder / LOCK, timeout=0):
-            for path in folder.iterdir():
-                if path.name != LOCK:
-                    _remove(path)
+            _clear(folder, but=(LOCK,))
     except Timeout as error:
         raise ArgumentError(f"another process works on the job {folder}: end it first") from error
-    shutil.rmtree(folder, ignore_errors=True)
+    _clear(folder, but=())
 
 
-def _remove(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        path.unlink()
+def _clear(folder: Path, but: Collection[str]) -> None:
+    """Remove what is a job's in a folder, the manifest last, and the folder where nothing is left."""
+    ours = [path for path in folder.iterdir() if OURS.fullmatch(path.name) and path.name not in but]
+    for path in sorted(ours, key=lambda path: path.name == MANIFEST):
+        path.unlink(missing_ok=True)
+    if not but:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process works on the job of a folder."""
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def whole_chunks(chunks: ChunkFolder, manifest: Manifest) -> dict[int, Record]:
-    """Return what is known of the chunks that are whole, by number."""
+    """Return what is known of the chunks that are whole, by number; each is read once from beginning to end."""
+    return _those_of(manifest, chunks.record)
+
+
+def recorded_chunks(chunks: ChunkFolder, manifest: Manifest) -> dict[int, Record]:
+    """Return the same without reading the films: those that were whole when they were made."""
+    return _those_of(manifest, chunks.recorded)
+
+
+def _those_of(manifest: Manifest, known: Callable[[int], Record | None]) -> dict[int, Record]:
     found: dict[int, Record] = {}
     for number, (start, stop) in enumerate(manifest.chunks):
-        record = chunks.record(number)
+        record = known(number)
         if record is not None and record.frames == stop - start:
             found[number] = record
     return found

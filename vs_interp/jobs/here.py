@@ -17,9 +17,13 @@ from vs_interp.host import processor
 
 from .chunk import ChunkFolder, ChunkWriter, Record
 from .conversion import OpenConversion
+from .steps import without_gpus
 
 DRAINING = 2
 """Encoders that may still be at work on chunks whose frames they all have."""
+
+Advance = Callable[[int, int], None]
+"""Hears after each frame the number of its chunk, and how many frames of that are made."""
 
 
 def make_chunks(
@@ -27,12 +31,12 @@ def make_chunks(
     chunks: ChunkFolder,
     borders: Sequence[int],
     numbers: Sequence[int],
-    advance: Callable[[int], None],
+    advance: Advance,
 ) -> Iterator[tuple[int, Record]]:
     """Make the chunks of some numbers, ascending; yield each with what is known of it when it is whole.
 
-    ``advance`` is called after each frame.  Raises :class:`SourceError` with a filter's own message,
-    :class:`EncoderError` with ffmpeg's; chunks that are whole stay.
+    Raises :class:`SourceError` with a filter's own message, :class:`EncoderError` with ffmpeg's; chunks that are whole
+    stay.
     """
     draining: deque[tuple[int, Future[Record]]] = deque()
     with ThreadPoolExecutor(1, "drain") as others:
@@ -51,7 +55,7 @@ def _next(draining: deque[tuple[int, Future[Record]]]) -> tuple[int, Record]:
 
 
 def _written(
-    job: OpenConversion, chunks: ChunkFolder, borders: Sequence[int], run: range, advance: Callable[[int], None]
+    job: OpenConversion, chunks: ChunkFolder, borders: Sequence[int], run: range, advance: Advance
 ) -> Iterator[tuple[int, ChunkWriter]]:
     """Yield the chunks of a run when all their frames are written, whose encoders may still be at work."""
     start, stop = borders[run.start], borders[run.stop]
@@ -60,9 +64,9 @@ def _written(
         for number in run:
             writer = ChunkWriter(job, chunks, number, maker(job))
             try:
-                for _ in range(borders[number], borders[number + 1]):
+                for made in range(1, borders[number + 1] - borders[number] + 1):
                     writer.write(next(frames))
-                    advance(1)
+                    advance(number, made)
             except vs.Error as error:
                 writer.abandon(error)
                 raise SourceError(str(error).strip().splitlines()[-1]) from error
@@ -79,7 +83,7 @@ def frames_ahead(job: OpenConversion) -> int:
 
 def maker(job: OpenConversion) -> str:
     """Return what frames are made with here: equal makers make equal frames, others the same within a code."""
-    backends = dict.fromkeys(str(choose(step.backend)) for step in job.conversion.steps)
+    backends = dict.fromkeys(str(choose(without_gpus(step.backend))) for step in job.conversion.steps)
     return "; ".join([processor(), *backends])
 
 

@@ -23,6 +23,7 @@ from vs_interp.films.ffmpeg import version as ffmpeg_version
 from vs_interp.films.inputs import is_sequence, openable
 
 from .conversion import Conversion, OpenConversion
+from .steps import without_gpus
 
 FORMAT_VERSION = 1
 
@@ -140,7 +141,7 @@ def _identity(conversion: Conversion) -> dict[str, Any]:
         "steps": steps,
         "encoding": values["choice"],
         "reading": values["reading"],
-        "backends": [str(choose(step.backend)) for step in conversion.steps],
+        "backends": [str(choose(without_gpus(step.backend))) for step in conversion.steps],
         "versions": versions(),
     }
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
 
 from trt_build.backends import choose
 from trt_build.backends.tensorrt import EngineBackend
-from vs_interp.errors import EncoderError
 
 from .chunk import ChunkFolder, Record
 from .conversion import Conversion, OpenConversion
 from .folder import held, remove, whole_chunks
 from .join import join
 from .plan import Manifest
+from .room import check, guess, told
+from .status import Board, Listener
 
 WHOLE_OPTIONS = (
     "-b:v", "-b", "-pass", "-passlogfile", "-maxrate", "-minrate", "-bufsize", "-fs", "-frames", "-vframes", "-t",
@@ -26,24 +25,8 @@ WHOLE_OPTIONS = (
 FEWEST_CHUNKS = 3
 """A film of fewer is converted in one go."""
 
-ROOM = 1.1
-"""How many times the bytes that are expected must be free."""
-
-MakeChunks = Callable[[ChunkFolder, list[int]], Iterable[tuple[int, Record]]]
+MakeChunks = Callable[[ChunkFolder, list[int], Board], Iterable[tuple[int, Record]]]
 """Makes chunks of some numbers, and yields each when it is whole: in this process, or by workers elsewhere."""
-
-
-class Listener(Protocol):
-    """Hears how far a job is."""
-
-    def begins(self, kept: int, frames: int) -> None:
-        """Of so many frames, these were kept from an earlier run."""
-
-    def made(self, frames: int) -> None:
-        """So many more frames were made."""
-
-    def joins(self) -> None:
-        """All chunks are there."""
 
 
 def wants_one_encoder(arguments: Iterable[str]) -> bool:
@@ -59,38 +42,42 @@ def run(
     *,
     overwrite: bool,
     restart: bool,
+    maker: str | None,
     listener: Listener,
 ) -> int:
     """Make what is missing of a job, join it into its output and remove its folder; return the number of frames.
 
+    maker
+        What frames must be made with, where chunks made with anything else are made again.
+
     Raises what :func:`~vs_interp.jobs.folder.held`, ``make`` and :func:`~vs_interp.jobs.join.join` raise; what was
     made by then stays in the folder.
     """
-    output = manifest.conversion.output
+    output, frames = manifest.conversion.output, manifest.borders[-1]
     with held(folder, manifest, restart=restart) as chunks:
-        records = whole_chunks(chunks, manifest)
-        listener.begins(sum(record.frames for record in records.values()), manifest.borders[-1])
+        records = {
+            number: record for number, record in whole_chunks(chunks, manifest).items() if maker in (None, record.maker)
+        }
+        kept = sum(record.frames for record in records.values())
+        if kept:
+            listener.says(f"{kept} of {frames} frames were made before and are kept in {folder}")
+        elif (whole := guess(job, manifest)) is not None:
+            listener.says(told(folder, output, whole))
+        check(folder, manifest, records.values())
+        board = Board(folder, manifest.borders, kept, listener)
         missing = [number for number in range(len(manifest.chunks)) if number not in records]
-        for number, record in make(chunks, missing) if missing else ():
+        for number, record in make(chunks, missing, board) if missing else ():
             records[number] = record
-            _check_room(folder, manifest, records)
+            check(folder, manifest, records.values())
+        listener.shows(board.status)
+        makers = sorted({record.maker for record in records.values()})
+        if len(makers) > 1:
+            listener.says(f"frames were made with {' and '.join(makers)}, whose values may differ by one")
         listener.joins()
         in_order = [records[number] for number in sorted(records)]
         join(job, chunks, in_order, output, overwrite=overwrite)
     remove(folder)
-    return manifest.borders[-1]
-
-
-def _check_room(folder: Path, manifest: Manifest, records: dict[int, Record]) -> None:
-    """Raise :class:`EncoderError` where the disk cannot hold what is still to come: more chunks, and all joined."""
-    frames, written = sum(r.frames for r in records.values()), sum(r.bytes for r in records.values())
-    whole = written * manifest.borders[-1] // max(frames, 1)
-    needed, free = round(ROOM * (2 * whole - written)), shutil.disk_usage(folder).free
-    if needed > free:
-        raise EncoderError(
-            f"the disk of {folder} has {free / 1e9:.1f} GB free, and about {needed / 1e9:.1f} GB more are needed for "
-            "the chunks and the film that they become: make room and run the command again, or use --whole"
-        )
+    return frames
 
 
 def must_be_whole(conversion: Conversion, manifest: Manifest) -> bool:

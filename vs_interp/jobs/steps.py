@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Protocol
 
 import vapoursynth as vs
 
+from trt_build.backends import choose
+from trt_build.backends.tensorrt import EngineBackend
 from vs_interp import filters
 from vs_interp.errors import ArgumentError, SourceError
 from vs_interp.films.source import Stream
@@ -138,3 +140,12 @@ def from_json(values: Mapping[str, Any]) -> Interpolation | Upscaling:
     except TypeError:
         pass
     raise ArgumentError(f"{dict(values)} is no step of a conversion: another version of vs-interp wrote it")
+
+
+def without_gpus(backend: str | None) -> str | None:
+    """Return a backend as it was typed but for the GPUs that it names: which of them are here changes no frame."""
+    if backend is None or not isinstance(choose(backend), EngineBackend):
+        return backend
+    name, _, options = backend.partition(":")
+    kept = [option for option in options.split(",") if not option.strip().startswith("device")]
+    return f"{name}:{','.join(kept)}" if any(kept) else name

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from trt_build.model_file import ModelFile
 from vs_interp.errors import SourceError, VsInterpError
-from vs_interp.host import share_cores
 
 from .chunk import ChunkFolder, Record
-from .conversion import OpenConversion
-from .here import make_chunks, maker
+from .conversion import Conversion, OpenConversion
+from .here import Advance, make_chunks, maker
 from .plan import Manifest, content_of, versions
+from .steps import without_gpus
 
 TOKEN = "token"
 """A file in the job's folder that tells a worker that it sees the same folder."""
@@ -59,7 +59,7 @@ _open: dict[str, OpenConversion] = {}
 """The job that this process works on, by name: its film stays open and its engine warm from chunk to chunk."""
 
 
-def make(order: Order) -> Made:
+def make(order: Order, advance: Advance) -> Made:
     """Make a chunk.  Raises :class:`RefusedError` where this worker cannot, else what making it raises."""
     manifest = Manifest.from_json(order.manifest, "the job")
     job = _opened(manifest, dict(order.paths))
@@ -67,16 +67,12 @@ def make(order: Order) -> Made:
         raise RefusedError(f"{platform.node()} works with {maker(job)}, not {order.maker}: leave out --exact")
     shared = Path(order.folder)
     if _sees(shared, order.token):
-        ((number, record),) = make_chunks(job, ChunkFolder(shared), manifest.borders, [order.number], _unseen)
+        ((number, record),) = make_chunks(job, ChunkFolder(shared), manifest.borders, [order.number], advance)
         return Made(number, record, None)
     with tempfile.TemporaryDirectory(prefix="vs-interp-") as folder:
         own = ChunkFolder(Path(folder))
-        ((number, record),) = make_chunks(job, own, manifest.borders, [order.number], _unseen)
+        ((number, record),) = make_chunks(job, own, manifest.borders, [order.number], advance)
         return Made(number, record, own.film(number).read_bytes())
-
-
-def _unseen(frames: int) -> None:
-    """Progress is told chunk by chunk."""
 
 
 def _sees(folder: Path, token: str) -> bool:
@@ -88,12 +84,24 @@ def _sees(folder: Path, token: str) -> bool:
 
 def _opened(manifest: Manifest, paths: Mapping[str, str]) -> OpenConversion:
     if manifest.name not in _open:
-        conversion = manifest.conversion
-        source = _mapped(conversion.source, paths)
-        _check(manifest, source)
+        conversion = _on_this_machine(manifest.conversion, paths)
+        _check(manifest, conversion)
         _open.clear()  # an engine's memory is needed for the next
-        _open[manifest.name] = replace(conversion, source=source).open()
+        try:
+            _open[manifest.name] = conversion.open()
+        except VsInterpError as error:  # it lacks a codec, a runtime, memory
+            raise RefusedError(f"{platform.node()} cannot take part: {error}") from error
     return _open[manifest.name]
+
+
+def _on_this_machine(conversion: Conversion, paths: Mapping[str, str]) -> Conversion:
+    """Return a conversion with its files where they lie here, and with the GPU that this worker sees."""
+    steps = tuple(
+        replace(step, model=None if step.model is None else str(_mapped(Path(step.model), paths)),
+                backend=without_gpus(step.backend))
+        for step in conversion.steps
+    )  # fmt: skip
+    return replace(conversion, source=_mapped(conversion.source, paths), steps=steps)
 
 
 def _mapped(path: Path, paths: Mapping[str, str]) -> Path:
@@ -104,9 +112,14 @@ def _mapped(path: Path, paths: Mapping[str, str]) -> Path:
     return path
 
 
-def _check(manifest: Manifest, source: Path) -> None:
-    """Raise :class:`RefusedError` unless the source is here, and what makes the same frames and bytes of it."""
-    name = platform.node()
+def _check(manifest: Manifest, conversion: Conversion) -> None:
+    """Raise :class:`RefusedError` unless the film is here, and what makes the same frames and bytes of it."""
+    name, source = platform.node(), conversion.source
+    wanted, own = manifest.identity["versions"], json.loads(json.dumps(versions()))
+    others = [f"{package} {own.get(package)}, not {version}" for package, version in wanted.items()
+              if own.get(package) != version]  # fmt: skip
+    if others:
+        raise RefusedError(f"{name} has {', '.join(others)}: install the same versions there")
     try:
         content = content_of(source)
     except (OSError, SourceError) as error:
@@ -115,15 +128,11 @@ def _check(manifest: Manifest, source: Path) -> None:
         ) from error
     if content != manifest.identity["source"]:
         raise RefusedError(f"{name} has another film under the name {source}: copy the right one, or give --map")
-    wanted, own = manifest.identity["versions"], json.loads(json.dumps(versions()))
-    others = [f"{package} {own.get(package)}, not {version}" for package, version in wanted.items()
-              if own.get(package) != version]  # fmt: skip
-    if others:
-        raise RefusedError(f"{name} has {', '.join(others)}: install the same versions there")
-
-
-def take_share(place: int, count: int, device: int | None) -> None:
-    """Leave this process its part of the machine: some of the cores, and one GPU."""
-    if device is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
-    share_cores(place, count)
+    for step in conversion.steps:
+        try:
+            digest = ModelFile.load(step.model_file).digest
+        except VsInterpError as error:
+            raise RefusedError(f"{name} lacks a model: {error}") from error
+        if digest != manifest.identity["steps"][step.kind]["model"]:
+            raise RefusedError(f"{name} has another model under the name {step.model or step.model_file}: copy this "
+                               "machine's, or give --map")  # fmt: skip
