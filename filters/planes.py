@@ -7,7 +7,7 @@ from typing import Literal
 
 import vapoursynth as vs
 
-from trt_build.profile import PlaneFormat, Siting
+from trt_build.profile import PlaneFormat, Profile, Siting
 from vs_interp.errors import ArgumentError
 from vs_interp.matrices import Matrix
 
@@ -94,6 +94,11 @@ def plane_format(clip: vs.VideoNode, colour: Colour) -> PlaneFormat:
         full_range=colour.range == vs.RANGE_FULL,
         siting=SITINGS[colour.chroma_location],
     )
+
+
+def profile_of(clip: vs.VideoNode) -> Profile:
+    """Return what an engine for a clip is made for.  Raises :class:`ArgumentError` where no filter takes the clip."""
+    return Profile(width=clip.width, height=clip.height, planes=plane_format(clip, check_clip(clip)))
 
 
 def to_rgb(clip: vs.VideoNode, colour: Colour) -> vs.VideoNode:

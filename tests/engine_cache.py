@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trt_build.engines.cache import Built, EngineCache, EngineKey
+from trt_build.engines.cache import Built, EngineCache
 from trt_build.engines.engine import Engine
+from trt_build.engines.key import EngineKey
 from trt_build.profile import PlaneFormat, Profile
 
 KEY = EngineKey(

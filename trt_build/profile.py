@@ -36,6 +36,16 @@ class PlaneFormat:
     siting: Siting = "left"
 
     @property
+    def name(self) -> str:
+        """What VapourSynth calls the format: ``YUV420P8``, ``RGB48``, ``GRAYS``."""
+        samples = {16: "H", 32: "S"}[self.bits] if self.floating else str(self.bits)
+        if self.family == "gray":
+            return f"GRAY{samples}"
+        if self.family == "rgb":
+            return f"RGB{samples if self.floating else 3 * self.bits}"
+        return f"YUV4{('44', '22', '20')[sum(self.subsampling)]}P{samples}"
+
+    @property
     def planes(self) -> int:
         """How many planes a picture has."""
         return 1 if self.family == "gray" else 3

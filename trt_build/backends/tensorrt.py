@@ -108,6 +108,12 @@ class EngineBackend(Backend):
             dynamic=None if self.dynamic is None else (Size(*self.dynamic[0]), Size(*self.dynamic[2])),
         )
 
+    def built_profile(self, profile: Profile) -> Profile:
+        """Return what the engine that serves a profile is built for: itself, or the usual size of a range."""
+        if self.dynamic is None:
+            return profile
+        return replace(profile, width=self.dynamic[1][0], height=self.dynamic[1][1])
+
     @classmethod
     def missing(cls) -> str | None:
         return missing(cls.runtime) or missing_cuda() or _missing_gpu(cls.runtime)
@@ -126,9 +132,8 @@ class EngineBackend(Backend):
     def _open_on(self, number: int, model: ModelFile, profile: Profile, check: Check | None) -> list[Session]:
         """Return the slots of one GPU; an engine that it refuses is built once more."""
         device, options = CudaDevice(number), self.build_options()
-        built = profile
-        if self.dynamic is not None and options.dynamic is not None:
-            built = replace(profile, width=self.dynamic[1][0], height=self.dynamic[1][1])
+        built = self.built_profile(profile)
+        if options.dynamic is not None:
             profile = served_size(model, profile, options.dynamic)
         try:
             return self._serve(device, model, built, profile, check)

@@ -8,72 +8,26 @@ key, sizes, times and the verification's scores; what a runtime compiled when it
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
-from trt_build.profile import Profile
 from vs_interp.files import PARTIAL, write_whole
 from vs_interp.folders import cache_folder
 from vs_interp.log import logger
 
 from .engine import Engine, EngineError
-
-GRAPH_VERSION = 5
-"""To be raised with every change to the FP16 pass, the colour graph or the split that changes what they write.
-
-tests/trt_build/engines/test_graph_version.py says when.
-"""
+from .key import EngineKey
 
 LIMIT = 20 * 2**30
 """Bytes of engines that are kept; beyond, those go that were not used for the longest time."""
-
-ANY = "any"
-"""Device and driver of engines that fit all GPUs of a compute capability."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineKey:
-    """Everything that an engine's bytes depend on.
-
-    model, network
-        What :attr:`ModelFile.identity` says, and the name in its spec.
-    profile, options
-        What the engine is made for, and :meth:`BuildOptions.identity`.
-    runtime, version
-        What built it.
-    target, device, driver
-        ``sm_89``, and for runtimes whose engines are bound to one GPU its name and its driver's CUDA version.
-    """
-
-    model: str
-    network: str
-    profile: Profile
-    options: Mapping[str, Any]
-    runtime: str
-    version: str
-    target: str
-    device: str = ANY
-    driver: str = ANY
-    graph: int = GRAPH_VERSION
-
-    def about(self) -> dict[str, Any]:
-        """Return the key as JSON values."""
-        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return values
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the key."""
-        return hashlib.sha256(json.dumps(self.about(), sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -99,10 +53,25 @@ class Entry:
     about: Mapping[str, Any]
 
     @property
-    def key(self) -> Mapping[str, Any]:
-        """The key's JSON values."""
-        key = self.about.get("key", {})
-        return key if isinstance(key, dict) else {}
+    def key(self) -> EngineKey | None:
+        """What the engine is for; ``None`` where that cannot be read."""
+        try:
+            return EngineKey.of(self.about["key"])
+        except (KeyError, ValueError):
+            return None
+
+    @property
+    def digest(self) -> str:
+        """The key's SHA-256: the engine's name."""
+        return self.path.stem
+
+    def read(self) -> Engine:
+        """Return the engine.  Raises :class:`OSError`, or :class:`EngineError` where it is damaged or misnamed."""
+        engine = Engine.from_bytes(self.path.read_bytes())
+        key = self.key
+        if key is None or key.digest != self.digest or engine.about != key.about():
+            raise EngineError("its description is lost, or belongs to another engine")
+        return engine
 
 
 class EngineCache:
@@ -163,7 +132,7 @@ class EngineCache:
 
     def find(self, key: EngineKey) -> Entry | None:
         """Return the stored engine of that key, unread."""
-        return next((entry for entry in self.entries() if entry.path.stem == key.digest), None)
+        return next((entry for entry in self.entries() if entry.digest == key.digest), None)
 
     def verified_on(self, key: EngineKey) -> Mapping[str, Mapping[str, float]]:
         """Return what the stored engine of that key reached on each GPU that it was measured on."""
@@ -179,9 +148,26 @@ class EngineCache:
             with contextlib.suppress(OSError):
                 write_whole(path, json.dumps(about, indent=1).encode())
 
+    def take(self, key: EngineKey, engine: Engine, about: Mapping[str, Any]) -> bool:
+        """Keep an engine of another cache, with what is said about it there; return whether it was missing here.
+
+        One that is here stays, and counts as measured wherever the other was.  Raises :class:`OSError`.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._locked(key):
+            try:
+                self._read(key)
+            except (OSError, EngineError):
+                self._write(key, engine, about)
+                return True
+        for where, scores in about["verified_on"].items():
+            if where not in self.verified_on(key):
+                self.note_verified(key, where, scores)
+        return False
+
     def remove(self, entry: Entry) -> None:
         """Remove an engine and what belongs to it; a process that serves it keeps it in memory."""
-        beside = self.folder.glob(f"{entry.path.stem}-*.kernels")
+        beside = self.folder.glob(f"{entry.digest}-*.kernels")
         for path in (entry.path, entry.path.with_suffix(".json"), *beside):
             path.unlink(missing_ok=True)
 
@@ -214,7 +200,6 @@ class EngineCache:
         return engine
 
     def _store(self, key: EngineKey, built: Built, seconds: float) -> None:
-        path = self.folder / f"{key.digest}.engine"
         about = {
             "key": key.about(),
             "built": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -223,13 +208,15 @@ class EngineCache:
             "psnr": None if built.scores is None else dict(built.scores),
             "verified_on": {} if built.where is None else {built.where: dict(built.scores or {})},
         }
-        engine = Engine(built.engine.plans, key.about())
         try:
-            write_whole(path.with_suffix(".json"), json.dumps(about, indent=1).encode())
-            write_whole(path, engine.to_bytes())
+            self._write(key, built.engine, about)
         except OSError as error:
             self._say(f"the engine is not kept: {self.folder} cannot take it ({error.strerror})")
-            return
+
+    def _write(self, key: EngineKey, engine: Engine, about: Mapping[str, Any]) -> None:
+        path = self.folder / f"{key.digest}.engine"
+        write_whole(path.with_suffix(".json"), json.dumps(about, indent=1).encode())
+        write_whole(path, Engine(engine.plans, key.about()).to_bytes())
         self._shrink(keep=path)
 
     def _shrink(self, keep: Path) -> None:

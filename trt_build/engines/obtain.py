@@ -10,8 +10,9 @@ from vs_interp.errors import BackendError
 
 from .build import BuildOptions, build_engine
 from .build_log import BuildLog
-from .cache import ANY, Built, EngineCache, EngineKey
+from .cache import Built, EngineCache
 from .engine import Engine
+from .key import ANY, EngineKey
 from .progress import Progress, silent
 from .runtimes import version
 from .targets import Gpu, Target, check_supported, current_gpu, serving_targets

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,7 @@ from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.log import logger
 
 from .formats import PictureSize, parse_format
+from .like import profile_like
 from .options import Runtimes, json_option, models, quiet_option
 
 if TYPE_CHECKING:
@@ -30,9 +32,20 @@ if TYPE_CHECKING:
 
 SIZE = PictureSize()
 
+OPTIONS = {
+    "size": "--size",
+    "name": "--format",
+    "matrix": "--matrix",
+    "full_range": "--full-range",
+    "siting": "--siting",
+}
+"""What ``--like`` takes from a film → the option that says it otherwise."""
+
 
 @click.command("build")
 @click.argument("model", shell_complete=models)
+@click.option("--like", type=click.Path(path_type=Path), metavar="CLIP",
+              help="Size, format, matrix, range and siting are those of this film.")  # fmt: skip
 @click.option("--size", type=SIZE, help="Width and height of the clip.")
 @click.option("--format", "name", help="The clip's format.  [default: YUV420P8, with --checkpoint RGBS]")
 @click.option("--gpu", default="current", show_default=True,
@@ -45,7 +58,7 @@ SIZE = PictureSize()
 @click.option("--streams", type=click.IntRange(1), help="Windows worked on at once; as filters do by default.")
 @click.option("--matrix", type=click.Choice(["601", "709", "2020"]), help="By default 601 up to 1024x576, else 709.")
 @click.option("--full-range/--limited-range", default=None, help="By default limited, full for RGB.")
-@click.option("--siting", type=click.Choice(["left", "center", "top_left"]), default="left", show_default=True)
+@click.option("--siting", type=click.Choice(["left", "center", "top_left"]), help="Of chroma; by default left.")
 @click.option(
     "--checkpoint", type=click.Path(path_type=Path), help="Build from the network itself, with torch-tensorrt."
 )
@@ -54,19 +67,21 @@ SIZE = PictureSize()
 @quiet_option
 @json_option
 def command(
-    *, model: str, size: Size | None, name: str | None, gpu: str, runtime: Runtime | Literal["openvino"] | None,
+    *, model: str, like: Path | None, size: Size | None, name: str | None, gpu: str,
+    runtime: Runtime | Literal["openvino"] | None,
     dynamic: tuple[Size, Size, Size] | None, optimization: int, workspace: int | None, streams: int | None,
-    matrix: Matrix | None, full_range: bool | None, siting: Siting, checkpoint: Path | None, folder: Path | None,
+    matrix: Matrix | None, full_range: bool | None, siting: Siting | None, checkpoint: Path | None, folder: Path | None,
     quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Build FP16 engines of MODEL (a file, or a name of `vs-interp weights list`) and verify them.
 
     \b
-    Filters find them in the cache; give -o to carry them to another machine, and there set VS_INTERP_CACHE
-    to a folder that holds them as `engines`.  TensorRT-RTX (--runtime tensorrt-rtx) builds for any GPU without one.
+    Filters find them in the cache; `vs-interp engines export` carries them to another machine.
+    TensorRT-RTX (--runtime tensorrt-rtx) builds for any GPU without one.
     With --checkpoint, MODEL is what FILE was exported to; filters find the engine with front_end=torch.
     Examples:
       vs-interp build super-slomo-small --size 1920x1080
+      vs-interp build super-slomo-small --like film.mkv --gpu "RTX 4070" --runtime tensorrt-rtx
       vs-interp build net.onnx --size 1280x720 --format YUV420P10 --gpu "RTX 4090,sm_86" --runtime tensorrt-rtx
       vs-interp build net.onnx --size 1280x720 --gpu any --runtime tensorrt-rtx
       vs-interp build net.onnx --dynamic 256x256 1280x768 1920x1152 --gpu ada --runtime tensorrt-rtx
@@ -74,10 +89,17 @@ def command(
     from trt_build.backends.streams import MOST_STREAMS
     from trt_build.engines.build import BuildOptions
     from trt_build.engines.runtimes import missing
+    from trt_build.profile import RGBS
     from vs_interp.weights.obtain import load
 
-    wanted = name or ("RGBS" if checkpoint else "YUV420P8")
-    profile = _profile(size, dynamic, wanted, matrix=matrix, full_range=full_range, siting=siting)
+    given = {"size": size, "name": name, "matrix": matrix, "full_range": full_range, "siting": siting}
+    if like is not None:
+        profile = _profile_like(like, given, dynamic, quiet=quiet)
+    else:
+        wanted = name or ("RGBS" if checkpoint else "YUV420P8")
+        profile = _profile(size, dynamic, wanted, matrix=matrix, full_range=full_range, siting=siting or "left")
+    if checkpoint is not None and like is not None:
+        profile = replace(profile, planes=RGBS)
     file = load(model, network="super-slomo")
     if runtime == "openvino":
         rows = [_compile(file, profile)]
@@ -107,11 +129,22 @@ def _profile(
     from trt_build.profile import Profile
 
     if (size is None) == (dynamic is None):
-        raise ArgumentError("give one of --size and --dynamic")
+        raise ArgumentError("give one of --size and --dynamic, or a film: --like CLIP")
     usual = size if dynamic is None else dynamic[1]
     assert usual is not None
     planes = parse_format(name, usual, matrix=matrix, full_range=full_range, siting=siting)
     return Profile(width=usual[0], height=usual[1], planes=planes)
+
+
+def _profile_like(
+    like: Path, given: Mapping[str, object], dynamic: tuple[Size, Size, Size] | None, *, quiet: bool
+) -> Profile:
+    """Return what is built for: the planes of a film, of its size or the one in the middle of a range."""
+    doubled = [OPTIONS[name] for name, value in given.items() if value is not None]
+    if doubled:
+        raise ArgumentError(f"--like says what {doubled[0]} says: give one of them")
+    profile = profile_like(like, quiet=quiet)
+    return profile if dynamic is None else replace(profile, width=dynamic[1].width, height=dynamic[1].height)
 
 
 def _build(
@@ -204,8 +237,6 @@ def _verification(
 
 def _compile(file: ModelFile, profile: Profile) -> dict[str, Any]:
     """Try the model with OpenVINO, which compiles in seconds at every start and keeps nothing."""
-    from dataclasses import replace
-
     from trt_build.backends import OpenVINO
     from trt_build.profile import RGBS
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.engine_cache import KEY, PLANS, Recorder, engine_path
-from trt_build.engines.cache import Built, EngineKey
+from trt_build.engines.cache import Built
 from trt_build.engines.engine import FORMAT_VERSION, MAGIC, Engine, EngineError
+from trt_build.engines.key import EngineKey
 from trt_build.engines.timing_cache import TimingCache
 from trt_build.profile import PlaneFormat, Profile
 

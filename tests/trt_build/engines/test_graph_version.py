@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import ROOT
 from trt_build.engines.build import BuildOptions, engine_graphs
-from trt_build.engines.cache import GRAPH_VERSION
+from trt_build.engines.key import GRAPH_VERSION
 from trt_build.model_file import ModelFile, graph_digest
 from trt_build.profile import PlaneFormat, Profile
 from vs_interp.size import Size

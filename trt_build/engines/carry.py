@@ -1,0 +1,168 @@
+"""Engines on their way to another machine: a zip file or a folder, and in it what proves that nothing was changed.
+
+It holds the engines as a cache does, ``DIGEST.engine`` and ``DIGEST.json``, the model files that they were made of
+where those do not come with vs-interp, and ``SHA256SUMS``, the list of all that, as sha256sum writes and checks it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.files import appearing_whole, write_whole
+
+from .cache import EngineCache, Entry
+from .engine import Engine
+from .key import EngineKey
+
+SUMS = "SHA256SUMS"
+LARGEST = 8 * 2**30
+"""Bytes of a file that is read out of a parcel."""
+
+_NAME = re.compile(r"[0-9a-f]{64}\.(?:engine|json)|[A-Za-z0-9][\w.+-]{0,99}\.onnx", re.ASCII)
+_SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+
+
+class ParcelError(BackendError):
+    """A parcel of engines, or something in it, that cannot be trusted."""
+
+
+def pack(entries: Iterable[Entry], models: Mapping[str, bytes], target: Path) -> None:
+    """Write engines and model files (by name, such as ``rife-4.25.onnx``) to a zip file, or else a new folder.
+
+    Raises :class:`ArgumentError` where something lies there already, :class:`ParcelError` for an engine that is damaged
+    or was never verified, :class:`OSError` where the target cannot be written.
+    """
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise ArgumentError(f"{target} exists: name another file or folder")
+    odd = [name for name in models if not _NAME.fullmatch(name)]
+    if odd:
+        raise ArgumentError(f"the model {odd[0]!r} cannot be carried by that name: use letters, digits, and . _ + -")
+    if target.suffix != ".zip":
+        target.mkdir(parents=True, exist_ok=True)
+        sums = []
+        for name, content in _contents(entries, models):
+            write_whole(target / name, content)
+            sums.append(_sum(name, content))
+        write_whole(target / SUMS, "".join(sums).encode())
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with appearing_whole(target) as unfinished, zipfile.ZipFile(unfinished, "w") as file:
+        sums = []
+        for name, content in _contents(entries, models):
+            file.writestr(name, content)
+            sums.append(_sum(name, content))
+        file.writestr(SUMS, "".join(sums))
+
+
+def unverified(about: Mapping[str, Any]) -> str | None:
+    """Return why what is noted of an engine does not say that it was measured against FP32; ``None`` where it does."""
+    measured = [about.get("psnr"), *about.get("verified_on", {}).values()]
+    scores = [score for each in measured if each is not None for score in each.values()]
+    if all(each is None for each in measured):
+        return "it was never measured against FP32"
+    return None if all(map(math.isfinite, scores)) else "its scores are no numbers"
+
+
+class Parcel:
+    """What :func:`pack` wrote, read file by file: nothing but what the list names, and only where its hash is right.
+
+    Raises :class:`ParcelError` where there is no list, or it names what a parcel does not hold.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_dir() and not zipfile.is_zipfile(path):
+            what = "is no zip file" if path.exists() else "does not exist"
+            raise ParcelError(f"{path} {what}: give what `vs-interp engines export` wrote")
+        try:
+            lines = self._bytes(SUMS).decode().splitlines()
+        except (KeyError, FileNotFoundError) as error:
+            raise ParcelError(f"{path} holds no {SUMS}: make it by `vs-interp engines export`") from error
+        except UnicodeDecodeError as error:
+            raise ParcelError(f"the {SUMS} of {path} is damaged: carry it again") from error
+        found = [_SUM.fullmatch(line) for line in lines]
+        self._sums = {each[2]: each[1] for each in found if each is not None}
+        odd = [line for line, each in zip(lines, found, strict=True) if each is None or not _NAME.fullmatch(each[2])]
+        if odd or len(self._sums) < len(lines):
+            raise ParcelError(f"the {SUMS} of {path} is no list of engines and models ({(odd or lines)[0][:100]!r})")
+
+    @property
+    def engines(self) -> list[str]:
+        """The digests of the engines' keys."""
+        return [name.removesuffix(".engine") for name in self._sums if name.endswith(".engine")]
+
+    @property
+    def models(self) -> list[str]:
+        """The names of the model files."""
+        return [name for name in self._sums if name.endswith(".onnx")]
+
+    def read(self, name: str) -> bytes:
+        """Return a file of the list.  Raises :class:`ParcelError` where it is missing or is not what was packed."""
+        if name not in self._sums:
+            raise ParcelError(f"{name} is not in the list of what was packed")
+        try:
+            content = self._bytes(name)
+        except (KeyError, FileNotFoundError) as error:
+            raise ParcelError(f"{name} is missing: carry it again") from error
+        if hashlib.sha256(content).hexdigest() != self._sums[name]:
+            raise ParcelError(f"{name} is not what was packed (its SHA-256 differs): carry it again")
+        return content
+
+    def _bytes(self, name: str) -> bytes:
+        """Return a file of the folder or zip file.  Raises :class:`KeyError` or :class:`FileNotFoundError`."""
+        try:
+            if self.path.is_dir():
+                return (self.path / name).read_bytes()
+            with zipfile.ZipFile(self.path) as file:
+                if file.getinfo(name).file_size > LARGEST:
+                    raise ParcelError(f"{name} is too large to be an engine or a model")
+                return file.read(name)
+        except FileNotFoundError:
+            raise
+        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise ParcelError(f"{name} cannot be read ({error}): carry it again") from error
+
+
+def take_in(parcel: Parcel, digest: str, cache: EngineCache) -> tuple[EngineKey, bool]:
+    """Put an engine of a parcel into a cache; return its key, and whether it was missing there.
+
+    Raises :class:`~vs_interp.errors.BackendError` (:class:`ParcelError`, :class:`EngineError`) for one that is damaged,
+    under another key's name, or unverified, and :class:`OSError` where the folder cannot take it.
+    """
+    content, described = parcel.read(f"{digest}.engine"), parcel.read(f"{digest}.json")
+    try:
+        about = json.loads(described)
+        key = EngineKey.of(about["key"])
+        kept = {name: about[name] for name in ("key", "built", "seconds", "plans", "psnr", "verified_on")}
+        wrong = unverified(kept)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ParcelError(f"its description cannot be read ({digest[:12]}.json)") from error
+    if wrong is not None:
+        raise ParcelError(f"{wrong}: `vs-interp engines verify` does that where it was made")
+    engine = Engine.from_bytes(content)
+    if key.digest != digest or engine.about != key.about():
+        raise ParcelError("it is not what its name says")
+    return key, cache.take(key, engine, kept)
+
+
+def _contents(entries: Iterable[Entry], models: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    for entry in entries:
+        wrong = unverified(entry.about)
+        if wrong is not None:
+            raise ParcelError(f"the engine {entry.digest[:12]}: {wrong}")
+        yield f"{entry.digest}.engine", entry.read().to_bytes()
+        yield f"{entry.digest}.json", json.dumps(entry.about, indent=1).encode()
+    yield from models.items()
+
+
+def _sum(name: str, content: bytes) -> str:
+    return f"{hashlib.sha256(content).hexdigest()}  {name}\n"
