@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -135,8 +137,7 @@ class OnnxRuntime(Backend):
         return sessions
 
     def _open(self, graph: onnx.ModelProto, size: dict[str, int], threads: int) -> onnxruntime.InferenceSession:
-        import onnxruntime
-
+        onnxruntime = _imported()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.enable_mem_pattern = self.provider != "dml"  # which does not take it
@@ -154,10 +155,17 @@ class OnnxRuntime(Backend):
 
 def available() -> list[Provider]:
     """Return the providers that the installed ONNX Runtime brings."""
-    import onnxruntime
-
-    found = onnxruntime.get_available_providers()
+    found = _imported().get_available_providers()
     return [name for name, provider in PROVIDERS.items() if provider in found]
+
+
+def _imported() -> ModuleType:
+    """Import ONNX Runtime with its telemetry off: it would keep a file in the temporary folder and report to Microsoft.
+
+    Whoever sets ``ORT_DISABLE_TELEMETRY`` decides otherwise.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    return importlib.import_module("onnxruntime")
 
 
 class _OnnxSession:
@@ -210,9 +218,7 @@ class _OnnxSession:
             raise BackendError(f"ONNX Runtime failed: {_last_line(error)}") from error
 
     def _on_device(self, values: np.ndarray[Any, Any]) -> onnxruntime.OrtValue:
-        import onnxruntime
-
-        return onnxruntime.OrtValue.ortvalue_from_numpy(values, *self._memory)
+        return _imported().OrtValue.ortvalue_from_numpy(values, *self._memory)
 
     def _outputs(self, session: onnxruntime.InferenceSession, memory: tuple[str, int]) -> dict[str, Any]:
         """Run a graph on what is bound to its inputs, and return its outputs, in the memory named."""

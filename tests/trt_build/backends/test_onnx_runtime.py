@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,6 +46,18 @@ def test_every_filter_gives_what_openvino_gives(serve: Callable[..., vs.VideoNod
     assert len(ours) == len(theirs)
     for a, b in zip(ours, theirs, strict=True):
         assert max(np.abs(p.astype(int) - q).max() for p, q in zip(a, b, strict=True)) <= 1
+
+
+def test_it_reports_to_nobody(tmp_path: Path) -> None:
+    """Its telemetry, on by default, begins with a file in the temporary folder when it is imported."""
+    code = "from trt_build.backends.onnx_runtime import available; print(*available())"
+    folders = dict.fromkeys(("TMPDIR", "TMP", "TEMP", "HOME", "XDG_CACHE_HOME"), str(tmp_path))
+    environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"} | folders
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert "cpu" in done.stdout.split(), done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_streams_and_any_order_change_nothing() -> None:
