@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+
+from vs_interp.memory import begin_again_with_a_lasting_heap
+
+LONG = ("convert", "worker")
+"""Commands whose processes make so many frames that their memory must not grow with them."""
 
 
 def start() -> None:
@@ -11,6 +17,8 @@ def start() -> None:
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_, code=code: os._exit(code))
+    if sys.argv[1:2] and sys.argv[1] in LONG:
+        begin_again_with_a_lasting_heap()
     from .main import main
 
     main()
