@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import vapoursynth as vs
 
 from tests.films.whole import convert
-from tests.video import ffmpeg, time_stamps
+from tests.video import ffmpeg, make_video, time_stamps
+from vs_interp import open_film
 from vs_interp.errors import SourceError
-from vs_interp.films.damage import clock, cut_off
+from vs_interp.films import damage
+from vs_interp.films.missing import clock, cut_off, gaps
 from vs_interp.films.source import Reading, open_source
+from vs_interp.films.times import time_line
 
 ENCODED = {"ts": "libx264", "mkv": "libx264", "mp4": "libx264", "avi": "mpeg4"}
 
@@ -60,18 +65,51 @@ def test_flipped_bits_do_not_end_the_work(tmp_path: Path, suffix: str) -> None:
     assert stamps[-1] - stamps[0] == pytest.approx(99 / 25, abs=0.05)
 
 
-def test_frames_come_from_libav_once_one_was_refused(tmp_path: Path) -> None:
-    """In any order, with the properties of the others; where the film is whole they are the same, bit by bit."""
+class Refusing:
+    """BestSource's frames, but for one that it refuses."""
+
+    def __init__(self, clip: vs.VideoNode, number: int) -> None:
+        self._clip, self._number = clip, number
+        self.format, self.width, self.height = clip.format, clip.width, clip.height
+
+    def __len__(self) -> int:
+        return len(self._clip)
+
+    def get_frame(self, n: int) -> vs.VideoFrame:
+        if n == self._number:
+            raise vs.Error(f"VideoSource: {damage.REFUSED} {n}")
+        return self._clip.get_frame(n)
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let BestSource refuse frame 59 of every film, as it does in damaged ones, in an order that nobody knows."""
+    guard = damage._Guard.__init__
+
+    def refusing(self: damage._Guard, clip: vs.VideoNode, *others: object, **more: object) -> None:
+        guard(self, Refusing(clip, 59), *others, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(damage._Guard, "__init__", refusing)
+
+
+def test_frames_come_from_libav_once_one_was_refused(tmp_path: Path, refused: None) -> None:
+    """In any order, in scripts too, with the properties of the others; here they are the same, bit by bit."""
     source = film(tmp_path, "mkv")
-    whole, opened = open_source(source).stream.clip, open_source(source)
-    clip, order = opened.stream.clip, [60, 61, 59, 0, 1, 99, 98, 50]
-    assert opened.damage.goes_on_after(vs.Error("VideoSource: No frame returned for frame number 3"))
-    assert not opened.damage.goes_on_after(vs.Error("VideoSource: No frame returned for frame number 3")), "once only"
-    for number in order:
-        before, after = whole.get_frame(number), clip.get_frame(number)
+    opened = open_source(source)
+    whole = vs.core.bs.VideoSource(str(source), cachemode=0)
+    for number in [60, 61, 59, 0, 1, 99, 98, 50]:
+        before, after = whole.get_frame(number), opened.stream.clip.get_frame(number)
         assert all(np.array_equal(np.asarray(before[plane]), np.asarray(after[plane])) for plane in range(3))
         assert after.props["_Range"] == before.props["_Range"]
     assert opened.damage.report() == []
+    assert sum(1 for _ in open_film(source).std.FlipVertical().frames(close=True)) == 100
+
+
+def test_a_strict_reader_stops_at_a_frame_that_is_refused(tmp_path: Path, refused: None) -> None:
+    clip = open_source(film(tmp_path, "mkv"), Reading(strict=True)).stream.clip
+    clip.get_frame(58)
+    with pytest.raises(vs.Error, match=damage.REFUSED):
+        clip.get_frame(59)
 
 
 def test_lost_frames_are_counted_with_their_times(tmp_path: Path) -> None:
@@ -85,26 +123,92 @@ def test_lost_frames_are_counted_with_their_times(tmp_path: Path) -> None:
         open_source(source, Reading(strict=True))
 
 
-def test_a_strict_reader_stops_at_a_frame_that_is_refused(tmp_path: Path) -> None:
-    opened = open_source(film(tmp_path, "mkv"), Reading(strict=True))
-    assert not opened.damage.goes_on_after(vs.Error("VideoSource: No frame returned for frame number 3"))
-
-
-@pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
+@pytest.mark.parametrize("suffix", ENCODED)
 def test_a_truncated_film_gives_what_is_there(tmp_path: Path, suffix: str) -> None:
+    """Every frame that libav decodes, one picture after another in one thread."""
     source, output = cut(film(tmp_path, suffix)), tmp_path / "out.mkv"
     frames = convert(source, output, [])
-    assert 45 <= frames <= 70
-    notes = open_source(source).notes
-    assert bool(notes) == (suffix != "ts"), "a broadcast says nowhere how long it is"
-    if notes:
-        assert notes[0].startswith("the file says that it lasts 0:00:04.000, and its picture ends after 0:00:0")
+    assert 45 <= frames == len(decodable(source)) <= 70
+    (note,) = open_source(source).notes
+    if suffix == "ts":
+        assert note.startswith("the file ends in the middle of a packet, after 0:00:02.")
+    else:
+        assert note.startswith("the file says that it lasts 0:00:04.000, and its picture ends after 0:00:0")
+
+
+def decodable(path: Path) -> list[int]:
+    """Return the stamps of the frames that libav decodes."""
+    found = []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "NONE"
+        for packet in container.demux(stream):
+            with suppress(av.FFmpegError):
+                found += [frame.pts for frame in packet.decode()]
+    return found
+
+
+def without(path: Path, gone: set[int]) -> Path:
+    """Leave some packets out of a film, by their place in the file; stamps stay."""
+    whole = path.rename(path.with_stem("before"))
+    with av.open(str(whole)) as source, av.open(str(path), "w") as target:
+        stream = source.streams.video[0]
+        kept = target.add_stream_from_template(stream)
+        for place, packet in enumerate(packet for packet in source.demux(stream) if packet.size):
+            if place not in gone:
+                packet.stream = kept
+                target.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ENCODED)
+def test_packets_that_were_cut_out_are_counted_with_their_times(tmp_path: Path, suffix: str) -> None:
+    source, output = without(film(tmp_path, suffix), {30, 31, 32, 60}), tmp_path / "out.mkv"
+    opened = open_source(source)
+    assert convert(source, output, []) == len(opened.stream.clip) == 96
+    assert sum(gap.frames for gap in opened.damage.gaps) == 4
+    line = opened.damage.report()[-1]
+    assert line.startswith("4 frames are missing, or a recorder left out what did not change")
+    assert "between 0:00:01." in line and "1 between 0:00:02." in line
+    stamps = time_stamps(output)
+    assert stamps[-1] - stamps[0] == pytest.approx(99 / 25, abs=0.05)
+
+
+def test_packets_cut_out_of_a_broadcast_are_found_by_their_numbers(tmp_path: Path) -> None:
+    """Within a frame, too, which leaves no gap between frames."""
+    source = film(tmp_path, "ts")
+    content = source.read_bytes()
+    place = next(place for place in range(len(content) // 376 * 188, len(content), 188)
+                 if content[place + 1] & 0x5F == 0x01 and content[place + 3] & 0x10)  # fmt: skip
+    source.write_bytes(content[:place] + content[place + 188 :])
+    opened = open_source(source)
+    assert len(opened.stream.clip) == 100
+    (line,) = opened.damage.report()
+    assert line.startswith("the film is damaged: 1 frame came in torn packets, or after some that are gone (at 0:00:0")
+    with pytest.raises(SourceError, match="leave out --on-error stop"):
+        open_source(source, Reading(strict=True))
+
+
+def test_only_films_of_a_constant_rate_have_gaps() -> None:
+    tick, rate = Fraction(1, 1000), [Fraction(25)]
+    stamps = [number * 40 for number in range(100)]
+    assert gaps(time_line(stamps, tick, rate)) == []
+    (gap,) = gaps(time_line(stamps[:50] + stamps[53:], tick, rate))
+    assert (gap.frames, gap.begins, gap.ends) == (3, Fraction(49, 25), Fraction(53, 25))
+    assert gaps(time_line([n * 40 for n in range(100) if n % 3 or n % 5 == 0], tick, rate)) == []
+
+
+def test_a_film_without_its_index_says_so(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "in.mp4", frames=20)
+    source.write_bytes(source.read_bytes()[:-600])
+    with pytest.raises(SourceError, match=r"cut off before its index \(moov\) was written"):
+        open_source(source)
 
 
 def test_what_is_missing() -> None:
-    assert cut_off(Fraction(10), Fraction(19, 2) + Fraction(1, 10)) == []
-    assert cut_off(None, Fraction(1)) == []
-    assert cut_off(Fraction(3725), Fraction(60)) == [
+    assert cut_off(Fraction(10), Fraction(19, 2) + Fraction(1, 10), None) == []
+    assert cut_off(None, Fraction(1), None) == []
+    assert cut_off(Fraction(3725), Fraction(60), None) == [
         "the file says that it lasts 1:02:05.000, and its picture ends after 0:01:00.000: 3665.0 s are missing"
     ]
     assert clock(3725.25) == "1:02:05.250"

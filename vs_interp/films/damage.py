@@ -7,20 +7,18 @@ decoding one frame after another, has a picture for nearly all of them.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Generator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
-import av
-import numpy as np
 import vapoursynth as vs
 
 from vs_interp.errors import SourceError
 
 from .linear import LinearReader
-from .stamps import Track
+from .missing import Gap, Packets, clock
+from .stamps import Track, libav_stamps
 from .times import Stamps
 
 core = vs.core
@@ -31,41 +29,33 @@ REFUSED = "No frame returned for frame number"
 LISTED = 8
 """Moments that a report names."""
 
-GAP = 1.5
-"""So many usual durations are a gap, in which frames may have been lost."""
-
-SHORT = Fraction(1, 2)
-"""Seconds by which a picture may end before the file does: sound often lasts longer."""
-
 
 @dataclass
 class Damage:
     """What of a film cannot be decoded, and what is done then.
 
+    stamps, tick
+        Time stamps of its frames, and the seconds of a tick.
     strict
         Whether such a frame ends the work.
-    found
-        Whether there has been one: all frames come from libav from then on.
     broken, missing
         Numbers of frames whose pictures libav could decode in part, or not at all.
     lost
         Time stamps of frames that the file has and that are not among those decoded: the one before lasts longer.
+    torn
+        Time stamps of frames whose packets are not whole.
+    gaps
+        Where the file has no frames.
     """
 
     stamps: Stamps
     tick: Fraction
     strict: bool = False
-    found: bool = False
     broken: set[int] = field(default_factory=set)
     missing: set[int] = field(default_factory=set)
     lost: tuple[int, ...] = ()
-
-    def goes_on_after(self, error: vs.Error) -> bool:
-        """Whether frames can be asked for again after an error: once, where the film is damaged."""
-        if self.strict or self.found or REFUSED not in str(error):
-            return False
-        self.found = True
-        return True
+    torn: tuple[int, ...] = ()
+    gaps: Sequence[Gap] = ()
 
     def report(self) -> list[str]:
         """Return a line on each kind of damage and when it is shown; none where there was none."""
@@ -73,109 +63,107 @@ class Damage:
         kinds = (
             (len(self.broken), [self._time(number) for number in _runs(self.broken)], "could be decoded in part only"),
             (len(lost), lost, "could not be decoded, the picture before stands in"),
+            (len(self.torn), [*map(self._clock, self.torn)], "came in torn packets, or after some that are gone"),
         )
-        return [
-            f"the film is damaged: {count} frame{'s'[: count > 1]} {what} ({_listed(times)})"
+        lines = [
+            f"the film is damaged: {count} frame{'s'[: count > 1]} {what} (at {_listed(times)})"
             for count, times, what in kinds
             if count
         ]
+        gone = [(self._gone(gap), gap) for gap in self.gaps]
+        if count := sum(frames for frames, _ in gone):
+            times = [f"{frames} between {clock(gap.begins)} and {clock(gap.ends)}" for frames, gap in gone if frames]
+            lines.append(
+                f"{count} frame{'s are' if count > 1 else ' is'} missing, or a recorder left out what did not change: "
+                f"the picture before lasts longer ({_listed(times)})"
+            )
+        return lines
+
+    def _gone(self, gap: Gap) -> int:
+        """Return how many frames of a gap are not even in the file."""
+        return gap.frames - sum(gap.begins < self._seconds(stamp) < gap.ends for stamp in self.lost)
 
     def _time(self, number: int) -> str:
         stamp = self.stamps[number]
         return f"frame {number}" if stamp is None else self._clock(stamp)
 
     def _clock(self, stamp: int) -> str:
+        return clock(self._seconds(stamp))
+
+    def _seconds(self, stamp: int) -> Fraction:
         first = next((stamp for stamp in self.stamps if stamp is not None), 0)
-        return clock(float((stamp - first) * self.tick))
+        return (stamp - first) * self.tick
 
 
-def guarded(clip: vs.VideoNode, track: Track, stamps: Stamps, *, strict: bool) -> tuple[vs.VideoNode, Damage]:
+def guarded(
+    clip: vs.VideoNode, track: Track, stamps: Stamps, packets: Packets | None, *, strict: bool
+) -> tuple[vs.VideoNode, Damage]:
     """Return a film's frames as BestSource decodes them, and by libav once there is damage.
 
-    Raises :class:`SourceError` where ``strict`` and frames are known to be lost.
+    ``packets`` are looked at where they were read: libav decodes the whole film where that gives more frames.  Raises
+    :class:`SourceError` where ``strict`` and frames are known to be lost.
     """
-    damage = Damage(stamps, track.tick, strict, lost=lost_frames(track, stamps))
-    if strict and damage.lost:
-        raise SourceError(f"{damage.report()[0]}: leave out --on-error stop to convert it all the same")
-    first = _first(clip, damage)
-    if first is None:
-        return clip, damage
-    reader, lock = LinearReader(track.path, track.index, stamps, clip.format), threading.Lock()
-    properties = dict(first.props)
+    lost, more = _lost(packets, stamps), False
+    if lost:
+        decodable = libav_stamps(track)
+        if len(decodable) > len(stamps):
+            stamps, more = decodable, True
+            lost = _lost(packets, stamps)
+    torn = tuple(sorted(set(packets.torn) - set(lost))) if packets is not None else ()
+    damage = Damage(stamps, track.tick, strict, lost=lost, torn=torn)
+    if strict and (lost or torn or more):
+        said = damage.report() or [f"the film is damaged: BestSource decodes {len(clip)} of {len(stamps)} frames"]
+        raise SourceError(f"{said[0]}: leave out --on-error stop to convert it all the same")
+    blank = core.std.BlankClip(clip, length=len(stamps), keep=True)
+    return blank.std.ModifyFrame(blank, _Guard(clip, track, damage, by_libav=more)), damage
 
-    def read(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
-        frame = core.create_video_frame(clip.format, clip.width, clip.height)
-        frame.props.update(properties)
-        with lock:
-            state = reader.read(n, frame)
+
+class _Guard:
+    """The callback: a frame of BestSource, and after the first that it refuses, frames of libav.
+
+    VapourSynth lets a callback wait for a frame: it puts another thread in the place of the waiting one.
+    """
+
+    def __init__(self, clip: vs.VideoNode, track: Track, damage: Damage, *, by_libav: bool) -> None:
+        self._clip, self._damage, self._by_libav = clip, damage, by_libav
+        self._reader = LinearReader(track.path, track.index, damage.stamps, clip.format)
+        self._properties: dict[str, Any] | None = None
+
+    def __call__(self, n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        if not self._by_libav:
+            try:
+                return self._clip.get_frame(n)
+            except vs.Error as error:
+                if self._damage.strict or REFUSED not in str(error):
+                    raise
+                self._by_libav = True
+        if self._properties is None:
+            self._properties = _properties(self._clip)
+        frame = core.create_video_frame(self._clip.format, self._clip.width, self._clip.height)
+        frame.props.update(self._properties)
+        state = self._reader.read(n, frame)
         if state != "good":
-            (damage.broken if state == "broken" else damage.missing).add(n)
+            (self._damage.broken if state == "broken" else self._damage.missing).add(n)
         return frame
 
-    linear = core.std.BlankClip(clip, keep=True)
-    linear = linear.std.ModifyFrame(linear, read)
-    chosen = core.std.BlankClip(clip, keep=True)
-    return chosen.std.FrameEval(lambda n: linear if damage.found else clip, clip_src=[clip, linear]), damage
 
-
-def frames_of(clip: vs.VideoNode, start: int, stop: int, damage: Damage, *, ahead: int) -> Generator[vs.VideoFrame]:
-    """Yield the frames of a clip that was made of a film, beyond damage.  Raises ``vs.Error`` for all other errors."""
-    number = start
-    while number < stop:
-        try:
-            with closing(clip[number:stop].frames(prefetch=ahead, backlog=ahead, close=True)) as frames:
-                for frame in frames:
-                    number += 1
-                    yield frame
-        except vs.Error as error:
-            if not damage.goes_on_after(error):
-                raise
-
-
-def clock(seconds: float) -> str:
-    """Return a time as players show it: 0:01:02.345."""
-    return f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02}:{seconds % 60:06.3f}"
-
-
-def _first(clip: vs.VideoNode, damage: Damage) -> vs.VideoFrame | None:
-    """Return the first frame that can be decoded, whose properties are those of all."""
+def _properties(clip: vs.VideoNode) -> dict[str, Any]:
+    """Return the properties of the first frame that can be decoded, which are those of all."""
     for number in range(len(clip)):
         try:
-            return clip.get_frame(number)
-        except vs.Error as error:
-            if damage.strict or REFUSED not in str(error):
-                return None
-            damage.found = True
-    return None
+            return dict(clip.get_frame(number).props)
+        except vs.Error:
+            continue
+    return {}
 
 
-def lost_frames(track: Track, stamps: Stamps) -> tuple[int, ...]:
-    """Return the time stamps of frames in a gap between those that were decoded, in order.
-
-    Looked for only where there are gaps: the file is read once more for it.
-    """
-    known = [stamp for stamp in stamps if stamp is not None]
-    steps = np.diff(known)
-    if len(known) < len(stamps) or len(steps) < 2 or steps.min() <= 0 or steps.max() < GAP * np.median(steps):
+def _lost(packets: Packets | None, stamps: Stamps) -> tuple[int, ...]:
+    """Return the time stamps of packets whose frames are not among those that were decoded, in order."""
+    decoded = {stamp for stamp in stamps if stamp is not None}
+    if packets is None or not decoded:
         return ()
-    decoded = set(known)
-    with av.open(f"file:{track.path}") as container, suppress(av.FFmpegError):
-        given = [
-            packet.pts
-            for packet in container.demux(container.streams[track.index])
-            if packet.size and packet.pts is not None and not packet.is_discard
-        ]
-    return tuple(sorted(stamp for stamp in given if known[0] < stamp < known[-1] and stamp not in decoded))
-
-
-def cut_off(stated: Fraction | None, ends: Fraction) -> list[str]:
-    """Return a line on what is missing of a film that ends earlier than its container says."""
-    if stated is None or stated - ends < SHORT:
-        return []
-    return [
-        f"the file says that it lasts {clock(float(stated))}, and its picture ends after {clock(float(ends))}: "
-        f"{float(stated - ends):.1f} s are missing"
-    ]
+    first = min(decoded)
+    return tuple(stamp for stamp in packets.stamps if stamp > first and stamp not in decoded)
 
 
 def _runs(numbers: set[int]) -> list[int]:
@@ -185,4 +173,4 @@ def _runs(numbers: set[int]) -> list[int]:
 
 def _listed(times: Sequence[str]) -> str:
     more = f", and {len(times) - LISTED} more places" if len(times) > LISTED else ""
-    return f"at {', '.join(times[:LISTED])}{more}"
+    return f"{', '.join(times[:LISTED])}{more}"

@@ -78,7 +78,7 @@ class LinearReader:
             stream = container.streams[self._track]
             if not isinstance(stream, av.VideoStream):
                 return
-            stream.thread_type = "AUTO"
+            stream.thread_type = "SLICE"  # threads that work on a frame each give up those in work at an error
             if stamp is not None and stream.time_base:
                 with suppress(av.FFmpegError):
                     container.seek(stamp - round(BEFORE / stream.time_base), stream=stream)

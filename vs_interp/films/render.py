@@ -21,7 +21,6 @@ import vapoursynth as vs
 from vs_interp.errors import EncoderError, SourceError
 from vs_interp.interrupt import undone
 
-from .damage import frames_of
 from .encoding import Encoding
 from .ffmpeg import last_words
 from .pixels import pixel_format
@@ -36,7 +35,7 @@ def render(encoding: Encoding, output: Path, *, overwrite: bool, ahead: int, adv
     :class:`ArgumentError` where ``output`` exists and ``overwrite`` is not set.
     """
     clip = encoding.stream.clip
-    frames = frames_of(clip, 0, len(clip), encoding.source.damage, ahead=ahead)
+    frames = clip.frames(prefetch=ahead, backlog=ahead, close=True)
     with closing(frames), finished_as(output, overwrite=overwrite) as unfinished:
         done = 0
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -17,12 +16,13 @@ from av.video.stream import VideoStream
 
 from vs_interp.errors import SourceError
 
-from .damage import Damage, cut_off, guarded
+from .damage import Damage, guarded
 from .durations import with_durations
 from .fields import Fields, deinterlaced
 from .index import decode
 from .inputs import is_sequence, openable
 from .joins import may_jump
+from .missing import cut_off, gaps, lacks_index, may_lack_packets, read_packets, stated_duration
 from .others import Labels, OtherStream, labels, losses, main_picture, other_streams
 from .stamps import Progress, Track, last_duration, true_stamps
 from .times import Stamps, TimeLine, constant, time_line
@@ -124,14 +124,20 @@ def open_source(given: Path, reading: Reading | None = None, progress: Progress 
             if video is None or container.format.name == "tty":
                 raise SourceError(f"{given} has no video in it: give a video file")
             begins = _begins(container, video)
-            stated = _stated(container, video)
+            stated = stated_duration(container, video)
             track, pixels = Track.of(path, video), video.width * video.height
             others, said = tuple(other_streams(container, video)), labels(container, video)
     except (av.FFmpegError, OSError) as error:
+        if lacks_index(path):
+            raise SourceError(
+                f"{given} was cut off before its index (moov) was written: repair it first, for instance with untrunc"
+            ) from error
         raise SourceError(f"{given} is no video file, or a broken one ({error.strerror})") from error
     clip, decoded = decode(path, track.index, pixels, progress)
-    clip, damage = guarded(clip, track, decoded, strict=reading.strict or is_sequence(path))
-    line = _time_line(track, clip, decoded, reading.rate, progress)
+    packets = read_packets(track) if may_lack_packets(track, decoded, stated) else None
+    clip, damage = guarded(clip, track, decoded, packets, strict=reading.strict or is_sequence(path))
+    line = _time_line(track, clip, damage.stamps, reading.rate, progress)
+    damage.gaps = gaps(line)
     if reading.progressive:
         clip = clip.std.SetFieldBased(0)
     elif reading.fields is not None:
@@ -140,7 +146,7 @@ def open_source(given: Path, reading: Reading | None = None, progress: Progress 
     start = Fraction(0) if line.first is None or begins is None else line.first * line.tick - begins
     return Source(
         path=path, track=track.index, stream=on_time_line(clip, line), line=line, start=start, others=others,
-        labels=said, damage=damage, notes=(*losses(said, clip), *cut_off(stated, start + line.seconds)),
+        labels=said, damage=damage, notes=(*losses(said, clip), *cut_off(stated, start + line.seconds, packets)),
     )  # fmt: skip
 
 
@@ -200,18 +206,3 @@ def _begins(container: InputContainer, video: VideoStream) -> Fraction | None:
     if may_jump(container.format) and starts:
         return min(starts)
     return None if container.start_time is None else Fraction(container.start_time, av.time_base)
-
-
-def _stated(container: InputContainer, video: VideoStream) -> Fraction | None:
-    """Return how long a film's picture lasts by its container, in seconds; ``None`` where that says nothing or guesses.
-
-    Sound may last longer: a stream's own duration counts, which Matroska has in a tag.
-    """
-    if may_jump(container.format) or container.duration is None:
-        return None
-    said = [Fraction(container.duration, av.time_base)]
-    if video.duration is not None and video.time_base:
-        said.append(video.duration * Fraction(str(video.time_base)))
-    if tag := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", video.metadata.get("DURATION", "")):
-        said.append(int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3]))
-    return min(said)

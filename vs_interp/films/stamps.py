@@ -81,7 +81,7 @@ def true_stamps(track: Track, decoded: Stamps, progress: Progress | None = None)
     """
     stamps = decoded
     if not (_hold_together(track, decoded) or _none_at_all(track)):
-        guessed = _kept(track, partial(best_guess, progress=progress), "best guess")
+        guessed = libav_stamps(track, progress)
         if len(guessed) == len(decoded):
             stamps = guessed
         if track.container == DECODING_ORDER_ONLY and len(ascending(stamps)) < len(stamps):
@@ -103,13 +103,18 @@ def last_duration(track: Track) -> int | None:
     return tail[-1][1] if right and all(right) else None
 
 
+def libav_stamps(track: Track, progress: Progress | None = None) -> Stamps:
+    """Return libav's best guess, from the user's cache where the film was decoded before."""
+    return _kept(track, partial(best_guess, progress=progress), "best guess")
+
+
 def best_guess(track: Track, progress: Progress | None = None) -> Stamps:
     """Return libav's best-effort stamps: one for every frame that it decodes, ``None`` where it knows none."""
     stamps: list[int | None] = []
     with av.open(f"file:{track.path}") as container:
         stream = container.streams[track.index]
         assert isinstance(stream, VideoStream)
-        stream.thread_type = "AUTO"
+        stream.thread_type = "SLICE"  # threads that work on a frame each give up those in work at an error
         for packet in container.demux(stream):
             if progress is not None and packet.pos and container.size:
                 progress(packet.pos / container.size)

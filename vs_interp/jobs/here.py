@@ -12,7 +12,6 @@ import vapoursynth as vs
 
 from trt_build.backends import choose
 from vs_interp.errors import SourceError
-from vs_interp.films.damage import frames_of
 from vs_interp.host import processor
 
 from .chunk import ChunkFolder, ChunkWriter, Record
@@ -60,7 +59,7 @@ def _written(
     """Yield the chunks of a run when all their frames are written, whose encoders may still be at work."""
     start, stop = borders[run.start], borders[run.stop]
     ahead = frames_ahead(job)
-    with closing(frames_of(job.clip, start, stop, job.source.damage, ahead=ahead)) as frames:
+    with closing(job.clip[start:stop].frames(prefetch=ahead, backlog=ahead, close=True)) as frames:
         for number in run:
             writer = ChunkWriter(job, chunks, number, maker(job))
             try:
