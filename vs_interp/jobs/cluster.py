@@ -44,8 +44,9 @@ def local_workers(count: int, gpus: Sequence[int] | None = None) -> Iterator[Any
     """
     distributed = _distributed()
     with distributed.LocalCluster(
-        n_workers=0, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, memory_limit=0
-    ) as cluster:
+        n_workers=0, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, memory_limit=0,
+        silence_logs=logging.CRITICAL,
+    ) as cluster:  # fmt: skip
         from .in_dask import Share
 
         with distributed.Client(cluster, set_as_default=False) as client:
@@ -72,7 +73,8 @@ def _distributed() -> Any:
         import distributed
     except ImportError as error:
         raise ArgumentError(MISSING) from error
-    logging.getLogger("distributed").setLevel(logging.ERROR)  # what matters comes as an error of a chunk
+    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes as an error of a chunk
     return distributed
 
 
@@ -86,10 +88,11 @@ def serve(address: str, host: str | None, tls: Mapping[str, str], say: Callable[
     async def work() -> None:
         async with distributed.Nanny(
             address, nthreads=1, host=host, security=security(tls), memory_limit=0, dashboard=False,
-            resources={"GPU": 1}, death_timeout=20, silence_logs=logging.ERROR,
+            resources={"GPU": 1}, death_timeout=20, silence_logs=logging.CRITICAL,
         ) as nanny:  # fmt: skip
             say(f"works for {address}, and listens at {nanny.worker_address}{'' if tls else ' without encryption'}")
             await nanny.finished()
+            say(f"{address} went away: nothing is left to work for")
 
     with suppress(KeyboardInterrupt):
         asyncio.run(work())

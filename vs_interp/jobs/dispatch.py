@@ -118,7 +118,7 @@ class Dispatch:
         """Return the addresses of the workers that there are.  Raises :class:`BackendError` without a scheduler."""
         try:
             workers = set(self.client.scheduler_info(n_workers=-1)["workers"])
-        except (OSError, RuntimeError, TimeoutError) as error:
+        except (OSError, RuntimeError, KeyError) as error:  # KeyError: the client gave up and knows of nothing
             raise BackendError(
                 f"the scheduler went away; what is finished stays in {self.chunks.folder}: start it and its workers, "
                 "then run the same command again"
@@ -131,12 +131,11 @@ class Dispatch:
         return workers
 
     def _order(self, waiting: list[int], workers: set[str]) -> None:
-        """Give each idle worker the longest chunk, of those that did not fail on it where there are such."""
-        for address in sorted(workers - self._busy.keys() - self._left_out.keys()):
-            if waiting:
-                number = next(
-                    (other for other in reversed(waiting) if not self._failed_on(other, address)), waiting[-1]
-                )
+        """Give each idle worker the longest chunk, and none that failed on it and not yet on all others."""
+        able = workers - self._left_out.keys()
+        for address in sorted(able - self._busy.keys()):
+            number = next((number for number in reversed(waiting) if self._may_make(number, address, able)), None)
+            if number is not None:
                 waiting.remove(number)
                 order = Order(
                     self.manifest.to_json(), number, str(self.chunks.folder.absolute()), self._token,
@@ -223,8 +222,9 @@ class Dispatch:
         self.board.lost(address)
         return work.number
 
-    def _failed_on(self, number: int, address: str) -> bool:
-        return any(address == other for other, _ in self._failures.get(number, ()))
+    def _may_make(self, number: int, address: str, able: set[str]) -> bool:
+        failed = {other for other, _ in self._failures.get(number, ())}
+        return address not in failed or able <= failed
 
     def _hear(self, event: tuple[float, Mapping[str, Any]]) -> None:
         """Hear, in a thread of the client's, how far a worker is."""
