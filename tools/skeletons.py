@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,7 @@ from vs_interp.weights.skeletons import (
     LAYOUT_KEY,
     filled,
     layout_of,
+    normed,
     read_skeleton,
     read_tensors,
     skeleton_file,
@@ -41,6 +43,8 @@ from vs_interp.weights.skeletons import (
 Layout = Mapping[str, NDArray[Any]]
 """The tensors of a published checkpoint; of some the values count as well, since they say what is built."""
 
+NORM = "weight", "bias", "running_mean", "running_var"
+
 LARGEST = 1 << 16
 """Bytes of constants that a skeleton may hold."""
 
@@ -49,11 +53,11 @@ def make_skeleton(entry: Weights, layout: Layout) -> onnx.ModelProto:
     """Return the skeleton of an entry of the catalogue whose published checkpoint has the layout.
 
     A referenced initialiser has no data, and its ``external_data`` says the tensor (``location``), that tensor's
-    ``shape``, and the ``axis``, ``start`` and ``stop`` of a slice.  Raises :class:`ExportError` where there are weights
-    in the graph that no tensor accounts for.
+    ``shape``, the ``axis``, ``start`` and ``stop`` of a slice, and the batch ``norm`` that went into it.  Raises
+    :class:`ExportError` where there are weights in the graph that no tensor accounts for.
     """
     kind = network_class(entry.network)
-    tensors = {name: _random(name, tensor) for name, tensor in layout.items()}
+    tensors = {name: _random(name, each) for name, each in layout.items() if not name.endswith("num_batches_tracked")}
     found = kind.from_published({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
     if found is None:
         raise ExportError(f"{kind.__name__} does not know a checkpoint with the tensors {', '.join(list(layout)[:3])}")
@@ -61,17 +65,22 @@ def make_skeleton(entry: Weights, layout: Layout) -> onnx.ModelProto:
     network = kind(dataclasses.replace(config, **entry.settings)).eval()
     network.load_state_dict(state)
     graph = to_model(network)
-    whole = {tensor.tobytes(): (name,) for name, tensor in tensors.items() if not _is_structure(name, tensor)}
+    whole = {tensor.tobytes(): name for name, tensor in tensors.items() if not _is_structure(name, tensor)}
     used = {name for name, tensor in tensors.items() if _is_structure(name, tensor)}
     kept = 0
     for initialiser in graph.graph.initializer:
         content = numpy_helper.to_array(initialiser)
-        reference = whole.get(content.tobytes()) or next(_slices(content, tensors), None)
-        if reference is None:
-            kept += content.nbytes
+        if content.tobytes() in whole:
+            reference = {"location": whole[content.tobytes()]}
         else:
-            _refer(initialiser, reference, tensors[reference[0]].shape)
-            used.add(reference[0])
+            reference = next(itertools.chain(_slices(content, tensors), _normed(content, tensors)), {})
+        if not reference:
+            kept += content.nbytes
+            continue
+        _refer(initialiser, reference, tensors[reference["location"]].shape)
+        used.add(reference["location"])
+        if "norm" in reference:
+            used.update(f"{reference['norm']}.{name}" for name in NORM)
     if kept > LARGEST:
         raise ExportError(f"{kept} bytes of the weights of {kind.__name__} come from no tensor of its checkpoint")
     said = {
@@ -90,12 +99,27 @@ def _random(name: str, tensor: NDArray[Any]) -> NDArray[np.float32]:
     """Return values for a tensor that depend on its name alone and that no other tensor has."""
     if _is_structure(name, tensor):
         return tensor.astype(np.float32)
+    if name.endswith(".running_var"):
+        return np.abs(_random(f"{name}'s root", tensor)) + np.float32(0.5)
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
     return (np.random.default_rng(seed).standard_normal(tensor.shape) * 0.05).astype(np.float32)
 
 
-def _slices(content: NDArray[Any], tensors: Layout) -> Iterator[tuple[str, int, int, int]]:
-    """Yield name, axis, start and stop of the slices of tensors that an initialiser equals."""
+def _normed(content: NDArray[Any], tensors: Layout) -> Iterator[dict[str, str]]:
+    """Yield the convolution's tensors that an initialiser equals once a batch norm has gone into them."""
+    if content.dtype != np.float32:
+        return
+    norms = [name.removesuffix(".running_var") for name in tensors if name.endswith(".running_var")]
+    for name, tensor in tensors.items():
+        for norm in norms if tensor.shape == content.shape else ():
+            if len(tensors[f"{norm}.weight"]) == len(content) and np.allclose(
+                normed(tensor, norm, tensors), content, 1e-4
+            ):
+                yield {"location": name, "norm": norm}
+
+
+def _slices(content: NDArray[Any], tensors: Layout) -> Iterator[dict[str, str]]:
+    """Yield the slices of tensors that an initialiser equals."""
     if content.dtype != np.float32 or content.size < 2:
         return
     for name, tensor in tensors.items():
@@ -108,18 +132,16 @@ def _slices(content: NDArray[Any], tensors: Layout) -> Iterator[tuple[str, int, 
         for start in range(tensor.shape[axis] - content.shape[axis] + 1):
             stop = start + content.shape[axis]
             if np.array_equal(tensor.take(range(start, stop), axis), content):
-                yield name, axis, start, stop
+                yield {"location": name, "axis": str(axis), "start": str(start), "stop": str(stop)}
 
 
-def _refer(initialiser: TensorProto, reference: tuple[Any, ...], shape: tuple[int, ...]) -> None:
-    """Replace an initialiser's data by a reference to a tensor of the given shape, or a slice of it."""
+def _refer(initialiser: TensorProto, reference: Mapping[str, str], shape: tuple[int, ...]) -> None:
+    """Replace an initialiser's data by a reference to a tensor of the given shape, or a part of it."""
     initialiser.ClearField("raw_data")
     initialiser.ClearField("float_data")
     initialiser.data_location = TensorProto.EXTERNAL
-    name, *part = reference
-    said = {"location": name, "shape": ",".join(map(str, shape))}
-    said |= {key: str(value) for key, value in zip(("axis", "start", "stop"), part, strict=False)}
-    for key, value in said.items():
+    location, *part = reference.items()
+    for key, value in (location, ("shape", ",".join(map(str, shape))), *part):
         initialiser.external_data.add(key=key, value=value)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from vs_interp.datasets.chunks import Chunks, chunk_path, write_chunks
+from vs_interp.datasets.drifting_clouds import DriftingClouds
 from vs_interp.datasets.object_scenes import ObjectScenes
 from vs_interp.datasets.readers import open_footage
 from vs_interp.errors import ArgumentError, DatasetError
@@ -153,3 +154,21 @@ def test_rows_that_make_no_chunks_leave_nothing(tmp_path: Path, wrong: list[dict
     with pytest.raises(ArgumentError):
         write_chunks(wrong, tmp_path / "set")
     assert not list(tmp_path.iterdir())
+
+
+def test_clouds_drift_with_their_wind() -> None:
+    """A frame sampled along the known flow is the frame before it, but for what grew; and nothing else is nearer."""
+    clouds = open_footage("clouds:96x64", "test")
+    assert isinstance(clouds, DriftingClouds) and clouds.lengths[0] == 36 and clouds.frame_size(0) == Size(96, 64)
+    nearer = []
+    for sequence in range(6):
+        here, after = clouds.frames(sequence, [4, 5])[..., 0].astype(np.float32)
+        again = sampled(after, *clouds.flow(sequence))
+        inner = slice(4, -4), slice(4, -4)
+        nearer.append((np.abs(again - here)[inner].mean(), np.abs(after - here)[inner].mean()))
+    drifted, still = np.mean(nearer, 0)
+    assert drifted < 0.4 * still
+    again = pickle.loads(pickle.dumps(clouds))
+    assert np.array_equal(clouds.frames(1, [30]), again.frames(1, [30]))
+    assert np.array_equal(clouds.frames(1, [30], (8, 16, 32, 40)), clouds.frames(1, [30])[:, 8:40, 16:56])
+    assert not np.array_equal(clouds.frames(1, [30]), open_footage("clouds:96x64", "train").frames(1, [30]))

@@ -8,6 +8,7 @@ import torch
 
 from tests.prediction_reference import error, tensor, tensors, vectors
 from vs_interp import label_code
+from vs_interp.errors import ArgumentError
 from vs_interp.networks.slot_attention import ObjectDiscovery, SetPrediction, SlotAttentionConfig
 from vs_interp.networks.unet49 import Unet49
 
@@ -79,3 +80,20 @@ def test_the_label_code_is_the_data_set_s() -> None:
     assert (label_code.from_planes(planes) == every).all()
     with pytest.raises(IndexError):
         label_code.name(49)
+
+
+def test_slots_paint_a_frame_again_and_are_exported_as_labels() -> None:
+    """What training compares is the published sum of pictures and masks, brought from [−1, 1] to [0, 1]."""
+    torch.manual_seed(1)
+    options = {"slots": 3, "width": 8, "hidden": 16}
+    network = ObjectDiscovery(SlotAttentionConfig(**options, output="picture")).eval()
+    labels = ObjectDiscovery(SlotAttentionConfig(**options)).eval()
+    labels.load_state_dict(network.state_dict())
+    frame = torch.rand(2, 3, 32, 48)
+    with torch.no_grad():
+        painted, masks = network.painted(network.slots(frame, network.noise), 32, 48)
+        assert (network(frame) - ((painted * masks).sum(1) + 1) / 2).abs().max() < 1e-6
+        assert ((labels(frame)[:, 0] * 255).round() == masks[:, :, 0].argmax(1)).all()
+    assert network.spec.output.kind == "frame" and labels.spec.output.kind == "labels"
+    with pytest.raises(ArgumentError, match="output is 'objects'"):
+        ObjectDiscovery(SlotAttentionConfig(**options, output="objects"))

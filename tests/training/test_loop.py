@@ -9,9 +9,7 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -223,30 +221,3 @@ def test_validation_that_does_not_get_better_ends_the_run(pictures: Path, tmp_pa
     steps: list[int] = []
     train(recipe(values), tmp_path / "run", device="cpu", listener=lambda report: steps.append(report.step))
     assert steps[-1] == 4
-
-
-LABELLED: dict[str, dict[str, Any]] = {
-    "simvp": {"frames": 2, "width": 4, "inner": 8, "layers": 2, "channels": 14, "labels": True},
-    "unet49": {"width": 4},
-}
-
-
-@pytest.mark.parametrize(("name", "loss"), [("simvp", "mse"), ("unet49", "bce")])
-def test_labels_are_learned_from_scenes_whose_truth_is_known(pictures: Path, name: str, loss: str) -> None:
-    """SimVP learns labels to come of labels, the U-Net labels of pictures: both have less loss after a few steps."""
-    values = super_slomo_recipe(pictures, precision="fp32", learning_rate=3e-3)
-    values["network"] = {"name": name, **LABELLED[name]}
-    values["losses"] = {loss: 1.0}
-    layout = "scene-labels" if name == "simvp" else "scenes"
-    values["data"]["source"] = [{"footage": f"{layout}:64x64"}]
-    values["data"] |= {"batch": 2, "crop": [64, 64], "variation": {
-        "colours": False, "reverse": False, "gamma": 0.0, "gain": 1.0, "offset": 0.0, "noise": 0.0,
-    }}  # fmt: skip
-    trainer = Trainer(recipe(values), Processes(0, 1, CPU))
-    batches = Batches(trainer.recipe, trainer.network.spec, trainer.processes)
-    losses = []
-    for _, batch in zip(range(12), batches.since(0), strict=False):
-        outcome = trainer.train(batch)
-        assert outcome.made.shape == batch.truth.shape
-        losses.append(float(outcome.total.detach()))
-    assert np.mean(losses[-3:]) < 0.98 * np.mean(losses[:3])

@@ -17,6 +17,7 @@ from vs_interp.training.losses import (
     bce,
     census,
     charbonnier,
+    cross_entropy,
     flow_distance,
     l1,
     mse,
@@ -34,8 +35,8 @@ def pair(*shape: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     return (truth + 0.05 * torch.randn(*shape, generator=generator)).clamp(0, 1), truth
 
 
-OF_PICTURES = {name: loss for name, loss in PICTURE_LOSSES.items() if loss is not bce}
-"""Those that compare pictures with pictures; the other compares logits with planes of 0 and 1."""
+OF_PICTURES = {name: loss for name, loss in PICTURE_LOSSES.items() if loss not in (bce, cross_entropy)}
+"""Those that compare pictures with pictures; the others compare logits with planes of 0 and 1."""
 
 
 @pytest.mark.parametrize("loss", OF_PICTURES.values(), ids=OF_PICTURES)
@@ -60,6 +61,15 @@ def test_closed_forms() -> None:
     assert float(charbonnier(made, truth, 0.4)) == pytest.approx(0.5 - 0.4)
     luminance = (2 * 0.5 * 0.8 + 1e-4) / (0.5**2 + 0.8**2 + 1e-4)
     assert float(ssim_loss(made, truth)) == pytest.approx(1 - luminance, abs=5e-4)
+
+
+def test_losses_of_classes_are_pytorch_s() -> None:
+    """Planes of 0 and 1 say the same as the numbers that PyTorch's own cross-entropy takes."""
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn(2, 5, 6, 7, generator=generator)
+    numbers = torch.randint(5, (2, 6, 7), generator=generator)
+    planes = nn.functional.one_hot(numbers, 5).movedim(3, 1).float()
+    assert float(cross_entropy(logits, planes)) == pytest.approx(float(nn.functional.cross_entropy(logits, numbers)))
 
 
 def test_ssim_is_torchmetrics() -> None:

@@ -11,6 +11,7 @@ from vs_interp.errors import DatasetError
 from vs_interp.files import natural
 
 from .chunked_footage import ChunkedFootage
+from .drifting_clouds import DriftingClouds
 from .footage import Footage
 from .moving_digits import MovingDigits
 from .object_scenes import ObjectScenes, parse_size
@@ -146,6 +147,7 @@ LAYOUTS: dict[str, Callable[[Path, str], Footage]] = {
     "chunks": lambda folder, split: ChunkedFootage(folder),
     "moving-digits": MovingDigits,
     "scenes": lambda size, split: ObjectScenes(parse_size(size), split),
+    "clouds": lambda size, split: DriftingClouds(parse_size(size), split),
     "scene-labels": lambda size, split: ObjectScenes(parse_size(size), split, "labels"),
 }
 """What may stand before the colon of an address."""

@@ -38,7 +38,8 @@ class SlotAttentionConfig:
         Of the noise that slots begin with, which the original draws anew for every frame: a constant, so that a frame
         always gives the same slots.
     output
-        ``"labels"``: the slot of each pixel; ``"soft"``: how much of it belongs to each slot.
+        ``"labels"``: the slot of each pixel; ``"soft"``: how much of it belongs to each slot; ``"picture"``: the frame
+        painted again, which is what training compares with the frame itself.  The weights are the same.
     """
 
     slots: int = 7
@@ -46,7 +47,7 @@ class SlotAttentionConfig:
     width: int = 64
     hidden: int = 128
     seed: int = 0
-    output: Literal["labels", "soft"] = "labels"
+    output: Literal["labels", "soft", "picture"] = "labels"
 
 
 class Position(nn.Module):
@@ -151,6 +152,8 @@ def constant_noise(config: SlotAttentionConfig) -> Tensor:
     """Return the noise that a configuration's slots begin with, S×C."""
     if min(config.slots, config.iterations, config.width, config.hidden) < 1 or config.slots > 256:
         raise ArgumentError(f"slot attention of {config}: give 1 to 256 slots, and sizes of 1 or more")
+    if config.output not in ("labels", "soft", "picture"):
+        raise ArgumentError(f"output is {config.output!r}: it must be 'labels', 'soft' or 'picture'")
     drawn = np.random.default_rng(config.seed).standard_normal((config.slots, config.width))
     return torch.from_numpy(drawn.astype(np.float32))
 
@@ -181,14 +184,16 @@ class ObjectDiscovery(SlotEncoder, Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """A frame in, the slot of each of its pixels out, or every slot's share."""
-        soft = self.config.output == "soft"
+        """A frame in, the slot of each of its pixels out, every slot's share, or the frame painted again."""
+        output = {
+            "labels": Output(kind="labels", channels=1, times=(0.0,)),
+            "soft": Output(kind="mask", channels=1, times=(0.0,) * self.config.slots),
+            "picture": Output(times=(0.0,)),
+        }[self.config.output]
         return NetworkSpec(
             name="slot-attention",
             window=Window(offsets=(0,)),
-            output=Output(
-                kind="mask" if soft else "labels", channels=1, times=(0.0,) * (self.config.slots if soft else 1)
-            ),
+            output=output,
             multiple_of=16,
             minimum=32,
             tileable=False,
@@ -217,10 +222,13 @@ class ObjectDiscovery(SlotEncoder, Network):
         return painted[:, :, :3], painted[:, :, 3:].softmax(1)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
-        """Return the slot of every pixel, B×1×H×W in steps of 1/255, or each slot's share, B·S×1×H×W."""
+        """Return the slot of every pixel, B×1×H×W in steps of 1/255, each slot's share, B·S×1×H×W, or the picture."""
         frame = frames[0]
         slots = self.slots(frame, self.noise)
-        _, masks = self.painted(slots, *frame.shape[2:])
+        painted, masks = self.painted(slots, *frame.shape[2:])
+        if self.config.output == "picture":
+            picture: Tensor = ((painted * masks).sum(1) + 1) / 2
+            return picture
         if self.config.output == "soft":
             return masks.flatten(0, 1)
         labels: Tensor = self.largest(masks[:, :, 0])

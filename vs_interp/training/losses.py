@@ -76,6 +76,11 @@ def bce(made: Tensor, truth: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(made, truth)
 
 
+def cross_entropy(made: Tensor, truth: Tensor) -> Tensor:
+    """Cross-entropy of logits, B×C×H×W, with planes that are 1 for the class that is right and 0 for all others."""
+    return -(truth * functional.log_softmax(made, 1)).sum(1).mean()
+
+
 def census(made: Tensor, truth: Tensor) -> Tensor:
     """Mean soft Hamming distance of ternary census transforms, in [0, 1): blind to brightness, sharp at structure.
 
@@ -108,6 +113,7 @@ PICTURE_LOSSES: dict[str, PictureLoss] = {
     "census": census,
     "ms-ssim": ms_ssim_loss,
     "bce": bce,
+    "cross-entropy": cross_entropy,
 }
 """What a recipe may weigh in its ``[losses]`` for any network, by name."""
 

@@ -94,8 +94,8 @@ class Judge:
         spec, size = self.network.spec, self.footage.frame_size(sequence)
         scale = spec.output.scale
         unit = spec.multiple_of * scale
-        height, width = (length // unit * unit for length in size.shape)
-        if min(height, width) < spec.minimum * scale:
+        height, width = spec.fixed or tuple(length // unit * unit for length in size.shape)
+        if min(height, width) < spec.minimum * scale or height > size.height or width > size.width:
             raise DatasetError(
                 f"validation: {self.footage.name(sequence)} is {size}, too small for {spec.name}, which needs "
                 f"{spec.padded(1) * scale}x{spec.padded(1) * scale}: give larger frames"

@@ -50,6 +50,7 @@ class Weights:
     config: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     weights: str = ""
+    skeleton: str = ""
 
     @property
     def model_file(self) -> Path:

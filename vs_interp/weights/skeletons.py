@@ -23,6 +23,9 @@ from vs_interp.errors import CheckpointError
 from .ncnn import read_ncnn
 from .torch_file import read_torch
 
+NORM_EPSILON = 1e-5
+"""What batch norms add to a variance."""
+
 LAYOUT_KEY = "vs-interp-layout"
 """The metadata entry of a skeleton: the shapes of its checkpoint's tensors, or values that count."""
 
@@ -78,6 +81,8 @@ def filled(skeleton: onnx.ModelProto, path: Path) -> onnx.ModelProto:
         if "axis" in said:
             part = range(int(said["start"]), int(said["stop"]))
             values = values.take(part, int(said["axis"]))
+        if "norm" in said:
+            values = normed(values, said["norm"], tensors)
         initialiser.ClearField("external_data")
         initialiser.ClearField("data_location")
         initialiser.raw_data = np.ascontiguousarray(values, "<f4").tobytes()
@@ -85,6 +90,17 @@ def filled(skeleton: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     del graph.metadata_props[:]
     graph.metadata_props.extend(kept)
     return graph
+
+
+def normed(values: NDArray[Any], norm: str, tensors: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Return a convolution's weights or biases with the batch norm behind it in them, as exporters write them."""
+    weight, bias, mean, variance = (
+        tensors[f"{norm}.{name}"].astype(np.float64) for name in ("weight", "bias", "running_mean", "running_var")
+    )
+    scale = weight / np.sqrt(variance + NORM_EPSILON)
+    if values.ndim == 1:
+        return (values - mean) * scale + bias
+    return values * scale.reshape(-1, *[1] * (values.ndim - 1))
 
 
 def weights_digest(graph: onnx.ModelProto) -> str:

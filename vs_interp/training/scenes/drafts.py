@@ -83,6 +83,7 @@ class Drafts(Dataset[Draft]):
                 f"data.crop is {list(data.crop)}, which {spec.name} cannot be trained on: make both sides multiples of "
                 f"{spec.multiple_of * scale}, at least {spec.padded(1) * scale}"
             )
+        spec.check_size(data.crop[1] // scale, data.crop[0] // scale)
         self.data, self.spec, self.seed, self.rank, self.world = data, spec, seed, rank, world
         self.unread: Collection[int] = ()
         width, height = data.crop

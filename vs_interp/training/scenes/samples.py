@@ -132,6 +132,9 @@ class Workshop:
         elif self.spec.output.scale > 1:
             small = shrunk(window.flatten(0, 1), self.spec.output.scale)
             window = small.view(-1, count, *small.shape[1:])
+        if self.spec.output.crop is not None:
+            top, left, height, width = self.spec.output.crop
+            truth = truth[..., top : top + height, left : left + width]
         if self.spec.window.channels == 1:
             window, truth = luma(window), luma(truth)
         elif self.spec.output.channels == 1:
