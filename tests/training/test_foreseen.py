@@ -10,7 +10,8 @@ import pytest
 
 from tests.training_data import recipe
 from vs_interp.errors import ArgumentError
-from vs_interp.training.loop import Report, train
+from vs_interp.training.loop import train
+from vs_interp.training.report import Report
 
 UNCHANGED = {"colours": False, "reverse": False, "gamma": 0.0, "gain": 1.0, "offset": 0.0, "noise": 0.0}
 
@@ -54,12 +55,10 @@ def test_the_loss_falls_and_what_is_made_has_the_truth_s_size(
     reports: list[Report] = []
     train(recipe(tables(*case)), tmp_path / "run", device="cpu", listener=reports.append)
     for report in reports:
-        assert report.outcome is not None
-        batch, outcome = report.outcome
-        assert outcome.made.shape == batch.truth.shape
+        assert report.outcome.made.shape == report.batch.truth.shape
     losses = [sum(report.losses.values()) for report in reports]
     assert np.mean(losses[-3:]) < 0.98 * np.mean(losses[:3])
-    assert reports[-1].validation is not None and np.isfinite(reports[-1].validation)
+    assert reports[-1].validation is not None and np.isfinite(reports[-1].validation.psnr)
 
 
 def test_a_crop_that_a_network_of_one_size_cannot_take_is_refused(tmp_path: Path) -> None:

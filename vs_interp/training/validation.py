@@ -15,6 +15,7 @@ from vs_interp.datasets.readers import open_footage
 from vs_interp.datasets.windows import Window, cut_windows, within
 from vs_interp.errors import DatasetError
 from vs_interp.networks.base import Network
+from vs_interp.size import Size
 from vs_interp.training.scenes.changes import Changes
 from vs_interp.training.scenes.drafts import Draft, FilmDraft, spread
 from vs_interp.training.scenes.film import Crops, Reel
@@ -96,9 +97,10 @@ class Judge:
         unit = spec.multiple_of * scale
         height, width = spec.fixed or tuple(length // unit * unit for length in size.shape)
         if min(height, width) < spec.minimum * scale or height > size.height or width > size.width:
+            needed = Size.of(spec.fixed or (spec.padded(1) * scale,) * 2)
             raise DatasetError(
                 f"validation: {self.footage.name(sequence)} is {size}, too small for {spec.name}, which needs "
-                f"{spec.padded(1) * scale}x{spec.padded(1) * scale}: give larger frames"
+                f"{needed}: give larger frames"
             )
         top, left = (
             (length - wanted) // 2 // scale * scale for length, wanted in zip(size.shape, (height, width), strict=True)
