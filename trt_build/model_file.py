@@ -23,6 +23,9 @@ SPEC_KEY = "vs-interp"
 PREFIX = "network."
 """What the names of initialisers that are a network's weights begin with."""
 
+WEIGHTS_KEY = "weights"
+"""The metadata entry that says, as JSON, which initialisers hold the weights that have no name of their own."""
+
 CHECKSUM_KEY = "vs-interp-sha256"
 """The last metadata entry, and the last of the file: the SHA-256 of all bytes before it.
 

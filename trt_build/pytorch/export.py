@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trt_build.backends.openvino import OpenVINO
-from trt_build.model_file import PREFIX, ModelFile, part_name, to_bytes, with_spec, write
+from trt_build.model_file import PREFIX, WEIGHTS_KEY, ModelFile, part_name, to_bytes, with_spec, write
 from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError, ExportError
 from vs_interp.label_code import CLASSES
@@ -69,7 +70,25 @@ def _with_config(graph: onnx.ModelProto, network: Network) -> onnx.ModelProto:
         entries = (onnx.StringStringEntryProto(key=key, value=value) for key, value in about.items())
         graph.metadata_props.extend(entries)
     name_parts(graph, network)
+    if elsewhere := weights_elsewhere(graph, network):
+        graph.metadata_props.add(key=WEIGHTS_KEY, value=json.dumps(elsewhere))
     return graph
+
+
+def weights_elsewhere(graph: onnx.ModelProto, network: Network) -> dict[str, str]:
+    """Return, for parameters whose names are gone, which constant has their values.
+
+    The exporter gives some another shape (the slopes of PReLU, scales of norms), and keeps one of several equal ones.
+    """
+    constants = {value.name: onnx.numpy_helper.to_array(value).ravel() for value in graph.graph.initializer}
+    known = {re.sub(r"\[:, .*", "", name) for name in constants}
+    found = {}
+    for parameter, tensor in network.named_parameters():
+        if PREFIX + parameter not in known:
+            weight = tensor.detach().numpy().ravel()
+            alike = (name for name, values in constants.items() if np.array_equal(values, weight))
+            found[parameter] = next(alike, "")
+    return {parameter: name for parameter, name in found.items() if name}
 
 
 def name_parts(graph: onnx.ModelProto, network: Network) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -84,7 +85,8 @@ def _built(values: dict[str, Any]) -> Network:
         )
     try:
         TypeAdapter(kind.Config).validate_json(json.dumps(given), strict=True)  # arrays may be tuples there
-        network = kind.from_config(given)
+        with warnings.catch_warnings(action="ignore"):  # of layers without weights, see below
+            network = kind.from_config(given)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

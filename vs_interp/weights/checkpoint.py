@@ -45,7 +45,9 @@ def load_checkpoint(path: Path, settings: Mapping[str, Any] | None = None) -> Ne
     if "network" in metadata:
         network = _build(path, metadata)
         if path.suffix == ".onnx":
-            tensors = {name: tensor for name, tensor in tensors.items() if name in network.state_dict()}
+            wanted = network.state_dict()
+            tensors = {name: _shaped(tensor, wanted[name]) for name, tensor in tensors.items() if name in wanted}
+            tensors |= {name: tensor for name, tensor in wanted.items() if not tensor.is_floating_point()}  # counters
     else:
         network, tensors = _recognise(path, tensors)
     if settings:
@@ -164,6 +166,11 @@ def _fill(network: Network, tensors: Mapping[str, Tensor], path: Path) -> None:
             f"{path} holds NaN or infinite weights in {', '.join(broken[:3])}: fetch or train it again"
         )
     network.load_state_dict(dict(tensors))
+
+
+def _shaped(tensor: Tensor, wanted: Tensor) -> Tensor:
+    """Return a tensor in the wanted shape, where that is possible: graphs have axes of length 1 more."""
+    return tensor.reshape(wanted.shape) if tensor.numel() == wanted.numel() else tensor
 
 
 def _shape(tensor: Tensor) -> str:

@@ -1,7 +1,8 @@
-"""Read the weights back out of a model file: its initialisers keep the names of the network's parameters."""
+"""Read the weights back out of a model file: most initialisers keep the names of the network's parameters."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,27 +13,29 @@ import torch
 from google.protobuf.message import DecodeError
 from torch import Tensor
 
-from trt_build.model_file import PREFIX
+from trt_build.model_file import PREFIX, WEIGHTS_KEY
 from vs_interp.errors import CheckpointError
 
 
 def read_model_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Return a model file's metadata and its weights; buffers that are no weights may be among them.
+    """Return a model file's metadata and its weights, some in another shape; buffers may be among them.
 
     Raises :class:`CheckpointError` where it is no model file, or does not say what network it holds.
     """
     try:
         model = onnx.load(path)
-        tensors = {
-            value.name.removeprefix(PREFIX): torch.from_numpy(np.array(onnx.numpy_helper.to_array(value)))
+        constants = {
+            value.name: torch.from_numpy(np.array(onnx.numpy_helper.to_array(value)))
             for value in model.graph.initializer
-            if value.name.startswith(PREFIX)
         }
     except (DecodeError, OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is no model file, or a truncated one ({error})") from error
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if "network" not in metadata:
         raise CheckpointError(f"{path} does not say what network it holds: give the checkpoint that it was made of")
+    tensors = {name.removeprefix(PREFIX): value for name, value in constants.items() if name.startswith(PREFIX)}
+    elsewhere = json.loads(metadata.get(WEIGHTS_KEY, "{}"))
+    tensors |= {name: constants[constant] for name, constant in elsewhere.items() if constant in constants}
     return metadata, dict(_whole(tensors))
 
 
