@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import os
 
 import vapoursynth as vs
@@ -19,12 +18,6 @@ core = vs.core
 
 FULL = Colour(matrix=1, range=vs.RANGE_FULL, chroma_location=0)
 """How the numbers of a label clip are read: as they are."""
-
-_LIGHT = {"metal": 1.0, "rubber": 0.7}
-_HUES = {
-    "gray": (150, 150, 150), "red": (230, 60, 60), "blue": (70, 90, 230), "green": (60, 170, 70),
-    "brown": (150, 95, 50), "cyan": (60, 200, 210), "purple": (160, 70, 200), "yellow": (240, 220, 60),
-}  # fmt: skip
 
 
 def masks(
@@ -64,7 +57,7 @@ def label_picture(clip: vs.VideoNode) -> vs.VideoNode:
     """
     with speaking_as("label_picture"):
         check_labels(clip)
-    planes = [core.std.Lut(clip, lut=[colour[plane] for colour in _PALETTE]) for plane in range(3)]
+    planes = [core.std.Lut(clip, lut=plane.tolist()) for plane in label_code.palette().T]
     return core.std.ShufflePlanes(planes, [0, 0, 0], vs.RGB)
 
 
@@ -73,17 +66,3 @@ def check_labels(clip: vs.VideoNode) -> None:
     check_clip(clip)
     if clip.format.id != vs.GRAY8:
         raise ArgumentError(f"the clip is {clip.format.name}: labels are GRAY8, as masks returns them")
-
-
-def _colour(number: int) -> tuple[int, int, int]:
-    if number == 0:
-        return 20, 20, 24
-    if number >= label_code.CLASSES:
-        red, green, blue = colorsys.hsv_to_rgb(number * 0.618 % 1, 0.6, 0.9)
-        return round(255 * red), round(255 * green), round(255 * blue)
-    colour, material, _ = label_code.name(number).split()
-    red, green, blue = (round(part * _LIGHT[material]) for part in _HUES[colour])
-    return red, green, blue
-
-
-_PALETTE = [_colour(number) for number in range(256)]

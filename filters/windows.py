@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import vapoursynth as vs
 
-from vs_interp.spec import Window
+from vs_interp.spec import Window, reflect
 
 core = vs.core
 
@@ -31,14 +31,6 @@ def shift(clip: vs.VideoNode, offset: int, edge: str = "repeat") -> vs.VideoNode
     if abs(offset) >= length:
         return core.std.Splice(added[-length:] if offset > 0 else added[:length])
     return core.std.Splice([clip[offset:], *added] if offset > 0 else [*added, clip[:offset]])
-
-
-def reflect(number: int, length: int, edge: str) -> int:
-    """Return the number of the frame used for ``number``, which may lie outside the clip."""
-    if edge == "mirror" and length > 1:
-        number = abs(number) % (2 * length - 2)
-        return min(number, 2 * length - 2 - number)
-    return min(max(number, 0), length - 1)
 
 
 def near_side(numbers: Sequence[int], centre: int, is_cut: Callable[[int, int], bool]) -> list[int]:

@@ -61,7 +61,7 @@ class Halved(Moving):
 def film(footage: Footage, spec: NetworkSpec, gap: int = 2) -> list[Stretch]:
     """Return the footage cut for a network, every window of it."""
     windows = chosen(cut_windows(footage, spec, (gap,)), spec, None)
-    return list(stretches(Material("made:", footage, spec, None), spec, windows))
+    return list(stretches(Material("made:", footage, spec, None, grey=False), spec, windows))
 
 
 def decibels(made: NDArray[Any], truth: NDArray[Any]) -> float:

@@ -6,6 +6,9 @@ material (3–4), colour (5–12) and background (13), so that what objects have
 
 from __future__ import annotations
 
+import colorsys
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +24,12 @@ WEIGHTS = (len(MATERIALS) * len(COLOURS), len(COLOURS), 1)
 
 THRESHOLD = 0.025
 """The background's plane above which a pixel is background."""
+
+_LIGHT = {"metal": 1.0, "rubber": 0.7}
+_HUES = {
+    "gray": (150, 150, 150), "red": (230, 60, 60), "blue": (70, 90, 230), "green": (60, 170, 70),
+    "brown": (150, 95, 50), "cyan": (60, 200, 210), "purple": (160, 70, 200), "yellow": (240, 220, 60),
+}  # fmt: skip
 
 Labels = NDArray[np.uint8]
 
@@ -65,3 +74,20 @@ def from_planes(planes: NDArray[np.floating], threshold: float = THRESHOLD) -> L
         found += weight * planes[..., first : first + count, :, :].argmax(-3)
         first += count
     return np.where(planes[..., -1, :, :] > threshold, 0, found).astype(np.uint8)
+
+
+@cache
+def palette() -> NDArray[np.uint8]:
+    """Return a colour for every number, 256×3: that of the object; nearly black for the background."""
+    return np.array([_colour(number) for number in range(256)], np.uint8)
+
+
+def _colour(number: int) -> tuple[int, int, int]:
+    if number == 0:
+        return 20, 20, 24
+    if number >= CLASSES:
+        red, green, blue = colorsys.hsv_to_rgb(number * 0.618 % 1, 0.6, 0.9)
+        return round(255 * red), round(255 * green), round(255 * blue)
+    colour, material, _ = name(number).split()
+    red, green, blue = (round(part * _LIGHT[material]) for part in _HUES[colour])
+    return red, green, blue

@@ -21,6 +21,9 @@ Plane = NDArray[np.float64]
 SMALLEST = 11
 """Height and width from which on SSIM is defined: the side of its window."""
 
+MS_SMALLEST = 48
+"""Height and width from which on MS-SSIM is defined here: five sizes, of which the last is 3."""
+
 _SIGMA = 1.5
 _K1, _K2 = 0.01, 0.03
 _EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -129,8 +132,8 @@ def ms_ssim(made: Plane, truth: Plane) -> float:
     one of 11 (Wang et al. 2003; negative terms count as 0, as is usual).  Raises :class:`ArgumentError` below 48×48.
     """
     _check(made, truth)
-    if min(truth.shape[:2]) < 48:
-        raise ArgumentError(f"MS-SSIM needs pictures of 48x48 and more, not {_size(truth)}")
+    if min(truth.shape[:2]) < MS_SMALLEST:
+        raise ArgumentError(f"MS-SSIM needs pictures of {MS_SMALLEST}x{MS_SMALLEST} and more, not {_size(truth)}")
     made, truth, result = made.astype(np.float64), truth.astype(np.float64), 1.0
     for size, exponent in enumerate(_EXPONENTS):
         if size:
@@ -146,15 +149,23 @@ def ms_ssim(made: Plane, truth: Plane) -> float:
 
 
 def jaccard(made: NDArray[np.uint8], truth: NDArray[np.uint8], classes: int) -> float:
-    """Return the mean over classes of intersection over union, over all pixels together.
+    """Return the mean over classes of intersection over union, over all pixels together: :func:`overlap_score`."""
+    return overlap_score(overlap(made, truth, classes))
+
+
+def overlap(made: NDArray[np.uint8], truth: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
+    """Return how many pixels of each class both have, the one, and the other: 3 × classes, to be added up."""
+    if made.shape != truth.shape:
+        raise ArgumentError(f"labels of {made.shape} and {truth.shape} cannot be compared: make them one size")
+    return np.stack([np.bincount(part.ravel(), minlength=classes) for part in (made[made == truth], made, truth)])
+
+
+def overlap_score(counts: NDArray[np.int64]) -> float:
+    """Return the mean over classes of intersection over union, of counts of one picture, or of many added up.
 
     Classes that neither has are left out, as in torchmetrics' ``JaccardIndex`` of many classes.
     """
-    if made.shape != truth.shape:
-        raise ArgumentError(f"labels of {made.shape} and {truth.shape} cannot be compared: make them one size")
-    counts = np.bincount(truth.ravel().astype(np.int64) * classes + made.ravel(), minlength=classes**2)
-    table = counts.reshape(classes, classes)
-    both, either = np.diag(table), table.sum(0) + table.sum(1) - np.diag(table)
+    both, either = counts[0], counts[1] + counts[2] - counts[0]
     return float((both[either > 0] / either[either > 0]).mean())
 
 

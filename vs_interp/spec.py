@@ -35,6 +35,14 @@ class Window:
     edge: Literal["repeat", "mirror"] = "repeat"
 
 
+def reflect(number: int, length: int, edge: str) -> int:
+    """Return the number of the frame used for ``number``, which may lie outside a clip of ``length`` frames."""
+    if edge == "mirror" and length > 1:
+        number = abs(number) % (2 * length - 2)
+        return min(number, 2 * length - 2 - number)
+    return min(max(number, 0), length - 1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Output:
     """The pictures that a network gives for a window.

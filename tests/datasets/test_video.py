@@ -17,7 +17,8 @@ from tests.video import ffmpeg, make_interlaced, make_variable, time_stamps
 from vs_interp.datasets.planar import FrameFormat, to_rgb
 from vs_interp.datasets.readers import open_footage
 from vs_interp.datasets.shards import make_shards
-from vs_interp.datasets.video import Video, VideoFootage
+from vs_interp.datasets.video import Video
+from vs_interp.datasets.video_footage import VideoFootage
 from vs_interp.errors import DatasetError
 
 
@@ -85,7 +86,7 @@ def test_videos_without_motion_leave_nothing(tmp_path: Path) -> None:
 
 
 def test_a_video_too_long_for_memory_is_refused(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vs_interp.datasets.video.MEMORY", 10 * HEIGHT * WIDTH * 3 // 2)
+    monkeypatch.setattr("vs_interp.datasets.video_footage.MEMORY", 10 * HEIGHT * WIDTH * 3 // 2)
     with pytest.raises(DatasetError, match=r"more frames than .*vs-interp dataset make .*film.mkv -o DIR"):
         VideoFootage(film)
 

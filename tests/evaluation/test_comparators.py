@@ -7,9 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.moving_footage import ANY_TIME, FLAVR, HEIGHT, WIDTH, Moving, film, moved
-from vs_interp.evaluation.comparators import INTERPOLATORS, _clip, _picture
+from vs_interp.evaluation.comparators import COMPARATORS
 from vs_interp.evaluation.compare import compare
+from vs_interp.evaluation.motion import clip_of, picture_of
+from vs_interp.evaluation.tasks import BETWEEN
 from vs_interp.spec import NetworkSpec
+
+INTERPOLATORS = COMPARATORS[BETWEEN.name]
 
 
 @pytest.mark.parametrize("name", INTERPOLATORS)
@@ -34,17 +38,17 @@ def test_comparators_make_the_frames_of_the_right_moments(name: str, spec: Netwo
 
 def test_mvtools_on_a_pair_and_its_neighbours_is_mvtools_on_the_whole_film() -> None:
     (stretch,) = film(Moving(13), ANY_TIME)
-    clip = _clip([stretch.picture(place) for place in range(len(stretch.frames))])
+    clip = clip_of([stretch.picture(place) for place in range(len(stretch.frames))])
     sup = clip.mv.Super(pel=2)
     vectors = [sup.mv.Analyse(isb=isb, blksize=16, overlap=8, search=3) for isb in (True, False)]
     whole = clip.mv.FlowFPS(sup, *vectors, num=60, den=1, mask=2)
     for place, (made,) in enumerate(INTERPOLATORS["mvtools"].method(stretch)):
-        assert np.array_equal(made, _picture(whole, 2 * place + 1))
+        assert np.array_equal(made, picture_of(whole, 2 * place + 1))
 
 
 def test_methods_side_by_side_share_what_is_read() -> None:
     footage = Moving(41)
     methods = {name: INTERPOLATORS[name].method for name in ("blend", "mvtools")}
-    rows = compare(film(footage, ANY_TIME), methods, ANY_TIME, 0, lambda *seen: None)
+    rows = compare(film(footage, ANY_TIME), methods, 0, lambda shown: None)
     assert len(rows) == 20 * len(methods)
     assert sorted(footage.reads) == [(0, number) for number in range(41)]

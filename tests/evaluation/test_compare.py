@@ -17,9 +17,10 @@ from trt_build.backends import OpenVINO
 from trt_build.model_file import ModelFile, with_spec, write
 from vs_interp.datasets.windows import cut_windows
 from vs_interp.errors import ArgumentError, DatasetError
-from vs_interp.evaluation.compare import chosen, compare, scores
+from vs_interp.evaluation.compare import chosen, compare
 from vs_interp.evaluation.material import Material
 from vs_interp.evaluation.served import Served
+from vs_interp.evaluation.tasks import frame_scores
 
 
 def test_frames_on_the_grid_are_given_and_those_between_are_made() -> None:
@@ -53,19 +54,19 @@ def test_small_frames_that_do_not_fit_the_model_are_refused() -> None:
     footage = Moving(3)
     footage.small = Moving(3)
     with pytest.raises(ArgumentError, match=r"96x64 and the others 96x64, and twice enlarges 2 times: name a model"):
-        Material("made:", footage, TWICE, None)
+        Material("made:", footage, TWICE, None, grey=False)
     with pytest.raises(ArgumentError, match=r"--height 32 would not fit"):
-        Material("made:", footage, TWICE, 32)
+        Material("made:", footage, TWICE, 32, grey=False)
 
 
 def test_evaluating_needs_no_torch() -> None:
     assert "torch" not in loaded(
-        "import vs_interp.evaluation.compare, vs_interp.evaluation.served, vs_interp.evaluation.comparators"
+        "import vs_interp.evaluation.run, vs_interp.evaluation.page, vs_interp.evaluation.sheet"
     )
 
 
 def test_equal_pictures_count_a_hundred_decibels() -> None:
-    assert scores(moved(0), moved(0))["psnr"] == 100
+    assert frame_scores(moved(0), moved(0)).scores["psnr"] == 100
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def test_colours_are_enlarged_from_small_frames(own: bool, doubling: Path) -> No
     footage.small = Halved(3) if own else None
     made: list[NDArray[np.uint8]] = []
     served = Served(ModelFile.load(doubling), OpenVINO(threads=1))
-    rows = compare(film(footage, TWICE), {"twice": served}, TWICE, 2, lambda *seen: made.append(seen[3]))
+    rows = compare(film(footage, TWICE), {"twice": served}, 2, lambda shown: made.append(shown.pictures[0]))
     for number, (row, picture) in enumerate(zip(rows, made, strict=True)):
         kernel = Image.Resampling.BICUBIC
         shrunk = np.asarray(Image.fromarray(moved(number)).resize((WIDTH // 2, HEIGHT // 2), kernel))
@@ -99,8 +100,8 @@ def test_colours_are_enlarged_from_small_frames(own: bool, doubling: Path) -> No
         wanted = small.repeat(2, 0).repeat(2, 1)
         assert np.abs(picture.astype(int) - wanted).max() <= (0 if own else 1)
         inner = slice(2, -2), slice(2, -2)
-        assert row.scores["psnr"] == pytest.approx(decibels(picture[inner], moved(number)[inner]), abs=1e-6)
-        assert set(row.scores) == {"psnr", "ssim", "ie", "psnr_luma", "ssim_luma"}
+        assert row.judged.scores["psnr"] == pytest.approx(decibels(picture[inner], moved(number)[inner]), abs=1e-6)
+        assert set(row.judged.scores) == {"psnr", "ssim", "ie", "psnr_luma", "ssim_luma"}
     assert len(rows) == 3
 
 

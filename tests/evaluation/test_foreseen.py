@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 from tests import foreseen
-from vs_interp.cli.evaluate import Selection, evaluate
+from tests.evaluating import evaluate
 from vs_interp.datasets.chunks import write_chunks
 from vs_interp.errors import ArgumentError
-
-ALL = Selection(split="test", limit=2, height=None, gap=2)
 
 
 def test_frames_to_come_are_scored_by_lead_beside_the_last_frame_again(tmp_path: Path) -> None:
@@ -20,9 +18,7 @@ def test_frames_to_come_are_scored_by_lead_beside_the_last_frame_again(tmp_path:
     ramp = np.repeat(np.arange(40, 80, 8, dtype=np.uint8), 32 * 40).reshape(5, 32, 40)
     write_chunks([{"frames": ramp}], tmp_path / "ramp")
     model = foreseen.drifting(tmp_path / "drift.onnx")
-    figures = evaluate(
-        str(model), [f"chunks:{tmp_path / 'ramp'}"], ALL, against=None, backend=None, sheet=None, quiet=True
-    )
+    figures = evaluate(model, f"chunks:{tmp_path / 'ramp'}", limit=2).figures
     ours, repeated = figures["methods"]["drift"], figures["methods"]["repeat"]
     assert ours["mean"]["psnr"] == 100 and len(ours["leads"]) == 2
     assert [lead["psnr"] for lead in repeated["leads"]] == pytest.approx(
@@ -32,9 +28,9 @@ def test_frames_to_come_are_scored_by_lead_beside_the_last_frame_again(tmp_path:
 
 def test_labels_are_scored_beside_the_background(tmp_path: Path) -> None:
     model = foreseen.bright(tmp_path / "bright.onnx")
-    figures = evaluate(str(model), ["scenes:64x48"], ALL, against=None, backend=None, sheet=None, quiet=True)
+    figures = evaluate(model, "scenes:64x48", limit=2).figures
     assert set(figures["methods"]) == {"bright", "background"}
     nothing = figures["methods"]["background"]["mean"]
     assert 0.7 < nothing["equal"] < 1 and nothing["iou"] < 0.5
     with pytest.raises(ArgumentError, match="has no labels"):
-        evaluate(str(model), ["scene-labels:64x48"], ALL, against=None, backend=None, sheet=None, quiet=True)
+        evaluate(model, "scene-labels:64x48", limit=2)

@@ -1,10 +1,10 @@
-"""``vs-interp evaluate``: a model file and a data set in, scores out, beside those of other methods."""
+"""``vs-interp evaluate``: a model and films in, scores out, beside those of other methods."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,137 +12,108 @@ import click
 
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.extras import how_to_get
-from vs_interp.log import logger
+from vs_interp.files import write_whole
 
 from .options import BackendName, json_option, models, quiet_option, report_option
 from .progress import frames_done
 
 if TYPE_CHECKING:
     from trt_build.backends import Backend
-    from vs_interp.evaluation.compare import Method, Row, Stretch
-    from vs_interp.evaluation.material import Picture
-    from vs_interp.evaluation.sheet import Sheet
-    from vs_interp.spec import NetworkSpec
+    from vs_interp.evaluation.compare import Method, Stretch
+    from vs_interp.evaluation.run import Evaluation
+    from vs_interp.evaluation.tasks import Made
+
+
+WIDE = 250
+"""Columns that a table may take where it goes to no terminal."""
 
 
 @click.command("evaluate")
 @click.argument("model", shell_complete=models)
-@click.argument("datasets", metavar="LAYOUT:PATH...", nargs=-1, required=True)
-@click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True,
-              help="Which part of the data set.")  # fmt: skip
+@click.argument("films", metavar="FILM...", nargs=-1, required=True)
 @click.option("--against", metavar="NAMES",
-              help="Other methods beside the model: blend,mvtools,minterpolate, or bicubic,lanczos for a model that "
-              "enlarges; by default blend or bicubic.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(1), help="Measure the first so many windows of each data set alone.")
+              help="What stands beside the model: other models, and blend, mvtools, minterpolate (between frames), "
+              "bicubic, lanczos (enlarging), repeat, blurred (to come), still, dis (flow), background, again (labels); "
+              "by default the first of each.")  # fmt: skip
 @click.option("--height", type=click.IntRange(16), help="Shrink frames with more lines to so many.")
+@click.option("--limit", type=click.IntRange(1), help="Measure so many windows of each film at most.")
 @click.option("--gap", type=click.IntRange(2), default=2, show_default=True,
               help="Frames from one input to the next, for a model that takes any time.")  # fmt: skip
+@click.option("--ahead", type=click.IntRange(1), metavar="N",
+              help="Measure N frames to come: the first of a model that makes more, or the motion carried on that a "
+              "model of flow sees.")  # fmt: skip
+@click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True,
+              help="Which part of a data set.")  # fmt: skip
 @click.option(
     "--backend",
     metavar="BACKEND",
     type=BackendName(),
     help="By default the best that works; openvino:streams=1 and the like.",
 )
+@click.option("--page", metavar="FILE.html", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write a page there, to flip and wipe between what all methods made, with plots.")  # fmt: skip
+@click.option("--sheet", metavar="FILE.png", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write the worst pictures there, side by side, as PNG or JPEG.")  # fmt: skip
 @json_option
+@click.option("--markdown", is_flag=True, help="Print the tables as Markdown.")
 @report_option
-@click.option("--sheet", "picture", metavar="FILE.png", type=click.Path(path_type=Path),
-              help="Write the ten worst pictures there: inputs, made, truth, error.")  # fmt: skip
 @quiet_option
 def command(
-    *, model: str, datasets: tuple[str, ...], split: str, against: str | None, limit: int | None, height: int | None,
-    gap: int, backend: Backend | None, as_json: bool, report: Path | None, picture: Path | None, quiet: bool,
+    *, model: str, films: tuple[str, ...], against: str | None, backend: Backend | None, page: Path | None,
+    sheet: Path | None, as_json: bool, markdown: bool, report: Path | None, quiet: bool, **selection: Any,
 ) -> None:  # fmt: skip
-    """Score MODEL, a file or a name of `vs-interp weights list`, on data sets, served as in a script.
+    """Score MODEL, a file or a name of `vs-interp weights list`, on films, served as in a script.
 
-    Frames between frames are made again from the data set's frames 0, 2, 4, … (--gap); enlarged ones from frames shrunk
-    by the model's scale, and measured without a border as wide as it.  Frames to come are shown by lead, beside the
-    last frame again; labels by how many are equal and by intersection over union.  PSNR, SSIM and IE are means over
-    pictures, of 8-bit RGB; luma is BT.601 in 16–235.
+    FILM is a video file, a folder of pictures, or a data set (LAYOUT:PATH); a film that is longer than half a minute is
+    seen in ten excerpts.  Frames between frames are made again from the frames 0, 2, 4, … (--gap); enlarged ones from
+    frames shrunk by the model's scale; frames to come are scored by lead, flow by its endpoint error, labels by
+    intersection over union.  Each stands beside a trivial answer.  docs/evaluation.md says how scores are defined.
 
     \b
     Examples:
-      vs-interp evaluate super-slomo-small video:1.mp4 video:2.mp4 --height 360 --against blend,mvtools,minterpolate
-      vs-interp evaluate flavr.onnx vimeo-septuplet:/data/vimeo_septuplet --report scores.json --sheet worst.png
+      vs-interp evaluate rife-4.25 film.mkv --against super-slomo-small,mvtools --height 360 --page report.html
+      vs-interp evaluate span-x2 photos/ --against fsrcnn-x2,bicubic,lanczos --sheet worst.jpg
+      vs-interp evaluate flavr.onnx vimeo-septuplet:/data/vimeo_septuplet --report scores.json
+      vs-interp evaluate raft-small scenes:320x240 --limit 40
       vs-interp evaluate simvp.onnx moving-digits:/data/mnist --limit 100
-      vs-interp evaluate fsrcnn-x2 pictures:kodak --against bicubic,lanczos
     """
-    _check_writable([path for path in (picture, report) if path])
+    _check_writable([path for path in (page, sheet, report) if path])
     try:
-        from vs_interp.evaluation.sheet import Sheet
+        from vs_interp.evaluation.sheet import check_format
+        from vs_interp.evaluation.worst import Worst
     except ImportError as error:
-        raise BackendError(f"data sets need Pillow: {how_to_get('evaluate')}") from error
-    from vs_interp.evaluation.results import hand_out
+        raise BackendError(f"evaluating needs Pillow: {how_to_get('evaluate')}") from error
+    from vs_interp.evaluation.run import Selection, evaluate
 
-    sheet = Sheet() if picture else None
-    selection = Selection(split=split, limit=limit, height=height, gap=gap)
-    figures = evaluate(model, datasets, selection, against=against, backend=backend, sheet=sheet, quiet=quiet)
-    hand_out(figures, report, sheet, picture, as_json=as_json)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """What of a data set is measured, and at what size: the options of the command."""
-
-    split: str
-    limit: int | None
-    height: int | None
-    gap: int
+    if sheet is not None:
+        check_format(sheet)
+    worst = Worst()
+    found = evaluate(
+        model, films, Selection(**selection),
+        against=None if against is None else [name.strip() for name in against.split(",") if name.strip()],
+        backend=backend, progress=partial(frames_done, quiet=quiet), carry_on=carry_on,
+        watch=worst.see if sheet or page else lambda shown: None,
+    )  # fmt: skip
+    _write(found, worst, page=page, sheet=sheet, report=report)
+    _show(found.figures, as_json=as_json, markdown=markdown)
 
 
-def evaluate(
-    model: str,
-    datasets: Sequence[str],
-    selection: Selection,
-    *,
-    against: str | None,
-    backend: Backend | None,
-    sheet: Sheet | None,
-    quiet: bool,
-) -> dict[str, Any]:
-    """Return the scores and all that they depend on, as JSON has them.
+def carry_on(name: str, backend: Backend) -> Method:
+    """Return ``nowcast`` as a method: the last picture moved on along the motion that a flow model sees."""
 
-    Raises :class:`ArgumentError` where model, data sets and methods do not go together,
-    :class:`~vs_interp.errors.DatasetError` where a data set is missing or a frame of it is broken.
-    """
-    from trt_build.backends import choose
-    from vs_interp.evaluation.results import circumstances, summary
-    from vs_interp.evaluation.served import Served
-    from vs_interp.weights.catalogue import catalogue
-    from vs_interp.weights.obtain import load
+    def nowcast_each(stretch: Stretch) -> Generator[list[Made], None, None]:
+        import numpy as np
 
-    began = time.monotonic()
-    file = load(model, network="super-slomo")
-    _check_spec(file.spec, model)
-    others, left_out = _comparators(file.spec, against)
-    runtime = choose(backend)
-    name = model if model in catalogue() else Path(model).stem
-    methods: dict[str, Method] = {name: Served(file, runtime), **others}
-    rows: list[Row] = []
-    for address in dict.fromkeys(datasets):
-        rows += _measure(_film(address, file.spec, selection), methods, file.spec, sheet, quiet=quiet)
-    return {
-        "model": name,
-        "network": file.spec.name,
-        "sha256": file.digest,
-        "datasets": list(datasets),
-        **asdict(selection),
-        "methods": summary(rows),
-        "left_out": left_out,
-        "seconds": round(time.monotonic() - began, 1),
-        **circumstances(runtime),
-    }
+        from vs_interp.evaluation.motion import clip_of, picture_of
+        from vs_interp.filters import nowcast
 
+        material = stretch.material
+        for window, times in zip(stretch.windows, stretch.times, strict=True):
+            seen = clip_of([material.input(stretch.sequence, number) for number in window.inputs])
+            cast = nowcast(seen, frames=len(times), flow_model=name, backend=backend)
+            yield [np.asarray(material.seen(picture_of(cast, len(seen) + lead))) for lead in range(len(times))]
 
-def _film(address: str, spec: NetworkSpec, selection: Selection) -> list[Stretch]:
-    """Open a data set and cut it for a network."""
-    from vs_interp.datasets.readers import open_footage
-    from vs_interp.datasets.windows import cut_windows
-    from vs_interp.evaluation.compare import chosen, stretches
-    from vs_interp.evaluation.material import Material
-
-    footage = open_footage(address, selection.split)
-    windows = chosen(cut_windows(footage, spec, (selection.gap,)), spec, selection.limit)
-    return list(stretches(Material(address, footage, spec, selection.height), spec, windows))
+    return nowcast_each
 
 
 def _check_writable(paths: Sequence[Path]) -> None:
@@ -153,56 +124,35 @@ def _check_writable(paths: Sequence[Path]) -> None:
             raise ArgumentError(f"the folder {path.parent} does not exist: make it first")
 
 
-def _check_spec(spec: NetworkSpec, model: str) -> None:
-    """Raise :class:`ArgumentError` unless the model makes pictures that a data set can hold the truth of."""
-    if spec.output.kind == "labels" and spec.output.crop is None:
+def _write(found: Evaluation, worst: Any, *, page: Path | None, sheet: Path | None, report: Path | None) -> None:
+    """Write the files that were asked for."""
+    from vs_interp.evaluation.page import page as drawn_page
+    from vs_interp.evaluation.sheet import sheet as drawn_sheet
+
+    try:
+        if report is not None:
+            write_whole(report, (json.dumps(found.figures, indent=1) + "\n").encode())
+        if sheet is not None:
+            write_whole(sheet, drawn_sheet(worst.cases, sheet))
+        if page is not None:
+            write_whole(page, drawn_page(found, worst.cases))
+    except OSError as error:
+        raise ArgumentError(f"cannot write {error.filename}: {error.strerror}") from error
+
+
+def _show(figures: dict[str, Any], *, as_json: bool, markdown: bool) -> None:
+    """Print the tables, or JSON."""
+    from rich.console import Console
+
+    from vs_interp.evaluation.tables import tables
+
+    if as_json:
+        click.echo(json.dumps(figures, indent=1))
         return
-    if spec.output.kind != "frame" or spec.output.channels != spec.window.channels or spec.output.crop is not None:
-        raise ArgumentError(f"the model {model} is {spec.name}, which does not make pictures of pictures: name another")
-    if spec.between and (1 not in spec.window.offsets or spec.output.scale != 1):
-        raise ArgumentError(f"the model {model} looks at the frames {spec.window.offsets}: frame 1 must be among them")
-    if not spec.between and not spec.foresees and spec.output.scale == 1:
-        raise ArgumentError(
-            f"the model {model} is {spec.name}, which refines frames that are enlarged already: name one that enlarges "
-            f"them too, such as fsrcnn+{spec.name}"
-        )
-
-
-def _comparators(spec: NetworkSpec, against: str | None) -> tuple[dict[str, Method], dict[str, str]]:
-    """Return the methods named, and for those that do not work here why; says so in a warning."""
-    from vs_interp.evaluation.comparators import ENLARGERS, FORESEERS, INTERPOLATORS, LABELLERS
-
-    known = FORESEERS if spec.foresees else LABELLERS if spec.output.kind == "labels" else ENLARGERS
-    known = INTERPOLATORS if spec.between else known
-    names = [next(iter(known))] if against is None else [name.strip() for name in against.split(",") if name.strip()]
-    wrong = [name for name in names if name not in known]
-    if wrong:
-        raise ArgumentError(f"{spec.name} is not measured against {', '.join(wrong)}: known are {', '.join(known)}")
-    left_out = {name: why for name in names if (why := known[name].missing()) is not None}
-    for name, why in left_out.items():
-        logger.warning("%s is left out: %s", name, why)
-    return {name: known[name].method for name in names if name not in left_out}, left_out
-
-
-def _measure(
-    film: Sequence[Stretch], methods: dict[str, Method], spec: NetworkSpec, sheet: Sheet | None, *, quiet: bool
-) -> list[Row]:
-    """Score all methods, show how far that is, and let the sheet see what the model makes, the first of the methods."""
-    from vs_interp.evaluation.compare import compare
-
-    model = next(iter(methods))
-    shown = sorted({spec.window.offsets.index(offset) for offset in (0, 1) if offset in spec.window.offsets})
-    total = sum(len(window.truths) for stretch in film for window in stretch.windows) * len(methods)
-    with frames_done(total, quiet=quiet) as done:
-
-        def watch(row: Row, stretch: Stretch, index: int, made: Picture, truth: Picture) -> None:
-            done()
-            if sheet is not None and row.method == model:
-                window = stretch.windows[index]
-                inputs = [stretch.material.input(stretch.sequence, window.inputs[place]) for place in shown]
-                name = next(name for name in ("psnr", "psnr_luma", "iou") if name in row.scores)
-                what = f"{row.scores[name]:.2f} {'IoU' if name == 'iou' else 'dB'}"
-                sheet.add(row.scores[name], f"{row.sequence} · frame {row.frame} · {what} ·", inputs, made, truth)
-
-        border = spec.output.scale if spec.output.scale > 1 else 0
-        return compare(film, methods, spec, border, watch)
+    if markdown:
+        click.echo("\n".join(table.markdown() for table in tables(figures)))
+        return
+    console = Console(soft_wrap=True) if Console().is_terminal else Console(width=WIDE)
+    for table in tables(figures):
+        console.print(table.terminal())
+    console.print(f"{figures['backend']} on {figures['device']}, {figures['seconds']} s", highlight=False)

@@ -92,6 +92,13 @@ class Footage(ABC):
             )
         return self._read(sequence, numbers, box)
 
+    def flow(self, sequence: int, number: int) -> NDArray[np.float32] | None:
+        """Return by how many pixels each pixel of a frame lies further right and further down in the next: H×W×2.
+
+        NaN where that is not known; ``None`` where the data set does not say it.  Raises :class:`DatasetError`.
+        """
+        return None
+
     @abstractmethod
     def _read(self, sequence: int, numbers: Sequence[int], box: Box) -> Frames:
         """Return what :meth:`frames` promises; numbers and box lie within the sequence."""

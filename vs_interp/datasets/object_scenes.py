@@ -121,6 +121,10 @@ class ObjectScenes(Footage):
     def frame_size(self, sequence: int) -> Size:
         return Size(self.width, self.height)
 
+    def flow(self, sequence: int, number: int) -> NDArray[np.float32]:
+        """Return the flow of what is seen; all of it is known."""
+        return np.moveaxis(self.truth(sequence, number).flow, 0, 2)
+
     def truth(self, sequence: int, number: int) -> Truth:
         """Return a frame and all that is known of it."""
         seed = sorted(SEQUENCES).index(self.split), sequence

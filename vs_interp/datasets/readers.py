@@ -12,6 +12,7 @@ from vs_interp.files import natural
 
 from .chunked_footage import ChunkedFootage
 from .drifting_clouds import DriftingClouds
+from .flow_files import PicturesWithFlow
 from .footage import Footage
 from .moving_digits import MovingDigits
 from .object_scenes import ObjectScenes, parse_size
@@ -89,6 +90,47 @@ def middlebury(root: Path, split: str) -> Footage:
     return Pictures(root, [Clip(scene, tuple(place.format(scene) for place in places), "") for scene in known])
 
 
+def middlebury_flow(root: Path, split: str) -> Footage:
+    """Middlebury: ``other-data/<scene>/frame10.png``, ``frame11.png``, ``other-gt-flow/<scene>/flow10.flo``.
+
+    Scenes without truth are left out; the same for every split.
+    """
+    scenes = _subfolders(root / "other-gt-flow", "the scenes' flow10.flo")
+    files = "other-data/{}/frame10.png", "other-data/{}/frame11.png"
+    clips = [Clip(scene, tuple(file.format(scene) for file in files), "") for scene in scenes]
+    return PicturesWithFlow(root, clips, [(f"other-gt-flow/{scene}/flow10.flo",) for scene in scenes])
+
+
+def sintel(root: Path, split: str) -> Footage:
+    """MPI Sintel, final pass: ``training/final/<scene>/frame_0001.png``, ``training/flow/<scene>/frame_0001.flo``.
+
+    The same for every split, since no truth is published of its test part.
+    """
+    return _sintel(root, "final")
+
+
+def sintel_clean(root: Path, split: str) -> Footage:
+    """MPI Sintel, clean pass: ``training/clean/<scene>/frame_0001.png``; else as ``sintel``."""
+    return _sintel(root, "clean")
+
+
+def _sintel(root: Path, kind: str) -> Footage:
+    scenes = _subfolders(root / "training" / kind, f"Sintel's scenes (training/{kind}/<scene>/*.png)")
+    clips = [Clip(scene, list_pictures(root / "training" / kind / scene)) for scene in scenes]
+    flows = [[f"../flow/{clip.name}/{Path(file).stem}.flo" for file in clip.files[:-1]] for clip in clips]
+    return PicturesWithFlow(root / "training" / kind, _whole(root / "training" / kind, clips), flows)
+
+
+def flying_chairs(root: Path, split: str) -> Footage:
+    """FlyingChairs: ``data/00001_img1.ppm``, ``00001_img2.ppm``, ``00001_flow.flo``; the same for every split."""
+    _folder(root / "data", "00001_flow.flo and its pictures")
+    names = sorted(path.name.removesuffix("_flow.flo") for path in (root / "data").glob("*_flow.flo"))
+    if not names:
+        raise DatasetError(f"{root / 'data'} holds no *_flow.flo: unpack FlyingChairs there")
+    clips = [Clip(name, (f"{name}_img1.ppm", f"{name}_img2.ppm"), "") for name in names]
+    return PicturesWithFlow(root / "data", clips, [(f"{name}_flow.flo",) for name in names])
+
+
 def davis(root: Path, split: str) -> Footage:
     """DAVIS 2017: ``ImageSets/2017/train.txt``, ``val.txt``, ``JPEGImages/480p/<video>/00000.jpg``."""
     videos = root / "JPEGImages" / "480p"
@@ -126,7 +168,7 @@ def shards(root: Path, split: str) -> Footage:
 
 def video(file: Path, split: str) -> Footage:
     """A short video file, or a folder of such, held in memory; the same for every split."""
-    from .video import VideoFootage
+    from .video_footage import VideoFootage
 
     return VideoFootage(file)
 
@@ -139,6 +181,10 @@ LAYOUTS: dict[str, Callable[[Path, str], Footage]] = {
     "reds": reds,
     "ucf101": ucf101,
     "middlebury": middlebury,
+    "middlebury-flow": middlebury_flow,
+    "sintel": sintel,
+    "sintel-clean": sintel_clean,
+    "flying-chairs": flying_chairs,
     "davis": davis,
     "pictures": pictures,
     "frames": frames,

@@ -1,11 +1,11 @@
-"""Video files as footage: decoded by libav, shrunk, and told apart into runs without cuts and still frames."""
+"""Video files, decoded by libav, shrunk, and told apart into runs without cuts and still frames."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -18,22 +18,13 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vs_interp.errors import DatasetError
-from vs_interp.files import natural
 
-from .planar import FrameFormat, PlanarFootage, Planes, Sequence420, thumbnail
-from .runs import FEWEST, Frame, run_name
+from .planar import FrameFormat, thumbnail
+from .runs import FEWEST, Frame
 from .windows import CUT, STILL
 
 UNEVEN = 1.7
 """Frames follow each other evenly where no two neighbouring distances in time have a larger ratio."""
-
-MEMORY = 2 * 10**9
-"""Bytes up to which a video is held in memory; while it is read, it may take twice that."""
-
-FINGERPRINTED = 8
-"""One of so many frames is looked at, to tell whether a video has changed."""
-
-SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".ts", ".m2ts", ".mpg", ".mpeg", ".vob", ".wmv", ".y4m")
 
 COLORSPACES = {"bt709": Colorspace.ITU709, "bt601": Colorspace.ITU601, "bt2020": Colorspace.BT2020}
 MATRICES = {int(value): name for name, value in COLORSPACES.items()}
@@ -60,16 +51,22 @@ class Video:
 
     frame_format
         What its frames are as planes.
+    span
+        Only frames that are shown from the one moment on and before the other, in seconds from the beginning.
     expected
         Frames that its container speaks of; 0 where it says nothing.
+    seconds
+        How long its container says it is; 0 where it says nothing.
     tally
         Grows while the video is read.
     """
 
     path: Path
     height: int | None = None
+    span: tuple[float, float] | None = None
     frame_format: FrameFormat = field(init=False)
     expected: int = field(init=False)
+    seconds: float = field(init=False)
     tally: Tally = field(init=False, default_factory=Tally)
 
     def __post_init__(self) -> None:
@@ -78,8 +75,9 @@ class Video:
             if first is None:
                 raise DatasetError(f"{self.path} holds no frame that can be decoded: give another video")
             self.frame_format = _frame_format(first, self.height)
-            seconds = float((stream.duration or 0) * (stream.time_base or 0))
-            self.expected = stream.frames or round(seconds * float(stream.average_rate or 0))
+            whole = float((container.duration or 0) / av.time_base)
+            self.seconds = float((stream.duration or 0) * (stream.time_base or 0)) or whole
+            self.expected = stream.frames or round(self.seconds * float(stream.average_rate or 0))
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames of all runs of at least :data:`FEWEST`: no cut, still pair or gap in time lies in a run."""
@@ -115,7 +113,7 @@ class Video:
         stamp: int | None = None
         step, follows = 0, False
         with _opened(self.path) as (container, stream):
-            for number, frame in enumerate(_decoded(container, stream)):
+            for number, frame in enumerate(_decoded(container, stream, self.span)):
                 tally.frames += 1
                 if frame is None:
                     tally.damaged += 1
@@ -131,70 +129,6 @@ class Video:
                 tally.uneven += uneven
                 yield number, follows and not uneven, _to_planes(reformatter, frame, self.frame_format)
                 stamp, step, follows = frame.pts, moved, True
-
-
-class VideoFootage(PlanarFootage):
-    """The runs of a short video, or of all videos in a folder, in memory."""
-
-    def __init__(self, path: Path) -> None:
-        sequences: list[Sequence420] = []
-        self._runs: list[Planes] = []
-        self._files: list[Path] = []
-        held = 0
-        for file in _videos(path):
-            video = Video(file)
-            for run in _grouped(video, path, MEMORY - held):
-                differences = np.array([frame.difference for frame in run[1:]], np.float64)
-                sequences.append(Sequence420(run_name(file.name, run[0].number), video.frame_format, differences))
-                self._runs.append(np.stack([frame.planes for frame in run]))
-                self._files.append(file)
-            held += video.tally.kept * video.frame_format.bytes
-        if not sequences:
-            raise DatasetError(f"{path} has no {FEWEST} consecutive frames that move: give another video")
-        super().__init__(sequences)
-
-    def origin(self, sequence: int) -> Hashable:
-        return str(self._files[sequence].resolve()), self.name(sequence)
-
-    def fingerprint(self) -> str:
-        hashed = hashlib.sha256()
-        for planes in self._runs:
-            hashed.update(np.ascontiguousarray(planes[::FINGERPRINTED]))
-        return hashed.hexdigest()
-
-    def planes(self, sequence: int) -> Planes:
-        return self._runs[sequence]
-
-
-def _videos(path: Path) -> list[Path]:
-    """Return the video files of a folder, by their endings, or the one file."""
-    if not path.is_dir():
-        return [path]
-    found = sorted((file for file in path.iterdir() if file.suffix.lower() in SUFFIXES), key=lambda f: natural(f.name))
-    if not found:
-        raise DatasetError(f"{path} holds no video files ({', '.join(SUFFIXES)}): name the folder that they lie in")
-    return found
-
-
-def _grouped(video: Video, path: Path, memory: int) -> Iterator[list[Frame]]:
-    """Yield the runs of a video, each whole.  Raises :class:`DatasetError` where they take more than ``memory`` bytes.
-
-    ``path`` is what was asked for: the video, or its folder.
-    """
-    run: list[Frame] = []
-    for frame in video.frames():
-        if video.tally.kept * video.frame_format.bytes > memory:
-            files = path / "*" if path.is_dir() else path
-            raise DatasetError(
-                f"{path} has more frames than the {MEMORY // 10**9} GB that are held in memory: write them to disk "
-                f"(vs-interp dataset make {files} -o DIR) and give shards:DIR"
-            )
-        if run and frame.difference is None:
-            yield run
-            run = []
-        run.append(frame)
-    if run:
-        yield run
 
 
 @contextmanager
@@ -213,8 +147,28 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise DatasetError(f"{path} is no video file, or a broken one ({error.strerror})") from error
 
 
-def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
-    """Yield the frames of a stream; ``None`` for one that is damaged, and for those that may be predicted from it."""
+def _decoded(
+    container: InputContainer, stream: VideoStream, span: tuple[float, float] | None = None
+) -> Iterator[VideoFrame | None]:
+    """Yield the frames of a stream; ``None`` for one that is damaged, and for those that may be predicted from it.
+
+    ``span``: only those that are shown from the one moment on and before the other.
+    """
+    if span is None:
+        yield from _marked(container, stream)
+        return
+    base, begin = stream.time_base or Fraction(1, av.time_base), stream.start_time or 0
+    start, end = (begin + round(second / base) for second in span)
+    container.seek(start, stream=stream)
+    for frame in _marked(container, stream):
+        if frame is not None and frame.pts is not None and frame.pts >= end:
+            return
+        if frame is None or frame.pts is None or frame.pts >= start:
+            yield frame
+
+
+def _marked(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
+    """Yield all frames from where the container stands."""
     spoilt = False
     for packet in container.demux(stream):
         try:

@@ -1,30 +1,18 @@
-"""What a network is measured against: blending, mvtools and ffmpeg between frames; bicubic and Lanczos enlargement."""
+"""What networks are measured against without one: the trivial answer to each task, and classical methods."""
 
 from __future__ import annotations
 
-import math
-import subprocess
-import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from vs_interp.errors import DatasetError, EncoderError, VsInterpError
-from vs_interp.films.ffmpeg import find_ffmpeg, has_filter, last_words
-from vs_interp.matrices import BT601
 from vs_interp.size import Size
 
+from . import motion
 from .compare import Method, Stretch
-from .material import Picture, resized
-
-if TYPE_CHECKING:
-    import vapoursynth as vs
-
-_RED, _GREEN, _BLUE = BT601
-FULL_MATRIX = np.array((BT601, (-_RED / 1.772, -_GREEN / 1.772, 0.5), (0.5, -_GREEN / 1.402, -_BLUE / 1.402)))
-"""RGB to Y, Cb, Cr of BT.601, in the full range."""
+from .material import resized
+from .tasks import BETWEEN, ENLARGED, FLOW, LABELS, LABELS_TO_COME, TO_COME, Made
 
 
 @dataclass(frozen=True)
@@ -35,145 +23,48 @@ class Comparator:
     missing: Callable[[], str | None] = lambda: None
 
 
-def blend(stretch: Stretch) -> Generator[list[Picture], None, None]:
+def blend(stretch: Stretch) -> Generator[list[Made], None, None]:
     """Mix both frames, each the more the nearer it is."""
     for place, times in zip(stretch.places, stretch.times, strict=True):
         first, second = (stretch.picture(place + step).astype(np.float64) for step in (0, 1))
         yield [np.round(first + float(time) * (second - first)).astype(np.uint8) for time in times]
 
 
-def mvtools(stretch: Stretch) -> Generator[list[Picture], None, None]:
-    """Compensate motion by VapourSynth's mvtools: blocks of 16, overlapping, half-pel, ``FlowFPS`` with mask 2.
-
-    Works in YUV 4:4:4 with 16 bits.  ``FlowFPS`` looks at one frame more on either side of a pair, so that a pair and
-    its neighbours give what the whole film would.
-    """
-    count = len(stretch.frames)
+def repeat(stretch: Stretch) -> Generator[list[Made], None, None]:
+    """Give the newest frame that was seen again, as often as pictures are asked for."""
     for place, times in zip(stretch.places, stretch.times, strict=True):
-        first = max(place - 1, 0)
-        clip = _clip([stretch.picture(near) for near in range(first, min(place + 3, count))])
-        factor = math.lcm(*(time.denominator for time in times))
-        sup = clip.mv.Super(pel=2)
-        vectors = [sup.mv.Analyse(isb=isb, blksize=16, overlap=8, search=3) for isb in (True, False)]
-        made = clip.mv.FlowFPS(sup, *vectors, num=clip.fps_num * factor, den=clip.fps_den, mask=2)
-        yield [_picture(made, int((place - first + time) * factor)) for time in times]
+        yield [stretch.material.seen(stretch.picture(place))] * len(times)
 
 
-def missing_mvtools() -> str | None:
-    """Return what is missing for :func:`mvtools`."""
-    import vapoursynth as vs
+def blurred(stretch: Stretch) -> Generator[list[Made], None, None]:
+    """Give the newest frame again, under a Gaussian of 3 pixels, which scores of uncertain pictures rise with."""
+    from PIL import Image, ImageFilter
 
-    return None if hasattr(vs.core, "mv") else "the plugin is not installed: pip install vapoursynth-mvtools"
-
-
-def _clip(pictures: Sequence[Picture]) -> vs.VideoNode:
-    """Return RGB pictures as a clip of YUV444P16, BT.709 in the full range."""
-    import vapoursynth as vs
-
-    height, width = pictures[0].shape[:2]
-    blank = vs.core.std.BlankClip(format=vs.RGB24, width=width, height=height, length=len(pictures), fpsnum=30)
-
-    def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
-        frame = f.copy()
-        for channel in range(3):
-            np.asarray(frame[channel])[...] = pictures[n][..., channel]
-        return frame
-
-    filled = blank.std.ModifyFrame(blank, fill)
-    return filled.resize.Point(format=vs.YUV444P16, matrix=vs.MATRIX_BT709, range=vs.RANGE_FULL)
+    for place, times in zip(stretch.places, stretch.times, strict=True):
+        soft = Image.fromarray(stretch.picture(place)).filter(ImageFilter.GaussianBlur(3))
+        yield [stretch.material.seen(np.asarray(soft))] * len(times)
 
 
-def _picture(clip: vs.VideoNode, number: int) -> Picture:
-    """Return a frame of such a clip as RGB."""
-    import vapoursynth as vs
-
-    colours = clip.resize.Point(format=vs.RGB24, matrix_in=vs.MATRIX_BT709, range_in=vs.RANGE_FULL)
-    with colours.get_frame(number) as frame:
-        return np.stack([np.asarray(frame[channel]) for channel in range(3)], 2)
+def still(stretch: Stretch) -> Generator[list[Made], None, None]:
+    """See no motion."""
+    for place in stretch.places:
+        yield [np.zeros((*stretch.picture(place).shape[:2], 2), np.float32)]
 
 
-def minterpolate(stretch: Stretch) -> Generator[list[Picture], None, None]:
-    """Compensate motion by ffmpeg's ``minterpolate``: bidirectional search, overlapping blocks of varying size.
-
-    ffmpeg is fed the whole stretch, in YUV 4:4:4 with 8 bits in the full range (it takes no RGB), and its last frame
-    once more, which it needs to make the frames before it.
-    """
-    factor = math.lcm(*(time.denominator for times in stretch.times for time in times))
-    width, height = stretch.size
-    raw = ["-f", "rawvideo", "-pix_fmt", "yuvj444p"]
-    how = f"minterpolate=fps={30 * factor}:mi_mode=mci:mc_mode=aobmc:me_mode=bidir:vsbmc=1:scd=none"
-    command = [
-        find_ffmpeg(), "-v", "error", *raw, "-s", f"{width}x{height}", "-r", "30", "-i", "-", "-vf", how, *raw, "-",
-    ]  # fmt: skip
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
-    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-    failure: list[VsInterpError] = []
-    writer = threading.Thread(target=_feed, args=(process.stdin, stretch, failure), daemon=True)
-    writer.start()
-    try:
-        position, frame = -1, b""
-        for place, times in zip(stretch.places, stretch.times, strict=True):
-            made = []
-            for time in times:
-                while position < (place + time) * factor:
-                    frame = process.stdout.read(3 * height * width)
-                    position += 1
-                if len(frame) < 3 * height * width:
-                    raise failure[0] if failure else EncoderError(_reason(process.stderr))
-                made.append(_rgb(np.frombuffer(frame, np.uint8).reshape(3, height, width)))
-            yield made
-    finally:
-        process.kill()
-        process.wait()
-        writer.join()
-        process.stdout.close()
-        process.stderr.close()
+def background(stretch: Stretch) -> Generator[list[Made], None, None]:
+    """Call everything class 0."""
+    for place in stretch.places:
+        yield [np.zeros(stretch.picture(place).shape[:2], np.uint8)]
 
 
-def missing_minterpolate() -> str | None:
-    """Return what is missing for :func:`minterpolate`."""
-    try:
-        ffmpeg = find_ffmpeg()
-    except EncoderError as error:
-        return str(error)
-    return None if has_filter(ffmpeg, "minterpolate") else f"{ffmpeg} has no such filter: install a full ffmpeg"
-
-
-def _feed(pipe: IO[bytes], stretch: Stretch, failure: list[VsInterpError]) -> None:
-    """Write a stretch, as far as ffmpeg reads it."""
-    last = len(stretch.frames) - 1
-    try:
-        with pipe:
-            for place in range(last + 2):
-                pipe.write(_yuv(stretch.picture(min(place, last))).tobytes())
-    except BrokenPipeError:
-        pass  # ffmpeg ended, or was stopped: its reader knows
-    except DatasetError as error:
-        failure.append(error)
-
-
-def _yuv(picture: Picture) -> Picture:
-    """Return RGB as three planes of Y, Cb, Cr."""
-    planes = np.moveaxis(picture @ FULL_MATRIX.T, 2, 0) + np.array((0, 128, 128))[:, None, None]
-    codes: Picture = np.round(planes.clip(0, 255)).astype(np.uint8)
-    return codes
-
-
-def _rgb(planes: Picture) -> Picture:
-    """Return RGB of three planes of Y, Cb, Cr."""
-    centred = np.moveaxis(planes, 0, 2) - np.array((0.0, 128.0, 128.0))
-    codes: Picture = np.round((centred @ np.linalg.inv(FULL_MATRIX).T).clip(0, 255)).astype(np.uint8)
-    return codes
-
-
-def _reason(errors: IO[bytes]) -> str:
-    words = last_words(errors.read().decode(errors="replace"))
-    return f"ffmpeg's minterpolate stopped ({words or 'it made too few frames'}): leave it out of --against"
+def again(stretch: Stretch) -> Generator[list[Made], None, None]:
+    """Give the true labels of the frame before."""
+    for place in stretch.places:
+        yield [stretch.material.truth(stretch.sequence, max(stretch.frames[place] - 1, 0))]
 
 
 def _enlarged(kernel: str) -> Method:
-    def enlarge(stretch: Stretch) -> Generator[list[Picture], None, None]:
+    def enlarge(stretch: Stretch) -> Generator[list[Made], None, None]:
         for place, window in zip(stretch.places, stretch.windows, strict=True):
             truth = stretch.material.truth(stretch.sequence, window.truths[0])
             yield [resized(stretch.picture(place), Size.of(truth.shape), kernel)]
@@ -181,23 +72,16 @@ def _enlarged(kernel: str) -> Method:
     return enlarge
 
 
-def repeat(stretch: Stretch) -> Generator[list[Picture], None, None]:
-    """Give the newest frame that was seen again, as often as pictures are asked for."""
-    for place, times in zip(stretch.places, stretch.times, strict=True):
-        yield [stretch.picture(place)] * len(times)
-
-
-def background(stretch: Stretch) -> Generator[list[Picture], None, None]:
-    """Call everything class 0."""
-    for place in stretch.places:
-        yield [np.zeros(stretch.picture(place).shape[:2], np.uint8)]
-
-
-FORESEERS = {"repeat": Comparator(repeat)}
-LABELLERS = {"background": Comparator(background)}
-INTERPOLATORS = {
-    "blend": Comparator(blend),
-    "mvtools": Comparator(mvtools, missing_mvtools),
-    "minterpolate": Comparator(minterpolate, missing_minterpolate),
+COMPARATORS: Mapping[str, Mapping[str, Comparator]] = {
+    BETWEEN.name: {
+        "blend": Comparator(blend),
+        "mvtools": Comparator(motion.mvtools, motion.missing_mvtools),
+        "minterpolate": Comparator(motion.minterpolate, motion.missing_minterpolate),
+    },
+    ENLARGED.name: {"bicubic": Comparator(_enlarged("BICUBIC")), "lanczos": Comparator(_enlarged("LANCZOS"))},
+    TO_COME.name: {"repeat": Comparator(repeat), "blurred": Comparator(blurred)},
+    FLOW.name: {"still": Comparator(still), "dis": Comparator(motion.dis, motion.missing_dis)},
+    LABELS.name: {"background": Comparator(background), "again": Comparator(again)},
+    LABELS_TO_COME.name: {"repeat": Comparator(repeat)},
 }
-ENLARGERS = {"bicubic": Comparator(_enlarged("BICUBIC")), "lanczos": Comparator(_enlarged("LANCZOS"))}
+"""By task; the first of each is what a model stands beside when nothing else is named."""

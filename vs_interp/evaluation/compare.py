@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby, repeat, zip_longest
 
 from vs_interp.datasets.windows import Window
 from vs_interp.errors import DatasetError
-from vs_interp.metrics import interpolation_error, jaccard, luma, psnr, ssim
 from vs_interp.size import Size
-from vs_interp.spec import NetworkSpec
+from vs_interp.spec import NetworkSpec, reflect
+from vs_interp.spec import Window as Seen
 
-from .material import Material, Picture
-
-EQUAL = 100.0
-"""Decibels that stand for pictures that are equal, so that there is a mean."""
+from .material import Material
+from .tasks import Judged, Made, Picture
 
 
 @dataclass(frozen=True)
@@ -27,11 +24,13 @@ class Stretch:
     """Windows of one sequence, those of joining pairs in a row: what methods that follow a film are given whole.
 
     frames
-        Numbers of the frames between which frames are to be made, or of those to be enlarged; ascending.
+        Numbers of the frames between which frames are to be made, or of those that are given; ascending.
     places
         For each window, which of ``frames`` is its frame 0.
     times
-        For each window, where its pictures lie after its frame 0, in (0, 1); 0 where frames are enlarged.
+        For each window, where its pictures lie after its frame 0: in (0, 1), from 1 up, or 0 upon it.
+    gap
+        Frames from one that a network is shown to the next.
     """
 
     material: Material
@@ -40,10 +39,17 @@ class Stretch:
     frames: tuple[int, ...]
     places: tuple[int, ...]
     times: tuple[tuple[Fraction, ...], ...]
+    gap: int
 
     def picture(self, place: int) -> Picture:
         """Return an input by its place in ``frames``."""
         return self.material.input(self.sequence, self.frames[place])
+
+    def inputs(self, index: int, seen: Seen) -> list[int]:
+        """Return the numbers of the frames that a network of any window is shown to make a window's pictures."""
+        at, length = self.frames[self.places[index]] // self.gap, self.material.length(self.sequence)
+        whole = (length - 1) // self.gap + 1
+        return [self.gap * reflect(at + offset, whole, seen.edge) for offset in seen.offsets]
 
     @property
     def size(self) -> Size:
@@ -51,7 +57,7 @@ class Stretch:
         return Size.of(self.picture(0).shape)
 
 
-Method = Callable[[Stretch], Generator[list[Picture], None, None]]
+Method = Callable[[Stretch], Generator[list[Made], None, None]]
 """Makes the pictures of a stretch, window after window."""
 
 
@@ -82,86 +88,81 @@ def _stretch(material: Material, spec: NetworkSpec, group: list[Window], zero: i
         tuple(frames),
         tuple(frames.index(window.inputs[zero]) for window in group),
         tuple(fixed if window.time is None else (window.time,) for window in group),
+        group[0].inputs[after] - group[0].inputs[zero] or 1,
     )
 
 
 def chosen(windows: Iterable[Window], spec: NetworkSpec, limit: int | None) -> list[Window]:
-    """Return the windows to measure, in the order of the film, at most ``limit``.
+    """Return the windows to measure, in the order of the film: at most ``limit``, of all sequences alike.
 
     Where frames are interpolated these do not overlap: of every sequence the frames 0, g, 2 g, … are given, g the gap,
-    and those between are made, as when a film at a lower rate is brought back to its own.  Raises
-    :class:`DatasetError` where that leaves none.
+    and those between are made, as when a film at a lower rate is brought back to its own.  A truth is there once: both
+    components of a flow are one.  Raises :class:`DatasetError` where that leaves no window.
     """
     if spec.between:
         zero, after = spec.window.offsets.index(0), spec.window.offsets.index(1)
         windows = (w for w in windows if w.inputs[zero] % (w.inputs[after] - w.inputs[zero]) == 0)
-    found = sorted(windows, key=lambda window: (window.sequence, window.inputs, window.time or 0))[:limit]
+    found = sorted(windows, key=lambda window: (window.sequence, window.inputs, window.time or 0))
     if not found:
         raise DatasetError(f"no window of {spec.name} begins on the grid of its inputs: give longer sequences")
-    return found
-
-
-def label_scores(made: Picture, truth: Picture, border: int = 0) -> dict[str, float]:
-    """Return the share of labels that are equal, and the mean intersection over union of the classes there are."""
-    return {"equal": float((made == truth).mean()), "iou": jaccard(made, truth, 256)}
-
-
-def scores(made: Picture, truth: Picture, border: int = 0) -> dict[str, float]:
-    """Return PSNR (dB), SSIM and IE of colours, and PSNR and SSIM of luma, without a border of so many pixels."""
-    inner = (slice(border, -border or None),) * 2
-    made, truth = made[inner], truth[inner]
-    grey = luma(made), luma(truth)
-    found = {"psnr_luma": min(psnr(*grey), EQUAL), "ssim_luma": ssim(*grey)}
-    if truth.ndim == 2:
-        return found
-    colours = {"psnr": min(psnr(made, truth), EQUAL), "ssim": ssim(made, truth)}
-    return {**colours, "ie": interpolation_error(made, truth), **found}
+    if limit is not None:
+        groups = [list(group) for _, group in groupby(found, key=lambda window: window.sequence)]
+        in_turn = [window for rank in zip_longest(*groups) for window in rank if window is not None]
+        found = sorted(in_turn[:limit], key=found.index)
+    return [window._replace(truths=tuple(dict.fromkeys(window.truths))) for window in found]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One picture of one method, and its scores; ``lead`` is which picture of its window it is, from 1 up."""
+    """One picture of one method, and how good it is; ``lead`` is which picture of its window it is, from 1 up."""
 
     method: str
     dataset: str
     sequence: str
     frame: int
-    scores: Mapping[str, float]
+    judged: Judged
     lead: int = 1
 
 
-Watcher = Callable[[Row, Stretch, int, Picture, Picture], None]
-"""Is shown each picture: its row, the stretch, the number of the window in it, what was made, and the truth."""
+@dataclass(frozen=True)
+class Shown:
+    """One picture as all methods made it: their rows, their pictures, the truth, and the window's place."""
+
+    rows: Sequence[Row]
+    pictures: Sequence[Made]
+    truth: Made
+    stretch: Stretch
+    index: int
 
 
-def compare(
-    film: Sequence[Stretch], methods: Mapping[str, Method], spec: NetworkSpec, border: int, watch: Watcher
-) -> list[Row]:
+Watcher = Callable[[Shown], None]
+
+
+def compare(film: Iterable[Stretch], methods: Mapping[str, Method], border: int, watch: Watcher) -> list[Row]:
     """Score every picture of every method; methods work side by side, so that only a few pictures are in memory."""
-    rows, judge = [], label_scores if spec.output.kind == "labels" else scores
+    rows: list[Row] = []
     with ThreadPoolExecutor() as pool:
         for stretch in film:
-            dataset, name = stretch.material.address, stretch.material.footage.name(stretch.sequence)
+            dataset, name = stretch.material.address, stretch.material.name(stretch.sequence)
             for index, made in enumerate(_side_by_side(stretch, methods.values())):
                 for place, frame in enumerate(stretch.windows[index].truths):
                     truth = stretch.material.truth(stretch.sequence, frame)
-                    shown = [pictures[place] for pictures in made]
-                    judged = pool.map(functools.partial(judge, truth=truth, border=border), shown)
-                    for method, picture, found in zip(methods, shown, judged, strict=True):
-                        rows.append(Row(method, dataset, name, frame, found, place + 1))
-                        watch(rows[-1], stretch, index, picture, truth)
+                    pictures = [each[place] for each in made]
+                    judge = stretch.material.task.judge
+                    judged = pool.map(judge, pictures, repeat(truth), repeat(border))
+                    found = [
+                        Row(method, dataset, name, frame, each, place + 1)
+                        for method, each in zip(methods, judged, strict=True)
+                    ]
+                    rows += found
+                    watch(Shown(found, pictures, truth, stretch, index))
     return rows
 
 
-def _side_by_side(stretch: Stretch, methods: Iterable[Method]) -> Iterator[tuple[list[Picture], ...]]:
+def _side_by_side(stretch: Stretch, methods: Iterable[Method]) -> Iterator[tuple[list[Made], ...]]:
     """Yield, window after window, what each method makes; all are ended when one fails."""
     with ExitStack() as stack:
         yield from zip(*(stack.enter_context(closing(method(stretch))) for method in methods), strict=True)
-
-
-def means(rows: Sequence[Row]) -> dict[str, float]:
-    """Return the mean of each score over rows; every picture counts the same."""
-    return {name: math.fsum(row.scores[name] for row in rows) / len(rows) for name in rows[0].scores}
 
 
 def by(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:

@@ -1,4 +1,4 @@
-"""The pictures of a data set as ``vs-interp evaluate`` shows them to a network, and as they should be."""
+"""The pictures of a data set as ``vs-interp evaluate`` shows them to networks, and as they should be."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vs_interp.datasets.footage import Footage
 from vs_interp.errors import ArgumentError
@@ -15,10 +14,9 @@ from vs_interp.matrices import BT601
 from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec
 
-Picture = NDArray[np.uint8]
-"""Height × width × 3 (RGB), or height × width (luma in the full range) for networks of luma."""
+from .tasks import FLOW, LABELS, Made, Picture, task_of
 
-KEPT = 16
+KEPT = 32
 """Pictures that are kept in memory: methods side by side ask for the same ones."""
 
 
@@ -26,34 +24,45 @@ class Material:
     """The pictures of the data set at an address: as inputs, and as the truth they are to be made into.
 
     Frames above ``height`` lines are shrunk.  A network of scale S gets the data set's own small frames, or the true
-    ones S times smaller by antialiased bicubic shrinking, in 8 bits; a network of luma gets BT.601 luma.  May be asked
-    by several threads.  Raises :class:`ArgumentError` where ``height`` is given and the data set has small frames.
+    ones S times smaller by antialiased bicubic shrinking, in 8 bits.  ``grey``: all is BT.601 luma.  May be asked by
+    several threads.  Raises :class:`ArgumentError` where the data set, the network and ``height`` do not go together.
     """
 
-    def __init__(self, address: str, footage: Footage, spec: NetworkSpec, height: int | None) -> None:
-        if height is not None and footage.small is not None and spec.output.scale > 1:
+    def __init__(self, address: str, footage: Footage, spec: NetworkSpec, height: int | None, *, grey: bool) -> None:
+        self.address, self.footage, self.grey, self.height = address, footage, grey, height
+        self.task, self.scale, self.crop = task_of(spec), spec.output.scale, spec.output.crop
+        if height is not None and footage.small is not None and self.scale > 1:
             raise ArgumentError(f"{address} has small frames of its own, which --height {height} would not fit")
+        if height is not None and self.task is FLOW:
+            raise ArgumentError(f"--height {height} would shrink frames and not the flow that is known: leave it out")
         _check_scale(footage, spec)
-        self.address, self.footage = address, footage
-        self.scale, self.height = spec.output.scale, height
-        self.grey = spec.window.channels == 1
-        self.labels = footage.labels if spec.output.kind == "labels" and not spec.window.labels else None
-        if spec.output.kind == "labels" and not spec.window.labels and footage.labels is None:
+        if self.task is FLOW and footage.flow(0, 0) is None:
+            raise ArgumentError(f"{address} has no true flow, which {spec.name} makes: try scenes:320x240")
+        if self.task is LABELS and footage.labels is None:
             raise ArgumentError(f"{address} has no labels, which {spec.name} makes: try scenes:240x160")
-        self._kept: OrderedDict[tuple[bool, int, int], Picture] = OrderedDict()
+        self._kept: OrderedDict[tuple[bool, int, int], Made] = OrderedDict()
         self._lock = threading.RLock()
+        spec.check_size(*self.input(0, 0).shape[:2])
 
-    def truth(self, sequence: int, number: int) -> Picture:
-        """Return a frame as it should be."""
+    def name(self, sequence: int) -> str:
+        """Return what the data set calls a sequence."""
+        return self.footage.name(sequence)
+
+    def length(self, sequence: int) -> int:
+        """Return how many frames a sequence has."""
+        return self.footage.lengths[sequence]
+
+    def truth(self, sequence: int, number: int) -> Made:
+        """Return a frame, or its flow or labels, as it should be."""
         return self._keep((True, sequence, number), self._truth)
 
     def input(self, sequence: int, number: int) -> Picture:
-        """Return a frame as networks get it.  It has the size of the truth where the network does not enlarge."""
-        if self.scale == 1 and self.labels is None:
-            return self.truth(sequence, number)
-        return self._keep((False, sequence, number), self._small if self.labels is None else self._frame)
+        """Return a frame as networks get it."""
+        return self._keep((False, sequence, number), self._frame if self.scale == 1 else self._small)
 
-    def _keep(self, key: tuple[bool, int, int], read: Callable[[int, int], Picture]) -> Picture:
+    def _keep(self, key: tuple[bool, int, int], read: Callable[[int, int], Made]) -> Made:
+        if key[0] and self.scale == 1 and self.crop is None and self.task not in (FLOW, LABELS):
+            key = (False, *key[1:])  # the truth is a frame as networks get it
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = read(*key[1:])
@@ -62,11 +71,23 @@ class Material:
             self._kept.move_to_end(key)
             return self._kept[key]
 
-    def _truth(self, sequence: int, number: int) -> Picture:
-        if self.labels is not None:
-            labels: Picture = self.labels.frames(sequence, [number])[0, ..., 0]
+    def _truth(self, sequence: int, number: int) -> Made:
+        if self.task is FLOW:
+            flow = self.footage.flow(sequence, number)
+            assert flow is not None
+            return flow
+        if self.task is LABELS:
+            assert self.footage.labels is not None
+            labels: Picture = self.footage.labels.frames(sequence, [number])[0, ..., 0]
             return labels
-        return self._frame(sequence, number)
+        return self.seen(self._frame(sequence, number))
+
+    def seen(self, picture: Picture) -> Picture:
+        """Return the part of a picture that the network makes."""
+        if self.crop is None:
+            return picture
+        top, left, height, width = self.crop
+        return picture[top : top + height, left : left + width]
 
     def _frame(self, sequence: int, number: int) -> Picture:
         frame: Picture = self.footage.frames(sequence, [number])[0]
@@ -103,10 +124,14 @@ def _check_scale(footage: Footage, spec: NetworkSpec) -> None:
 
 def resized(picture: Picture, size: Size, kernel: str = "BICUBIC") -> Picture:
     """Return a picture at another size by one of Pillow's kernels, antialiased where it shrinks."""
+    return np.round(resampled(picture, size, kernel).clip(0, 255)).astype(np.uint8)
+
+
+def resampled(picture: Made, size: Size, kernel: str = "BICUBIC") -> Made:
+    """Return what :func:`resized` rounds: float32."""
     from PIL import Image
 
     planes = [picture] if picture.ndim == 2 else list(np.moveaxis(picture, 2, 0))
     how = Image.Resampling[kernel]
     made = [np.asarray(Image.fromarray(plane.astype(np.float32)).resize(size, how)) for plane in planes]
-    whole = made[0] if picture.ndim == 2 else np.stack(made, 2)
-    return np.round(whole.clip(0, 255)).astype(np.uint8)
+    return made[0] if picture.ndim == 2 else np.stack(made, 2)

@@ -1,65 +1,76 @@
-"""A contact sheet: where a model does worst, its inputs, what it made, the truth and the error side by side."""
+"""A contact sheet: where a model does worst, its inputs, what all methods made, the truth, and the model's error."""
 
 from __future__ import annotations
 
-import heapq
 import io
-import itertools
+import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .material import Picture
+from vs_interp.errors import ArgumentError
 
-TILE = 384
-"""Columns of a tile at most."""
+from .worst import Case
 
-AMPLIFIED = 8
-"""How many times larger the error is shown."""
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
-MARGIN, CAPTION = 4, 20
+TILE, ACROSS = 400, 4
+"""Pixels across a tile at most, and tiles in a line at most."""
+
+MARGIN, TITLE, CAPTION = 6, 24, 20
+INK, SOFT, PAPER = (20, 20, 24), (90, 90, 96), (250, 250, 250)
 
 
-class Sheet:
-    """Keeps the pictures of the lowest scores, each shrunk to a tile, and draws them."""
+def check_format(path: Path) -> None:
+    """Raise :class:`ArgumentError` where a sheet's name says no format that it can be written in."""
+    if path.suffix.lower() not in FORMATS:
+        raise ArgumentError(f"the sheet is to be {path.name}: name a file that ends in .png or .jpg")
 
-    def __init__(self, rows: int = 10) -> None:
-        self._rows = rows
-        self._order = itertools.count()
-        self._worst: list[tuple[float, int, str, list[tuple[str, Image.Image]]]] = []
 
-    def add(self, score: float, caption: str, inputs: Sequence[Picture], made: Picture, truth: Picture) -> None:
-        """Take note of a picture, if its score is among the lowest."""
-        if len(self._worst) == self._rows and -score <= self._worst[0][0]:
-            return
-        error = np.abs(made.astype(np.int16) - truth) * AMPLIFIED
-        named = [(f"input {index}" if len(inputs) > 1 else "input", picture) for index, picture in enumerate(inputs)]
-        named += [("made", made), ("truth", truth), (f"error x{AMPLIFIED}", error.clip(0, 255).astype(np.uint8))]
-        height, width = truth.shape[:2]
-        shrink = min(1.0, TILE / width)
-        size = max(1, round(width * shrink)), max(1, round(height * shrink))
-        tiles = [(name, Image.fromarray(picture).convert("RGB").resize(size)) for name, picture in named]
-        heapq.heappush(self._worst, (-score, next(self._order), caption, tiles))
-        if len(self._worst) > self._rows:
-            heapq.heappop(self._worst)
+def sheet(cases: Sequence[Case], path: Path) -> bytes:
+    """Return the sheet as a file of the format that its name says, the worst case first."""
+    drawn = [_drawn(case) for case in cases]
+    whole = Image.new("RGB", (max(each.width for each in drawn), sum(each.height for each in drawn) + MARGIN), PAPER)
+    top = 0
+    for each in drawn:
+        whole.paste(each, (0, top))
+        top += each.height
+    file = io.BytesIO()
+    whole.save(file, FORMATS[path.suffix.lower()], **({"quality": 92} if path.suffix.lower() != ".png" else {}))
+    return file.getvalue()
 
-    def png(self) -> bytes:
-        """Return the sheet as a PNG file, the worst first."""
-        rows = sorted(self._worst, key=lambda row: (-row[0], row[1]))
-        heights = [CAPTION + row[3][0][1].height + MARGIN for row in rows]
-        width = max(sum(tile.width + MARGIN for _, tile in row[3]) for row in rows) + MARGIN
-        sheet = Image.new("RGB", (width, sum(heights) + MARGIN), "white")
-        pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-        top = MARGIN
-        for (_, _, caption, tiles), height in zip(rows, heights, strict=True):
-            left = MARGIN
-            for index, (name, tile) in enumerate(tiles):
-                text = f"{caption}  {name}" if index == 0 else name
-                pen.text((left, top), text[: tile.width // 7], fill="black", font=font)
-                sheet.paste(tile, (left, top + CAPTION))
-                left += tile.width + MARGIN
-            top += height
-        file = io.BytesIO()
-        sheet.save(file, "PNG")
-        return file.getvalue()
+
+def _drawn(case: Case) -> Image.Image:
+    """Return one case: its title, and tiles whose captions say in full what they show and how good it is."""
+    tiles = {name: case.picture(name) for name in case.versions}
+    model = next(iter(case.scores))
+    tiles[f"error of {model} ×{case.amplified}" if case.amplified > 1 else f"error of {model}"] = _error(case, model)
+    largest = next(iter(tiles.values()))
+    shrink = min(1.0, TILE / largest.width)
+    grow = max(1, TILE // 2 // largest.width)
+    size = max(1, round(largest.width * shrink)) * grow, max(1, round(largest.height * shrink)) * grow
+    font, small = ImageFont.load_default(15), ImageFont.load_default(13)
+    captions = {name: [name, case.scores.get(name, "")] for name in tiles}
+    room = max([size[0], *(math.ceil(small.getlength(line)) for lines in captions.values() for line in lines)])
+    across = min(ACROSS, len(tiles))
+    lines = math.ceil(len(tiles) / across)
+    height = TITLE + lines * (2 * CAPTION + size[1] + MARGIN)
+    width = max(MARGIN + across * (room + MARGIN), math.ceil(font.getlength(case.title)) + 2 * MARGIN)
+    whole = Image.new("RGB", (width, height + MARGIN), PAPER)
+    pen = ImageDraw.Draw(whole)
+    pen.text((MARGIN, MARGIN), case.title, fill=INK, font=font)
+    for place, (name, tile) in enumerate(tiles.items()):
+        left = MARGIN + place % across * (room + MARGIN)
+        top = MARGIN + TITLE + place // across * (2 * CAPTION + size[1] + MARGIN)
+        for line, (text, colour) in enumerate(zip(captions[name], (INK, SOFT), strict=True)):
+            pen.text((left, top + line * (CAPTION - 2)), text, fill=colour, font=small)
+        how = Image.Resampling.LANCZOS if grow == 1 else Image.Resampling.NEAREST
+        whole.paste(tile.resize(size, how), (left, top + 2 * CAPTION))
+    return whole
+
+
+def _error(case: Case, model: str) -> Image.Image:
+    made, truth = (np.asarray(case.picture(name), np.int16) for name in (model, "truth"))
+    return Image.fromarray((np.abs(made - truth) * case.amplified).clip(0, 255).astype(np.uint8))

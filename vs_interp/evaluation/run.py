@@ -1,0 +1,211 @@
+"""An evaluation from names to scores: a model and its rivals, data sets, and all that the scores depend on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from trt_build.backends import Backend, choose
+from trt_build.backends.work import work_per_pixel
+from trt_build.model_file import ModelFile
+from vs_interp.datasets.plain import open_material
+from vs_interp.datasets.windows import cut_windows
+from vs_interp.errors import ArgumentError
+from vs_interp.log import logger
+from vs_interp.spec import NetworkSpec
+from vs_interp.weights.catalogue import catalogue
+from vs_interp.weights.obtain import load
+
+from .comparators import COMPARATORS
+from .compare import Method, Row, Shown, Stretch, chosen, compare, stretches
+from .material import Material
+from .results import circumstances, summary
+from .served import Served
+from .tasks import FLOW, TO_COME, task_of
+
+FLOW_STATE = "flow01"
+"""The state of networks that see flow on their way to frames between frames."""
+
+SEEN = 12
+"""Pictures whose motion is carried on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What of a data set is measured, and at what size: the options of the command.
+
+    ahead
+        How many pictures to come are measured; ``None``: as many as the model makes.
+    """
+
+    split: str = "test"
+    limit: int | None = None
+    height: int | None = None
+    gap: int = 2
+    ahead: int | None = None
+
+
+@dataclass(frozen=True)
+class Competitor:
+    """A method, and the model behind it, where there is one."""
+
+    method: Method
+    model: ModelFile | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What JSON has, and the row of every picture."""
+
+    figures: dict[str, Any]
+    rows: list[Row]
+
+
+Progress = Callable[[int], AbstractContextManager[Callable[[], None]]]
+"""Shows how many of so many pictures are made; what it hands out is called after each."""
+
+CarryOn = Callable[[str, Backend], Method]
+"""Returns the method that carries on the motion which the flow model of that name sees."""
+
+
+def evaluate(
+    model: str, addresses: Sequence[str], selection: Selection, *, against: Sequence[str] | None,
+    backend: Backend | None, progress: Progress, watch: Callable[[Shown], None], carry_on: CarryOn,
+) -> Evaluation:  # fmt: skip
+    """Score a model beside other methods.
+
+    Raises :class:`ArgumentError` where model, data sets and methods do not go together,
+    :class:`~vs_interp.errors.DatasetError` where a data set is missing or a frame of it is broken.
+    """
+    began, runtime = time.monotonic(), choose(backend)
+    file = load(model, network="super-slomo")
+    spec = _asked(file.spec, selection.ahead)
+    task = task_of(spec)
+    carries = carry_on if task is TO_COME else None
+    names = list(dict.fromkeys([*against] if against is not None else [next(iter(COMPARATORS[task.name]))]))
+    left_out = _missing(spec, names)
+    kept = [name for name in names if name not in left_out]
+    competitors = {_name(model): _of_model(model, file, spec, runtime, carries)}
+    competitors |= {_name(name): _competitor(name, spec, runtime, carries) for name in kept}
+    models = [each.model for each in competitors.values() if each.model is not None]
+    grey = all(each.spec.window.channels == 1 for each in models)
+    film = [
+        stretch
+        for address in dict.fromkeys(addresses)
+        for stretch in _film(address, spec, selection, grey=grey)
+    ]  # fmt: skip
+    methods = {name: each.method for name, each in competitors.items()}
+    border = spec.output.scale if spec.output.scale > 1 else 0
+    total = sum(len(window.truths) for stretch in film for window in stretch.windows)
+    with progress(total * len(methods)) as done:
+
+        def see(shown: Shown) -> None:
+            for _ in shown.rows:
+                done()
+            watch(shown)
+
+        rows = compare(film, methods, border, see)
+    found = summary(rows)
+    for name, each in competitors.items():
+        found[name]["kmac"] = None if each.model is None else round(work_per_pixel(each.model, selection.gap - 1), 1)
+    figures = {
+        "model": _name(model),
+        "network": file.spec.name,
+        "sha256": file.digest,
+        "task": task.name,
+        "datasets": list(dict.fromkeys(addresses)),
+        **asdict(selection),
+        "methods": found,
+        "left_out": left_out,
+        "seconds": round(time.monotonic() - began, 1),
+        **circumstances(runtime),
+    }
+    return Evaluation(figures, rows)
+
+
+def _asked(spec: NetworkSpec, ahead: int | None) -> NetworkSpec:
+    """Return the spec of what is asked for: fewer pictures to come, or, of a network of flow, motion carried on."""
+    if ahead is None:
+        return spec
+    times = tuple(float(lead) for lead in range(1, ahead + 1))
+    if spec.output.kind == "flow":
+        window = replace(spec.window, offsets=tuple(range(1 - SEEN, 1)))
+        return replace(
+            spec, window=window, output=replace(spec.output, kind="frame", channels=spec.window.channels, times=times)
+        )
+    if not spec.foresees:
+        raise ArgumentError(f"--ahead is {ahead}, and {spec.name} makes no frames to come: leave it out")
+    if not set(times) <= set(spec.output.times or ()):
+        raise ArgumentError(f"--ahead is {ahead}, and {spec.name} makes {spec.pictures} frames to come: ask for fewer")
+    return replace(spec, output=replace(spec.output, times=times))
+
+
+def _name(model: str) -> str:
+    return model if not Path(model).suffix or model in catalogue() else Path(model).stem
+
+
+def _missing(spec: NetworkSpec, names: Sequence[str]) -> dict[str, str]:
+    """Return the methods that do not work here and why; says so in a warning."""
+    known = COMPARATORS[task_of(spec).name]
+    found = {name: why for name in names if name in known and (why := known[name].missing()) is not None}
+    for name, why in found.items():
+        logger.warning("%s is left out: %s", name, why)
+    return found
+
+
+def _competitor(name: str, spec: NetworkSpec, runtime: Backend, carry_on: CarryOn | None) -> Competitor:
+    """Return a method by its name.  Raises :class:`ArgumentError` for one that does another thing than the model."""
+    task = task_of(spec)
+    known = COMPARATORS[task.name]
+    if name in known:
+        return Competitor(known[name].method)
+    others = {other for methods in COMPARATORS.values() for other in methods}
+    if name in others or not (name in catalogue() or Path(name).suffix):
+        raise ArgumentError(
+            f"{task.name} are not measured against {name}: known are {', '.join(known)}, model files and the names of "
+            "`vs-interp weights list`"
+        )
+    return _of_model(name, load(name, network="super-slomo"), spec, runtime, carry_on)
+
+
+def _of_model(
+    name: str, file: ModelFile, wanted: NetworkSpec, runtime: Backend, carry_on: CarryOn | None
+) -> Competitor:
+    """Return a model at work on a task.  Raises :class:`ArgumentError` where it does something else."""
+    task = task_of(wanted)
+    if carry_on is not None and file.spec.output.kind == "flow":
+        return Competitor(carry_on(name, runtime))
+    if task is FLOW:
+        file = _cut(file)
+    spec = file.spec
+    if task_of(spec) is not task:
+        raise ArgumentError(f"{name} makes {task_of(spec).name}, and {task.name} are measured: leave it out")
+    if spec.output.scale != wanted.output.scale:
+        raise ArgumentError(
+            f"{name} enlarges {spec.output.scale} times, and {wanted.name} {wanted.output.scale} times: leave it out"
+        )
+    if spec.foresees and spec.window.offsets[0] < wanted.window.offsets[0]:
+        raise ArgumentError(
+            f"{name} looks at {len(spec.window.offsets)} frames, more than {wanted.name}: name it as the model"
+        )
+    if (spec.window.labels, spec.output.crop) != (wanted.window.labels, wanted.output.crop):
+        raise ArgumentError(f"{name} does not look at the same as {wanted.name}: leave it out")
+    return Competitor(Served(file, runtime), file)
+
+
+def _cut(file: ModelFile) -> ModelFile:
+    """Return a model of flow as filters serve it: RAFT with 12 updates, RIFE's and Super-SloMo's flow alone."""
+    if FLOW_STATE in file.spec.state:
+        file = file.flow_alone(FLOW_STATE)
+    return file.with_updates(min(12, file.spec.updates)) if file.spec.updates else file
+
+
+def _film(address: str, spec: NetworkSpec, selection: Selection, *, grey: bool) -> Iterator[Stretch]:
+    """Open a data set and cut it for a network."""
+    footage = open_material(address, selection.split, stills=spec.window.offsets == (0,))
+    windows = chosen(cut_windows(footage, spec, (selection.gap,)), spec, selection.limit)
+    return stretches(Material(address, footage, spec, selection.height, grey=grey), spec, windows)

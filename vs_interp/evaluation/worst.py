@@ -1,0 +1,107 @@
+"""The pictures on which a model does worst, as all methods made them: what sheet and page show."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from vs_interp.size import Size
+
+from .compare import Row, Shown
+from .material import resized
+from .tasks import BETWEEN, FLOW, SCORES, Made, Picture
+
+APART = 8
+"""Frames of a sequence of which one at most is kept: neighbours fail alike."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One picture: what it is, and its versions by what they are called, encoded without loss.
+
+    versions
+        Inputs first, then each method, then the truth, in RGB.
+    scores
+        Of each method, in words.
+    amplified
+        How many times larger than it is the error should be shown.
+    """
+
+    title: str
+    versions: Mapping[str, bytes]
+    scores: Mapping[str, str]
+    amplified: int
+
+    def picture(self, version: str) -> Image.Image:
+        """Return a version as a picture."""
+        return Image.open(io.BytesIO(self.versions[version])).convert("RGB")
+
+
+class Worst:
+    """Keeps the cases on which the first of the methods does worst, no two of them next to each other."""
+
+    def __init__(self, most: int = 8) -> None:
+        self._most = most
+        self._kept: list[tuple[float, Row, Case]] = []
+
+    def see(self, shown: Shown) -> None:
+        """Take note of a picture, if it is among the worst."""
+        row = shown.rows[0]
+        name = next(iter(row.judged.scores))
+        badness = row.judged.scores[name] * (-1 if SCORES[name].higher else 1)
+        near = [kept for kept in self._kept if _near(kept[1], row)]
+        rest = [kept for kept in self._kept if not _near(kept[1], row)]
+        full = len(rest) >= self._most
+        if any(kept[0] >= badness for kept in near) or (full and rest[-1][0] >= badness):
+            return
+        rest.append((badness, row, _case(shown)))
+        self._kept = sorted(rest, key=lambda kept: -kept[0])[: self._most]
+
+    @property
+    def cases(self) -> list[Case]:
+        """The worst first."""
+        return [case for _, _, case in self._kept]
+
+
+def _near(one: Row, other: Row) -> bool:
+    alike = (one.dataset, one.sequence) == (other.dataset, other.sequence)
+    return alike and abs(one.frame - other.frame) < APART
+
+
+def _case(shown: Shown) -> Case:
+    stretch, row, task = shown.stretch, shown.rows[0], shown.stretch.material.task
+    zero = stretch.frames[stretch.places[shown.index]]
+    named = {"before": zero, "after": zero + stretch.gap} if task in (BETWEEN, FLOW) else {"input": zero}
+    versions = {
+        name: _rgb(stretch.material.input(stretch.sequence, number), shown.truth) for name, number in named.items()
+    }
+    for each, made in zip(shown.rows, shown.pictures, strict=True):
+        versions[each.method] = task.shown(made, shown.truth)
+    versions["truth"] = task.shown(shown.truth, shown.truth)
+    lead = f", +{row.lead}" if len(stretch.windows[shown.index].truths) > 1 else ""
+    title = f"{row.sequence} · frame {row.frame}{lead}"
+    scores = {each.method: _words(each) for each in shown.rows}
+    return Case(title, {name: _encoded(picture) for name, picture in versions.items()}, scores, task.amplified)
+
+
+def _words(row: Row) -> str:
+    """Return the first two scores of a picture."""
+    return " · ".join(SCORES[name].text(value) for name, value in list(row.judged.scores.items())[:2])
+
+
+def _rgb(picture: Picture, truth: Made) -> Picture:
+    """Return an input as RGB; a small one's pixels are repeated to the size of what is made of it."""
+    size = Size.of(truth.shape)
+    if picture.shape[:2] != truth.shape[:2] and size.width >= picture.shape[1]:
+        picture = resized(picture, size, "NEAREST")
+    return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, 2)
+
+
+def _encoded(picture: Picture) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "WEBP", lossless=True, quality=20, method=1)
+    return file.getvalue()
