@@ -37,7 +37,8 @@ class VideoFootage(PlanarFootage):
         self._runs: list[Planes] = []
         self._files: list[Path] = []
         held = 0
-        for file, span in ((file, span) for file in _videos(path) for span in _spans(file, excerpts)):
+        parts = [(each, span) for each in _videos(path) for span in _spans(each, excerpts)]
+        for file, span in parts:
             video = Video(file, span=span)
             name = file.name if span is None else f"{file.name} at {timedelta(seconds=round(span[0]))}"
             for run in _grouped(video, path, MEMORY - held):
