@@ -163,7 +163,7 @@ def test_clouds_drift_with_their_wind() -> None:
     nearer = []
     for sequence in range(6):
         here, after = clouds.frames(sequence, [4, 5])[..., 0].astype(np.float32)
-        again = sampled(after, *clouds.flow(sequence))
+        again = sampled(after, *clouds.wind(sequence))
         inner = slice(4, -4), slice(4, -4)
         nearer.append((np.abs(again - here)[inner].mean(), np.abs(after - here)[inner].mean()))
     drifted, still = np.mean(nearer, 0)

@@ -100,7 +100,11 @@ class DriftingClouds(Footage):
     def frame_size(self, sequence: int) -> Size:
         return self.size
 
-    def flow(self, sequence: int) -> tuple[Field, Field]:
+    def flow(self, sequence: int, number: int) -> NDArray[np.float32]:
+        """Return :meth:`wind`, the same for every frame."""
+        return np.stack(self.wind(sequence), 2)
+
+    def wind(self, sequence: int) -> tuple[Field, Field]:
         """Return by how many pixels what is seen lies further right and further down in any next frame."""
         inside = (slice(MARGIN, MARGIN + self.size.height), slice(MARGIN, MARGIN + self.size.width))
         right, down = Sky.drawn(self._seed(sequence), self.size).wind
