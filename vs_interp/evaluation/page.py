@@ -16,8 +16,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from vs_interp import __version__
-
 from .compare import Row
 from .plot import COLOURS, plot
 from .run import Evaluation
@@ -43,7 +41,7 @@ def page(evaluation: Evaluation, cases: Sequence[Case]) -> bytes:
         "title": html.escape(title),
         "summary": html.escape(f"{figures['task']} · {what} · {pictures} pictures"),
         "model": html.escape(model),
-        "version": __version__,
+        "version": html.escape(figures["versions"].get("vs-interp", "")),
         "style": _template("page.css"),
         "script": _template("page.js"),
         "tables": _scrolling(table.html() for table in tables(figures)),
