@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from trt_build.profile import Profile
-from vs_interp.cli.bench import command
+from vs_interp.cli.bench import Report, _show, command
 from vs_interp.cli.loops import SOURCES, Loop, endless_clip, feed, noise
 from vs_interp.errors import ArgumentError
 from vs_interp.size import Size
@@ -36,6 +36,20 @@ def test_a_benchmark_prints_and_writes_figures_that_add_up(tmp_path: Path) -> No
     with pytest.raises(ArgumentError, match="exists: remove it"):
         CliRunner().invoke(command, [*small, "--report", str(file)], catch_exceptions=False)
     assert json.loads(file.read_text()) == figures
+
+
+@pytest.mark.parametrize(("recorded", "lines"), [(False, 1), (True, 0), (None, 0)])
+def test_work_that_could_not_be_recorded_shows(
+    recorded: bool | None, lines: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It costs the processor much more than it should, and the figures alone would not say why."""
+    report = Report(
+        network="super-slomo", model="m.onnx", backend="TensorRT()", precision=None, machine="a GPU", size="64x64",
+        factor=2, streams=1, bare_fps=10, pipeline_fps=9, ratio=0.9, bare_host_ms=1, pipeline_host_ms=2,
+        moved_bytes=1, host_mib=1, device_mib=1, recorded=recorded,
+    )  # fmt: skip
+    _show(report)
+    assert capsys.readouterr().out.count("could not be recorded, and costs the processor more") == lines
 
 
 @pytest.mark.parametrize("arguments", [["--size", "1920"], ["--size", "65x64"], ["--factor", "1"], ["--seconds", "0"]])

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from tests.simulated_device import SimulatedDevice
+from trt_build.backends import cuda
+from trt_build.engines import targets
+from trt_build.engines.cache import EngineCache
+from trt_build.engines.engine import Engine
 from trt_build.engines.runtimes import missing
+from trt_build.engines.targets import Gpu, Target
 from trt_build.profile import PlaneFormat
+from trt_build.verify import on_gpu
 from vs_interp.cli.formats import parse_format
 from vs_interp.cli.main import group
 from vs_interp.errors import ArgumentError, BackendError
@@ -44,6 +53,37 @@ def test_engines_are_built_listed_shown_verified_and_cleared(tmp_path: Path) -> 
     assert json.loads(run("engines", "clear", "--stale", "--json", *here))["removed"] == [files[0].stem]
     assert "removed 1 engines" in run("engines", "clear", *here)
     assert list(tmp_path.glob("*.engine")) == []
+
+
+@pytest.mark.skipif(missing("tensorrt-rtx") is not None, reason="tensorrt-rtx is not installed")
+def test_in_a_mixed_machine_all_is_done_on_the_gpu_that_the_engine_is_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is current while the engine is built, and it is the one that measures it, at the build and again later."""
+    gpus = [Gpu(0, "Simulated 3060", Target(8, 6), "13.0"), Gpu(1, "Simulated 4060", Target(8, 9), "13.0")]
+    current: list[int] = []
+    measured: list[int] = []
+
+    class Device(SimulatedDevice):
+        def activate(self) -> None:
+            current.append(self.index)
+
+    def measure(engine: Engine, options: Any, model: Any, profile: Any, device: SimulatedDevice) -> dict[str, float]:
+        measured.append(device.index)
+        return {"film": 61.0}
+
+    monkeypatch.setattr(targets, "present_gpus", lambda: gpus)
+    monkeypatch.setattr(cuda, "CudaDevice", lambda number: Device(index=number))
+    monkeypatch.setattr(on_gpu, "verify_engine", measure)
+    run(*BUILD, "ada", "-o", str(tmp_path))
+    assert (current, measured) == ([1], [1])
+    (entry,) = EngineCache(tmp_path).entries()
+    assert entry.about["verified_on"] == {"Simulated 4060, CUDA 13.0": {"film": 61.0}}
+    monkeypatch.setattr(targets, "present_gpus", lambda: [gpus[0], replace(gpus[1], driver="13.1")])
+    run("engines", "verify", entry.digest, "--model", "super-slomo-small", "--folder", str(tmp_path))
+    assert measured == [1, 1]
+    (entry,) = EngineCache(tmp_path).entries()
+    assert set(entry.about["verified_on"]) == {"Simulated 4060, CUDA 13.0", "Simulated 4060, CUDA 13.1"}
 
 
 @pytest.mark.parametrize(

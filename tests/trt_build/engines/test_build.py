@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -11,18 +12,19 @@ from onnx import helper
 
 from tests.exported import OTHER_KINDS, exported
 from tests.support import ROOT
-from trt_build.engines.build import BuildOptions, build_engine, build_plans, engine_graphs
+from trt_build.engines.build import BuildOptions, _Build, build_engine, build_plans, engine_graphs
 from trt_build.engines.build_log import BuildLog
 from trt_build.engines.cache import EngineCache
 from trt_build.engines.engine import Engine
 from trt_build.engines.obtain import obtain_engine
 from trt_build.engines.progress import Phases
-from trt_build.engines.runtimes import check_runtime, missing
+from trt_build.engines.runtimes import check_runtime, load, missing
 from trt_build.engines.targets import Target, parse_targets
 from trt_build.model_file import ModelFile
 from trt_build.profile import RGBS, PlaneFormat, Profile
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.registry import NETWORKS
+from vs_interp.size import Size
 
 pytestmark = pytest.mark.skipif(missing("tensorrt-rtx") is not None, reason="tensorrt-rtx is not installed")
 
@@ -136,6 +138,32 @@ def test_a_build_failure_is_told_from_the_noise_of_a_machine_without_gpu() -> No
     memory = BuildLog()
     memory.add("ERROR", "[e.cpp::f::1] Error Code 2: OutOfMemory (Requested size was 99 bytes.)")
     assert "lower --workspace" in str(memory.build_failure())
+
+
+def test_contexts_get_memory_from_us_and_no_more_than_their_size_needs() -> None:
+    """RTX documents REQUIRE_USER_ALLOCATION for the first, TensorRT from 10.10 a preview feature for the second."""
+    runtime, asked = load("tensorrt-rtx"), []
+
+    class Config:
+        """The builder's own, which has that feature from the start in RTX, and has not in TensorRT."""
+
+        def __init__(self, config: Any) -> None:
+            self._config = config
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._config, name)
+
+        def set_preview_feature(self, feature: Any, value: bool) -> None:
+            asked.append((feature, value))
+
+    options = replace(RTX, dynamic=(Size(128, 128), Size(512, 512)))
+    profile = Profile(width=256, height=256, planes=YUV420P8)
+    build = _Build(runtime, engine_graphs(BUNDLED, profile, options)["synthesis"], options, BuildLog())
+    build.config = Config(build.config)
+    build._configure([ADA])
+    assert build.config.get_flag(runtime.BuilderFlag.REQUIRE_USER_ALLOCATION)
+    assert asked == [(runtime.PreviewFeature.RUNTIME_ACTIVATION_RESIZE_10_10, True)]
+    build.close()
 
 
 def test_a_failed_verification_keeps_the_engine_out_of_the_cache(tmp_path: Path) -> None:
