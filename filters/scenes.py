@@ -13,8 +13,11 @@ DEFAULT_THRESHOLD = 0.1
 MARKS = ("_SceneChangeNext", "_SceneChangePrev")
 """Properties that scene detectors set on the last frame of a scene and on the first of the next."""
 
-GRID = 128
-"""The detector compares every k-th sample of every k-th line, with k such that about 128 lines are left."""
+LINES, SAMPLES = 64, 256
+"""The detector looks at about so many lines, and so many samples of each: what costs time is to fetch the lines."""
+
+FIRST_LINES = 128
+"""Two frames that differ mostly do so in every 128th line: those are compared first."""
 
 
 def check_threshold(threshold: float | None) -> None:
@@ -38,8 +41,8 @@ def difference(first: vs.VideoFrame, second: vs.VideoFrame) -> float:
     """Return the mean absolute difference of luma (RGB: green) of two frames, of a range of 1, on a grid of samples."""
     form = first.format
     plane = 1 if form.color_family == vs.RGB else 0
-    step = max(1, min(first.width, first.height) // GRID)
-    samples = [np.asarray(frame[plane])[::step, ::step].astype(np.float32) for frame in (first, second)]
+    rows, columns = max(1, first.height // LINES), max(1, first.width // SAMPLES)
+    samples = [np.asarray(frame[plane])[::rows, ::columns].astype(np.float32) for frame in (first, second)]
     if form.sample_type == vs.FLOAT:
         samples = [sample.clip(0, 1) for sample in samples]
     top = 1 if form.sample_type == vs.FLOAT else 2**form.bits_per_sample - 1
@@ -48,6 +51,6 @@ def difference(first: vs.VideoFrame, second: vs.VideoFrame) -> float:
 
 def is_repeat(first: vs.VideoFrame, second: vs.VideoFrame) -> bool:
     """Return whether two frames are equal, bit for bit."""
-    # Frames that differ mostly do so within a few lines: those are compared first.
     planes = [(np.asarray(first[plane]), np.asarray(second[plane])) for plane in range(first.format.num_planes)]
-    return all(np.array_equal(a[::GRID], b[::GRID]) for a, b in planes) and all(np.array_equal(a, b) for a, b in planes)
+    few = [(a[::FIRST_LINES], b[::FIRST_LINES]) for a, b in planes]
+    return all(np.array_equal(a, b) for a, b in (*few, *planes))

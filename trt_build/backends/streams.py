@@ -146,8 +146,6 @@ def _first(device: Device, make: Callable[[], Slot]) -> Slot:
     given = sum(each.give_way() for each in others)
     if given:
         logger.warning("GPU %d: other filters gave %d streams back for this one", device.index, given)
-    gc.collect()
-    device.activate()
     free = device.free_memory()
     try:
         return make()
