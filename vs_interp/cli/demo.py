@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from fractions import Fraction
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from vs_interp.errors import ArgumentError
+
+from .options import json_option, quiet_option
 
 if TYPE_CHECKING:
     import vapoursynth as vs
@@ -28,7 +32,9 @@ CAPTIONS = ("source {0}", "made, half-way", "source {1}", "blend of both")
 @click.option("-o", "--output", metavar="DIR", default="demo-output", show_default=True,
               type=click.Path(path_type=Path),
               help="The folder to write to; its files of an earlier demo are replaced.")  # fmt: skip
-def command(*, output: Path) -> None:
+@quiet_option
+@json_option
+def command(*, output: Path, quiet: bool, as_json: bool) -> None:
     """Interpolate the bundled clip (4 seconds of Big Buck Bunny) and show the made frames beside the source's.
 
     \b
@@ -51,8 +57,13 @@ def command(*, output: Path) -> None:
     with as_file(files("vs_interp") / "clips" / CLIP) as clip:
         doubled = (Interpolation(network="super-slomo", factor=Fraction(2)),)
         conversion = Conversion(source=clip, output=video, steps=doubled, choice=Choice())
-        summary = convert(conversion, How(whole=True), overwrite=True)
+        summary = convert(conversion, How(whole=True), overwrite=True, quiet=quiet)
         compare(clip, video, picture)
+    if as_json:
+        click.echo(json.dumps({**asdict(summary), "picture": str(picture)}))
+        return
+    if quiet:
+        return
     click.echo(f"{video}: {summary.frames} frames at twice the frame rate, {summary.fps:.1f} made a second")
     click.echo(f"{picture}: source frames, made frames, and plain blends of the same frames")
     click.echo("Film: Big Buck Bunny, (c) copyright 2008, Blender Foundation | www.bigbuckbunny.org, CC-BY 3.0")

@@ -92,10 +92,12 @@ def verify_weights(names: tuple[str, ...], as_json: bool) -> None:
 
 @command.command("path")
 @click.argument("name", shell_complete=weights_names)
-def path_of_weights(name: str) -> None:
+@json_option
+def path_of_weights(name: str, as_json: bool) -> None:
     """Print where the model file of weights lies that are here."""
     entry = find(name)
-    click.echo(resolve(entry.name, network=entry.network))
+    path = resolve(entry.name, network=entry.network)
+    click.echo(json.dumps({"name": name, "path": str(path)}) if as_json else path)
 
 
 def _state(entry: Weights) -> str:
