@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import hashlib
 import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,6 +33,37 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.getoption("--published"):
         config.hook.pytest_deselected(items=[item for item in items if "published" in item.keywords])
         items[:] = [item for item in items if "published" not in item.keywords]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def old_objects_are_not_looked_at_again() -> None:
+    """VapourSynth's ``clip.frames()`` collects garbage, which took half of the suite's time where torch is loaded."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def graphs_are_compiled_once() -> Iterator[None]:
+    """OpenVINO compiles a graph for a size once a run, not once a test: most of them open the bundled networks."""
+    from trt_build.backends import openvino
+
+    compiled: dict[tuple[object, ...], Any] = {}
+    genuine = openvino.compiled_graph
+
+    def kept(graph: Any, size: tuple[int, int], device: str, options: dict[str, str]) -> Any:
+        content = hashlib.sha256(graph.SerializeToString()).hexdigest()
+        key = content, size, device, tuple(sorted(options.items()))
+        if key not in compiled:
+            if len(compiled) >= 24:
+                del compiled[next(iter(compiled))]
+            compiled[key] = genuine(graph, size, device, options)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openvino, "compiled_graph", kept)
+        yield
+    compiled.clear()
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,8 @@ from trt_build.backends.cuda import missing_cuda
 
 from .support import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def test_serving_is_compared_in_both_ways() -> None:
     small = ["--size", "64x64", "--threads", "2", "--rounds", "2", "--windows", "4"]

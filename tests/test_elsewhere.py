@@ -33,6 +33,7 @@ def run_elsewhere(*commands: list[str], **environment: str) -> tuple[list[int], 
     return json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
+@pytest.mark.slow
 def test_videos_are_converted_and_measured(tmp_path: Path) -> None:
     """At a constant and at a variable rate, with encoder arguments, and evaluated."""
     constant, variable = make_video(tmp_path / "c.mp4", frames=5), make_variable(tmp_path / "v.mkv")
@@ -46,6 +47,7 @@ def test_videos_are_converted_and_measured(tmp_path: Path) -> None:
     assert (tmp_path / "c2.mp4").stat().st_size and (tmp_path / "v2.mkv").stat().st_size
 
 
+@pytest.mark.slow
 def test_the_doctor_weights_and_benchmarks_work(tmp_path: Path) -> None:
     codes, said = run_elsewhere(
         ["doctor"],
@@ -58,6 +60,7 @@ def test_the_doctor_weights_and_benchmarks_work(tmp_path: Path) -> None:
     assert codes == [0] * 6, said
 
 
+@pytest.mark.slow
 def test_data_sets_are_made_and_networks_trained(tmp_path: Path, pictures: Path) -> None:
     film = write_video(tmp_path / "film.mkv", film_frames())
     recipe = tmp_path / "recipe.toml"

@@ -16,6 +16,8 @@ import pytest
 from .packages import build
 from .support import ROOT
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 from vs_interp import OpenVINO, TensorRT, super_slomo, upscale
 import vapoursynth as vs

@@ -35,6 +35,7 @@ print(len(caught), len(build_engine(BUNDLED, SMALL, RTX, ADA).plans))
 
 
 @pytest.mark.skipif(missing("tensorrt-rtx") is not None, reason="tensorrt-rtx is not installed")
+@pytest.mark.slow
 def test_ctrl_c_stops_a_build_and_the_process_goes_on() -> None:
     """Early, late and in the second plan; what was interrupted is freed, and the next build is whole."""
     script = SCRIPT.format(root=str(ROOT))

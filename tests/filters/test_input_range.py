@@ -42,8 +42,14 @@ def test_saturated_film_leaves_the_rgb_cube() -> None:
     assert values.max() > 1.4
 
 
+LIGHT = ("super-slomo", "fsrcnn", "compact", "span", "single-frame")
+"""Those whose export takes a second or two."""
+
+
 @pytest.mark.parametrize("planes", ["rgb", "native"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in LIGHT else pytest.mark.slow) for name in NAMES]
+)
 def test_served_is_the_network_on_clamped_input(name: str, planes: str) -> None:
     """Both ways to a network, through ``resize`` and through the colour graph, keep its input in [0, 1]."""
     network, model = exported(name)

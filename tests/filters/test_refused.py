@@ -84,7 +84,7 @@ def test_a_clip_that_cannot_be_worked_on(make: Callable[[], Any], words: str) ->
         ({"factor": 1}, "factor is 1: it must be above 1"),
         ({"factor": Fraction(1, 2)}, "factor is 1/2: it must be above 1"),
         ({"factor": 1000}, "factor is 1000: it must be above 1, and at most 128"),
-        ({"factor": 2.0001}, "factor is 2.0001: it is no simple ratio"),
+        ({"factor": 2.0001}, "factor is 2.0001: it is not a simple ratio"),
         ({"factor": float("nan")}, "factor is nan: it must be a number"),
         ({"factor": "2"}, "factor is '2': it must be a number"),
         ({"factor": True}, "factor is True: it must be a number"),

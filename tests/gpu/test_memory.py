@@ -30,6 +30,7 @@ def free_memory(runtime: Runtime) -> int:
     return runtime.device().free_memory()
 
 
+@pytest.mark.slow
 def test_a_filter_opened_ten_times_leaves_no_memory_behind(runtime: Runtime) -> None:
     """The runtimes' own memory is taken once: what counts is growth after the first times."""
     held: list[int] = []
@@ -79,6 +80,7 @@ def slow_motion(runtime: Runtime, **options: Any) -> vs.VideoNode:
     return super_slomo(source("YUV420P8")[:2], factor=2, backend=runtime.backend(**options))
 
 
+@pytest.mark.slow
 def test_a_second_filter_opens_beside_a_first_that_took_what_it_liked(runtime: Runtime) -> None:
     """There is room for one stream of each; both make their frames."""
     room = used_by_one(runtime, enlarged) + used_by_one(runtime, slow_motion)

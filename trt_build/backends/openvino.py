@@ -6,7 +6,7 @@ import functools
 import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -134,13 +134,10 @@ class OpenVINO(Backend):
         return choose_precision(self._half, model, profile, identity=identity, open_session=open_session)
 
     def _compile(self, model: ModelFile, profile: Profile, precision: str, streams: int) -> Sequence[Session]:
-        import openvino
-
         if self.native_planes:
             model = with_planes(model, profile)
         if precision == "bf16":
             model = to_bfloat(model)
-        core = openvino.Core()
         options = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": "f16" if precision == "fp16" else "f32",  # bf16 is written into the graph
@@ -151,8 +148,7 @@ class OpenVINO(Backend):
         try:
             with signal_stack_kept():
                 state, synthesis = (
-                    None if part is None else core.compile_model(_static(core, part, size), self.device, options)
-                    for part in model.split()
+                    None if part is None else compiled_graph(part, size, self.device, options) for part in model.split()
                 )
         except RuntimeError as error:
             raise BackendError(f"OpenVINO cannot compile the model: {str(error).strip().splitlines()[-1]}") from error
@@ -176,8 +172,13 @@ def has_bfloat() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _static(core: openvino.Core, graph: onnx.ModelProto, size: tuple[int, int]) -> openvino.Model:
-    """Return the graph with the height and width of every frame fixed: static graphs run faster."""
+def compiled_graph(
+    graph: onnx.ModelProto, size: tuple[int, int], device: str, options: Mapping[str, str]
+) -> openvino.CompiledModel:
+    """Return the graph compiled for one height and width of every frame: static graphs run faster."""
+    import openvino
+
+    core = openvino.Core()
     model = core.read_model(with_subpixels(graph).SerializeToString(), b"")
     shapes = {}
     for port in model.inputs:
@@ -185,7 +186,7 @@ def _static(core: openvino.Core, graph: onnx.ModelProto, size: tuple[int, int]) 
         if partial[2].is_dynamic:
             shapes[port.get_any_name()] = [1, partial[1].get_length(), *size]
     model.reshape(shapes)
-    return model
+    return core.compile_model(model, device, dict(options))
 
 
 class _OpenVINOSession:

@@ -41,8 +41,11 @@ def tensors(graph: onnx.ModelProto) -> tuple[list[str], list[str]]:
     return [value.name for value in graph.graph.input], [value.name for value in graph.graph.output]
 
 
-@pytest.mark.parametrize("bits", [8, 10])
-@pytest.mark.parametrize("target", TARGETS, ids=str)
+@pytest.mark.parametrize(
+    ("target", "bits"),
+    [pytest.param(target, 8, marks=() if target == ADA else pytest.mark.slow) for target in TARGETS] + [(ADA, 10)],
+    ids=str,
+)
 def test_the_bundled_model_builds_for_every_gpu(target: Target, bits: int) -> None:
     """Two plans: all that a window needs once, and all that each time needs; both come back whole from a file."""
     profile = replace(SMALL, planes=replace(YUV420P8, bits=bits))

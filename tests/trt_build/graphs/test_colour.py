@@ -40,7 +40,9 @@ from vs_interp.spec import NetworkSpec, Output
 SAMPLES = ((8, False), (10, False), (12, False), (16, False), (16, True), (32, True))
 
 
-@pytest.mark.parametrize(("bits", "floating"), SAMPLES)
+@pytest.mark.parametrize(
+    ("bits", "floating"), [pytest.param(*kind, marks=pytest.mark.slow if kind[0] == 12 else ()) for kind in SAMPLES]
+)
 @pytest.mark.parametrize("layout", SUBSAMPLINGS)
 def test_conversion_of_noise_is_that_of_zimg(layout: str, bits: int, floating: bool) -> None:
     """Both ways, edges included, for every matrix, range and siting that the format has."""

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from tests.graphs import blending
 from tests.support import ROOT
 from trt_build.backends.base import Picture
 from trt_build.backends.openvino import OpenVINO
@@ -120,19 +121,25 @@ class GraphSession:
             plane[...] = plane + plane.dtype.type(self.fault)
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
+    """A network of five nodes, for what does not depend on the network."""
+    return ModelFile.load(blending(tmp_path_factory.mktemp("models") / "blending.onnx"))
+
+
 @pytest.mark.parametrize("bits", [8, 10])
-def test_an_engine_is_measured_in_its_own_planes(bits: int) -> None:
+def test_an_engine_is_measured_in_its_own_planes(small: ModelFile, bits: int) -> None:
     planes = PlaneFormat(family="yuv", bits=bits, floating=False, subsampling=(1, 1), full_range=False)
     profile = Profile(width=200, height=120, planes=planes)
-    scores = verify_session(GraphSession(BUNDLED, profile), BUNDLED, profile)
+    scores = verify_session(GraphSession(small, profile), small, profile)
     assert min(scores.values()) > 55
 
 
-def test_an_engine_that_is_wrong_by_its_own_fault_is_refused() -> None:
+def test_an_engine_that_is_wrong_by_its_own_fault_is_refused(small: ModelFile) -> None:
     """Two codes of 255 are 42.1 dB; the FP16 graph passes, so that the message blames the engine, not the model."""
     profile = Profile(width=64, height=64, planes=YUV444P8)
     with pytest.raises(BackendError, match=r"engine differs.*\(4[12]\.\d dB on .*FP16 rounding does not explain it"):
-        verify_session(GraphSession(BUNDLED, profile, fault=2), BUNDLED, profile)
+        verify_session(GraphSession(small, profile, fault=2), small, profile)
 
 
 def test_the_reference_and_the_session_on_the_cpu_agree() -> None:
