@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,8 +81,29 @@ def test_a_worker_that_is_killed_and_one_that_comes_late_change_nothing(tmp_path
             time.sleep(0.05)
         os.killpg(dies.pid, signal.SIGKILL)
         with running(*COMMAND, "worker", scheduler):
-            assert conversion.wait(250) == 0
+            assert conversion.wait(120) == 0
     assert decoded(output) == decoded(whole)
+
+
+@pytest.mark.slow
+def test_what_was_made_when_the_scheduler_went_away_is_kept(tmp_path: Path) -> None:
+    film, output = make_film(tmp_path / "in.mkv"), tmp_path / "out.mkv"
+    command = [*COMMAND, "convert", film, output, *OPTIONS, "--cluster"]
+    with ExitStack() as stack:
+        scheduler = ExitStack()
+        address = f"tcp://{scheduler.enter_context(scheduling())}"
+        stack.enter_context(running(*COMMAND, "worker", address))
+        conversion = stack.enter_context(subprocess.Popen([*command, address], stderr=subprocess.PIPE, text=True))
+        while len(list((tmp_path / "out.mkv.job").glob("chunk-*.json"))) < 2:
+            assert conversion.poll() is None
+            time.sleep(0.05)
+        scheduler.close()
+        _, said = conversion.communicate(timeout=60)
+    assert conversion.returncode == 2
+    assert re.fullmatch(r"(?:chunk .* went away.*\n)*vs-interp: the scheduler went away; what is finished .*\n", said)
+    assert len(list((tmp_path / "out.mkv.job").glob("chunk-*.mkv"))) >= 2
+    assert run("convert", film, output, *OPTIONS) == 0
+    assert len(decoded(output).times) == 100
 
 
 @pytest.mark.slow

@@ -91,7 +91,7 @@ class Dispatch:
         always fail, once all others are made; chunks that are whole stay.
         """
         write_whole(self.chunks.folder / TOKEN, self._token.encode())
-        waiting = sorted(numbers, key=self._frames)
+        waiting = sorted(numbers, key=lambda number: (self._frames(number), -number))
         self.client.subscribe_topic(self._topic, self._hear)
         couriers = ThreadPoolExecutor(thread_name_prefix="courier")
         try:
