@@ -146,6 +146,9 @@ def test_a_worker_without_the_source_or_of_another_version_refuses(tmp_path: Pat
     (tmp_path / "there" / "in.mkv").write_bytes(film.read_bytes())
     made = make(replace(order, paths=elsewhere), unheard)
     assert made.content is not None and made.record.frames == manifest.borders[2] - manifest.borders[1]
+    other = replace(manifest, identity={**manifest.identity, "steps": {"upscale": {"model": "another digest"}}})
+    with pytest.raises(RefusedError, match="has another model under the name fsrcnn-x2"):
+        make(replace(order, manifest=other.to_json(), paths=elsewhere), unheard)
     with pytest.raises(RefusedError, match="leave out --exact"):
         make(replace(order, paths=elsewhere, maker="another processor"), unheard)
     newer = replace(manifest, identity={**manifest.identity, "versions": {"vs-interp": "99"}})
@@ -158,6 +161,7 @@ def test_a_worker_without_the_source_or_of_another_version_refuses(tmp_path: Pat
     [
         (("--workers", "2", "--cluster", "tcp://x"), "give one of them"),
         (("--workers", "2", "--whole"), "leave out --workers"),
+        (("--workers", "0"), "'0' is no number of workers: give one from 1, or auto"),
         (("--map", "nowhere"), "give it as /here=/there"),
         (("--tls-ca", __file__), "TLS needs"),
     ],

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from tests.command_line import COMMAND, refused, run
+from vs_interp.jobs.status import Status, Working
 
 from .films import decoded, make_film
 
@@ -124,13 +128,43 @@ def test_two_runs_on_one_job_are_one_too_many(film: Path, tmp_path: Path, capsys
         assert "another process works on" in refused(capsys, run("jobs", "remove", folder))
 
 
+def test_a_folder_of_other_files_is_no_place_for_a_job(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "holiday.mkv").write_bytes(b"irreplaceable")
+    said = refused(capsys, convert(film, tmp_path / "out.mkv", "--job", tmp_path / "films"))
+    assert "holds holiday.mkv, which is no job's" in said
+    assert [path.name for path in (tmp_path / "films").iterdir()] == ["holiday.mkv"]
+
+
+def test_a_job_that_cannot_begin_leaves_no_folder(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("vs_interp.jobs.folder.write_whole", full)
+    assert "No space left" in refused(capsys, convert(film, tmp_path / "out.mkv"))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
+
+
 def test_jobs_are_listed_shown_and_removed(film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = begun(film, tmp_path / "out.mkv", 2)
     assert run("jobs", "list", tmp_path, "--json") == 0
     (state,) = json.loads(capsys.readouterr().out)
     assert state["of_frames"] == 200 and 0 < state["frames"] < 200 and state["output"] == str(tmp_path / "out.mkv")
+    assert state["running"] is None
     assert run("jobs", "show", folder) == 0
     assert "of 20 chunks" in capsys.readouterr().out
+    status = Status(50, 200, 12.5, 12.0, (Working("tcp://10.0.0.7:4711", 6, 3, 10),))
+    (folder / "status.json").write_text(json.dumps(asdict(status)))
+    with FileLock(folder / "lock"):
+        assert run("jobs", "show", folder) == 0
+        said = capsys.readouterr().out
+        assert "12.5 fps, 0:00:12 left" in said and "tcp://10.0.0.7:4711: chunk 6, 3 of 10 frames" in said
+        assert run("jobs", "show", folder, "--json") == 0
+        assert json.loads(capsys.readouterr().out)["running"]["workers"][0]["chunk"] == 6
     assert run("jobs", "remove", folder) == 0
     assert not folder.exists()
     (tmp_path / "films").mkdir()

@@ -54,8 +54,7 @@ def held(folder: Path, manifest: Manifest, *, restart: bool) -> Iterator[ChunkFo
             try:
                 _begin(folder, manifest, restart)
             except BaseException:
-                with suppress(OSError):
-                    _remove_if_new(folder)
+                _leave(folder)
                 raise
             yield ChunkFolder(folder)
     except Timeout as error:
@@ -64,11 +63,12 @@ def held(folder: Path, manifest: Manifest, *, restart: bool) -> Iterator[ChunkFo
         raise EncoderError(f"cannot write into {folder}: {error.strerror or error}") from error
 
 
-def _remove_if_new(folder: Path) -> None:
-    """Remove a folder that holds nothing but the lock."""
-    if [path.name for path in folder.iterdir()] == [LOCK]:
-        (folder / LOCK).unlink()
-        folder.rmdir()
+def _leave(folder: Path) -> None:
+    """Leave a folder in which no job could begin as it was: without the lock, and gone where it is empty."""
+    if not (folder / MANIFEST).exists():
+        with suppress(OSError):
+            (folder / LOCK).unlink()
+            folder.rmdir()
 
 
 def _begin(folder: Path, manifest: Manifest, restart: bool) -> None:
