@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,14 @@ from vs_interp.weights.checkpoint import load_checkpoint
 from vs_interp.weights.obtain import obtain, silent
 
 
+def published_checkpoint(name: str) -> AbstractContextManager[Path]:
+    """Fetch the checkpoint of an entry of the catalogue, which is there for as long as the context lasts."""
+    return checkpoint(find(name), None, silent)
+
+
 def published_network(name: str, **settings: Any) -> Network:
     """Fetch the checkpoint of an entry of the catalogue, and load it."""
-    with checkpoint(find(name), None, silent) as path:
+    with published_checkpoint(name) as path:
         return load_checkpoint(path, settings)
 
 

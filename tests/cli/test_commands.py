@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,12 +29,30 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
     assert all(f"\n  {name} " in shown for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+def every_command(start: click.Command = group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Give what is typed for each command, and the command; not the groups."""
+    if not isinstance(start, click.Group):
+        yield " ".join(path), start
+        return
+    context = click.Context(start)
+    for name in start.list_commands(context):
+        command = start.get_command(context, name)
+        assert command is not None
+        yield from every_command(command, (*path, name))
+
+
+@pytest.mark.parametrize("name", [name for name, _ in every_command() if " " not in name])
 def test_every_command_has_help_with_examples(capsys: pytest.CaptureFixture[str], name: str) -> None:
-    if isinstance(group.get_command(click.Context(group), name), click.Group):
-        pytest.skip("a group of commands")
     assert run(name, "--help") == 0
     assert f"vs-interp {name} " in capsys.readouterr().out.partition("Example")[2]
+
+
+WITHOUT_RESULT = ("worker", "jobs remove")
+
+
+@pytest.mark.parametrize(("name", "command"), list(every_command()))
+def test_every_command_with_a_result_prints_it_as_json(name: str, command: click.Command) -> None:
+    assert name in WITHOUT_RESULT or any("--json" in option.opts for option in command.params), name
 
 
 def test_doctor_tells_versions_and_what_is_missing(
@@ -89,7 +108,8 @@ def test_pictures_are_written_bit_exact(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_demo_leaves_a_video_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("demo", "--output", tmp_path / "demo") == 0
-    assert "Blender Foundation" in capsys.readouterr().out
+    assert run("demo", "--output", tmp_path / "demo", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["frames"], result["picture"]) == (192, str(tmp_path / "demo" / "frames.png"))
     assert time_stamps(tmp_path / "demo" / "bbb_2x.mp4") == [Fraction(n, 48) for n in range(192)]
     assert (tmp_path / "demo" / "frames.png").read_bytes().startswith(b"\x89PNG")

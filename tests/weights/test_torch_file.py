@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support import ROOT
+from tests.published import published_checkpoint
 from vs_interp.errors import CheckpointError
 from vs_interp.weights.torch_file import read_torch
 
@@ -61,12 +61,11 @@ def test_tensors_of_every_kind_are_those_that_were_saved(tmp_path: Path, legacy:
         np.testing.assert_array_equal(found[f"model.{name}"], plain.numpy(), strict=True)
 
 
-@pytest.mark.parametrize("name", ["flownet.pkl", "rife-4.6.pkl", "rife-4.25.pkl"])
+@pytest.mark.published
+@pytest.mark.parametrize("name", ["rife-4.0", "rife-4.6", "rife-4.25"])
 def test_published_files_are_read_as_pytorch_reads_them(name: str) -> None:
-    path = ROOT / ".data" / name
-    if not path.is_file():
-        pytest.skip(f"{name} is not in .data/")
-    found, wanted = read_torch(path), torch.load(path, map_location="cpu", weights_only=True)
+    with published_checkpoint(name) as path:
+        found, wanted = read_torch(path), torch.load(path, map_location="cpu", weights_only=True)
     assert list(found) == list(wanted)
     assert all(np.array_equal(found[key], tensor.numpy()) for key, tensor in wanted.items())
 

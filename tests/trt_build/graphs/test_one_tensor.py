@@ -21,7 +21,7 @@ from vs_interp.cli.export import command
 
 MODELS = ROOT / "vs_interp/models"
 
-needs_plugin = pytest.mark.skipif(not hasattr(core, "ov"), reason="vapoursynth-mlrt-ov is not installed")
+needs_plugin = pytest.mark.skipif(not hasattr(core, "ov"), reason="pip install vapoursynth-mlrt-ov")
 
 
 def exact() -> dict[str, str]:
@@ -59,6 +59,7 @@ def by_plugin(clips: list[vs.VideoNode], path: str) -> list[NDArray[np.float32]]
 
 
 @needs_plugin
+@pytest.mark.published
 def test_frames_between_frames_are_ours(tmp_path: Path) -> None:
     """Both frames and a plane with the time in; the plugin's picture is what our filter makes at that time."""
     clip = frames(128, 128, vs.RGBS)
@@ -69,6 +70,7 @@ def test_frames_between_frames_are_ours(tmp_path: Path) -> None:
 
 
 @needs_plugin
+@pytest.mark.published
 def test_enlarged_luma_is_ours(tmp_path: Path) -> None:
     clip = frames(64, 48, vs.GRAYS)
     made = by_plugin([clip], exported("fsrcnn-x2.onnx", tmp_path))
