@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import vapoursynth as vs
 
-from vs_interp.films.durations import TABLE, TICK, lasts
+from vs_interp.films.durations import DURATION, TABLE, TICK, lasts
 
 from .scenes import MARKS
 from .serve import REPEAT
@@ -16,8 +16,6 @@ from .timeline import Timeline
 from .windows import shift
 
 core = vs.core
-
-DURATION = ["_DurationNum", "_DurationDen"]
 
 LONGEST = 2000
 """Most source frames for one SelectEvery: the time to create one grows with the square of its offsets."""

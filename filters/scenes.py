@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import vapoursynth as vs
 
 from vs_interp.arguments import check_share
+
+from .windows import shift
 
 DEFAULT_THRESHOLD = 0.1
 """A mean absolute difference of luma (range 1) of this or more between two frames counts as a cut."""
@@ -35,6 +39,18 @@ def is_cut(first: vs.VideoFrame, second: vs.VideoFrame, threshold: float | None)
     if marks != (None, None):
         return any(marks)
     return threshold is not None and difference(first, second) >= threshold
+
+
+def with_cuts_of(clip: vs.VideoNode, other: vs.VideoNode, threshold: float | None) -> vs.VideoNode:
+    """Return ``other``, of as many frames, with marks of a scene detector where ``clip`` has its cuts."""
+
+    def mark(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        frame = f[0].copy()
+        for name, (first, second) in zip(MARKS, pairwise(reversed(f[1:])), strict=True):
+            frame.props[name] = int(is_cut(second, first, threshold))
+        return frame
+
+    return other.std.ModifyFrame([other, shift(clip, -1), clip, shift(clip, 1)], mark)
 
 
 def difference(first: vs.VideoFrame, second: vs.VideoFrame) -> float:

@@ -1,4 +1,4 @@
-"""Video codecs: which of ffmpeg's encoders writes them, and what that calls quality and speed."""
+"""Choose how a clip is encoded: by what a person says of the codec, or as players play it."""
 
 from __future__ import annotations
 
@@ -11,80 +11,19 @@ import vapoursynth as vs
 from vs_interp.errors import ArgumentError, EncoderError
 from vs_interp.host import split_words
 
+from .alpha import PLANE, formats_with_alpha
+from .encoders import APPLE_TAG, CODECS, HOLDS, PLAYED, PRORES_ALPHA, Encoder
 from .ffmpeg import pixel_formats
 from .hdr import is_high_dynamic_range, x265_parameters
 from .pixels import converted, nearest_format, pixel_format, played_format
 
+SEEN_THROUGH = ("yuva", "gbrap", "rgba", "argb", "bgra", "ya")
+"""What ffmpeg's names of formats with alpha begin with."""
 
-@dataclass(frozen=True, kw_only=True)
-class Encoder:
-    """One encoder of ffmpeg.
-
-    quality
-        Its option for a constant quality, the default, and the range of what can be given, best end first.
-    preset
-        Its option for how much time to take, the default, and what can be given.
-    """
-
-    name: str
-    quality: tuple[str, int, tuple[int, int]] | None = None
-    preset: tuple[str, str | None, tuple[str, ...]] | None = None
-    fixed: tuple[str, ...] = ()
-
-
-X26_PRESETS = (
-    "ultrafast",
-    "superfast",
-    "veryfast",
-    "faster",
-    "fast",
-    "medium",
-    "slow",
-    "slower",
-    "veryslow",
-    "placebo",
+NO_ALPHA = (
+    "the picture's alpha is left out, {encoder} in {container} has none: --codec ffv1 or vp9 in .mkv, or prores in "
+    ".mov, keeps it"
 )
-PRORES_PROFILES = ("proxy", "lt", "standard", "hq", "4444", "4444xq")
-
-CODECS = {
-    "h264": (Encoder(name="libx264", quality=("-crf", 16, (0, 51)), preset=("-preset", "medium", X26_PRESETS)),),
-    "h265": (
-        Encoder(
-            name="libx265", quality=("-crf", 17, (0, 51)), preset=("-preset", "medium", X26_PRESETS),
-            fixed=("-x265-params", "log-level=error"),
-        ),
-    ),
-    "av1": (
-        Encoder(
-            name="libsvtav1", quality=("-crf", 22, (1, 63)), preset=("-preset", "6", tuple(map(str, range(14)))),
-        ),
-        Encoder(
-            name="libaom-av1", quality=("-crf", 20, (0, 63)), preset=("-cpu-used", "4", tuple(map(str, range(9)))),
-            fixed=("-row-mt", "1"),
-        ),
-    ),
-    "vp9": (
-        Encoder(
-            name="libvpx-vp9", quality=("-crf", 20, (0, 63)), preset=("-cpu-used", "3", tuple(map(str, range(9)))),
-            fixed=("-b:v", "0", "-row-mt", "1"),
-        ),
-    ),
-    "prores": (Encoder(name="prores_ks", quality=("-q:v", 4, (1, 31)), preset=("-profile:v", None, PRORES_PROFILES)),),
-    "ffv1": (Encoder(name="ffv1", fixed=("-level", "3", "-g", "1", "-slices", "4")),),
-}  # fmt: skip
-"""What people type → the encoders that write it, the one to prefer first."""
-
-HOLDS = {
-    "mp4": ("h264", "h265", "av1", "vp9"), "mov": ("h264", "h265", "prores"), "webm": ("vp9", "av1"),
-    "avi": ("h264", "ffv1"), "mpegts": ("h264", "h265"),
-}  # fmt: skip
-"""What a container takes, by libav's name of it; Matroska takes all."""
-
-PLAYED = ("h264", "h265", "vp9", "ffv1")
-"""Codecs for those who name none, the one to prefer first."""
-
-APPLE_TAG = {"libx265": "hvc1"}
-"""What Apple's players want H.265 to be called in MP4 and MOV."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,11 +49,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A clip in the format to encode, ffmpeg's options for that, and what a person should know of it."""
+    """A clip in the format to encode, ffmpeg's options for that, what a person should know, and if alpha is kept."""
 
     clip: vs.VideoNode
     arguments: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    alpha: bool = False
 
 
 def split_arguments(arguments: str, option: str) -> tuple[str, ...]:
@@ -145,8 +85,16 @@ def choose_codec(ffmpeg: str, container: str, clip: vs.VideoNode, choice: Choice
         encoder, fitting = _asked(ffmpeg, container, clip, choice.codec)
     else:
         encoder, fitting = _played(ffmpeg, container, clip, is_high_dynamic_range(first))
-    if fitting is None or _value(choice.arguments, "-pix_fmt", "-pix_fmt:v") is not None:
+    asked = _value(choice.arguments, "-pix_fmt", "-pix_fmt:v")
+    if fitting is None or asked is not None:
         fitting = clip.format  # ffmpeg converts, or says why it cannot
+    alpha = None
+    if PLANE in first.props and (asked is None or asked.startswith(SEEN_THROUGH)):
+        if encoder.name != "prores_ks" or choice.preset in (None, *PRORES_ALPHA):
+            kept = formats_with_alpha(encoder.name, container, pixel_formats(ffmpeg, encoder.name))
+            is_played = own is None and choice.codec is None
+            alpha = _fitting_with_alpha(clip, fitting, kept, is_played=is_played)
+        fitting = alpha or fitting
     options = [*encoder.fixed, *_quality(encoder, choice.quality), *_preset(encoder, choice.preset)]
     if container in ("mp4", "mov") and encoder.name in APPLE_TAG:
         options += ["-tag:v", APPLE_TAG[encoder.name]]
@@ -154,7 +102,20 @@ def choose_codec(ffmpeg: str, container: str, clip: vs.VideoNode, choice: Choice
     if encoder.name == "libx265":
         made = _with_x265_parameters(made, x265_parameters(first))
     note = _note(clip.format, fitting, choice.codec or own)
-    return Chosen(converted(clip, fitting), made, (note,) if note else ())
+    lost = [] if alpha or PLANE not in first.props else [NO_ALPHA.format(encoder=encoder.name, container=container)]
+    return Chosen(converted(clip, fitting), made, (*([note] if note else []), *lost), alpha is not None)
+
+
+def _fitting_with_alpha(
+    clip: vs.VideoNode, fitting: vs.VideoFormat, kept: frozenset[str], *, is_played: bool
+) -> vs.VideoFormat | None:
+    """Return the format of those ``kept`` that a clip with alpha is encoded in; ``None`` where there is none.
+
+    It is ``fitting`` where that will do; what players play is not given up for alpha.
+    """
+    if pixel_format(fitting) in kept:
+        return fitting
+    return None if is_played else nearest_format(clip, kept)
 
 
 def _asked(ffmpeg: str, container: str, clip: vs.VideoNode, codec: str) -> tuple[Encoder, vs.VideoFormat | None]:

@@ -16,6 +16,7 @@ import vapoursynth as vs
 
 from vs_interp.errors import SourceError
 
+from .alpha import PLANE
 from .linear import LinearReader
 from .missing import Gap, Packets, clock
 from .stamps import Track, libav_stamps
@@ -141,7 +142,13 @@ class _Guard:
             self._properties = _properties(self._clip)
         frame = core.create_video_frame(self._clip.format, self._clip.width, self._clip.height)
         frame.props.update(self._properties)
-        state = self._reader.read(n, frame)
+        alpha = self._properties.get(PLANE)
+        if alpha is not None:
+            alpha = core.create_video_frame(alpha.format, alpha.width, alpha.height)
+            alpha.props["_Range"] = vs.RANGE_FULL
+        state = self._reader.read(n, frame, alpha)
+        if alpha is not None:
+            frame.props[PLANE] = alpha
         if state != "good":
             (self._damage.broken if state == "broken" else self._damage.missing).add(n)
         return frame

@@ -12,6 +12,9 @@ from vs_interp.errors import ArgumentError
 
 from .times import MILLISECOND, TimeLine
 
+DURATION = ["_DurationNum", "_DurationDen"]
+"""Properties of every frame that has one: the fraction of a second that it lasts."""
+
 TABLE, TICK = "VsInterpDurations", "VsInterpTick"
 """Properties of a film's first frame: the ticks that every frame lasts (int64), and the seconds of a tick (a pair)."""
 

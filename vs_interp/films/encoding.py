@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
 from math import ceil
 from pathlib import Path
 
 import vapoursynth as vs
 
-from .codecs import Choice, choose_codec
+from .alpha import format_with_alpha, with_alpha
+from .codecs import Choice, Chosen, choose_codec
 from .containers import ATTACH, Carried, carry, container_format
 from .ffmpeg import find_ffmpeg, keep_time_stamps, version
+from .picture_options import aspect, colour_tags, for_the_picture, muxer_options
 from .pixels import pixel_format
 from .source import Source, Stream
 from .timecode import retimed
-
-PROPERTIES = {"_Range": "-color_range", "_Matrix": "-colorspace", "_Primaries": "-color_primaries",
-              "_Transfer": "-color_trc", "_ChromaLocation": "-chroma_sample_location"}  # fmt: skip
-"""Frame property → option of ffmpeg.  Numbers are those of ITU-T H.273; range and location count from 0 here."""
-
-UNSPECIFIED = 2
 
 FINE = Fraction(1, 20_000)
 """Seconds to which a picture that begins later than the sound does so exactly."""
@@ -61,11 +56,22 @@ class Encoding:
         chosen = choose_codec(ffmpeg, container, stream.clip, choice)
         others, notes = carry(container, source.others, choice.sound_arguments)
         return cls(
-            ffmpeg=ffmpeg, source=source, stream=replace(stream, clip=chosen.clip), container=container,
+            ffmpeg=ffmpeg, source=source, stream=_as_encoded(stream, chosen), container=container,
             arguments=tuple(for_the_picture(chosen.arguments)), others=tuple(others),
             sound_arguments=choice.sound_arguments,
             notes=(*source.notes, *_unlabelled(source, stream, container), *chosen.notes, *notes),
         )  # fmt: skip
+
+    @property
+    def alpha(self) -> bool:
+        """Whether frames carry alpha, and the encoder is given it."""
+        return self.stream.alpha is not None
+
+    @property
+    def pixel_format(self) -> str:
+        """ffmpeg's name of the format of the frames in the pipe."""
+        name = pixel_format(self.stream.clip.format)
+        return format_with_alpha(name) if self.alpha else name
 
     @property
     def pipe_format(self) -> str:
@@ -114,10 +120,10 @@ class Encoding:
     def _frames(self, first: vs.VideoFrame) -> list[str]:
         """Return the beginning of a command that reads frames from a pipe."""
         clip = self.stream.clip
-        shape = ["-pixel_format", pixel_format(clip.format), "-video_size", f"{clip.width}x{clip.height}"]
+        shape = ["-pixel_format", self.pixel_format, "-video_size", f"{clip.width}x{clip.height}"]
         shape += ["-framerate", f"{clip.fps.numerator}/{clip.fps.denominator}"]
         return [
-            *self._head(), *_tags(first), *(shape if self.pipe_format == "rawvideo" else ()),
+            *self._head(), *colour_tags(first), *(shape if self.pipe_format == "rawvideo" else ()),
             *self._late(), "-f", self.pipe_format, "-i", "pipe:0",
         ]  # fmt: skip
 
@@ -135,6 +141,8 @@ class Encoding:
         options = []
         for name, value in self.source.labels.tags.items():
             options += ["-metadata:s:v:0", f"{name}={value}"]
+        if self.alpha and self.container in ("matroska", "webm"):
+            options += ["-metadata:s:v:0", "alpha_mode=1"]
         if self.source.labels.timecode:
             options += ["-metadata", f"timecode={_timecode(self.source, self.stream) or ''}"]
         roles = "+".join(self.source.labels.roles)
@@ -143,7 +151,7 @@ class Encoding:
     def _encoded(self, first: vs.VideoFrame) -> list[str]:
         """Return what an encoder is told of colour, shape and time."""
         return [
-            *_tags(first), *_aspect(first), "-field_order", "progressive",
+            *colour_tags(first), *aspect(first), "-field_order", "progressive",
             *keep_time_stamps(self.ffmpeg), "-enc_time_base:v", f"{self.tick.numerator}/{self.tick.denominator}",
         ]  # fmt: skip
 
@@ -200,13 +208,22 @@ class Encoding:
         return options
 
 
-def for_the_picture(arguments: Iterable[str]) -> Iterator[str]:
-    """Yield ffmpeg's options so that those for video mean the first stream alone, and no cover or further picture."""
-    for word in arguments:
-        if word == "-vf":
-            yield "-filter:v:0"
-        else:
-            yield f"{word}:0" if word.startswith("-") and word.endswith(":v") else word
+def with_alpha_that_is_kept(source: Source, output: Path, choice: Choice) -> Stream:
+    """Return a source's stream, without alpha where the output will have none: no network need work on it.
+
+    Raises :class:`ArgumentError` or :class:`EncoderError`.
+    """
+    stream = source.stream
+    if stream.alpha is None or choose_codec(find_ffmpeg(), container_format(output), stream.clip, choice).alpha:
+        return stream
+    return replace(stream, alpha=None)
+
+
+def _as_encoded(stream: Stream, chosen: Chosen) -> Stream:
+    """Return the stream in the format to encode; its frames carry alpha where that is kept."""
+    if stream.alpha is None or not chosen.alpha:
+        return replace(stream, clip=chosen.clip, alpha=None)
+    return replace(stream, clip=with_alpha(chosen.clip, stream.alpha))
 
 
 def _timecode(source: Source, stream: Stream) -> str | None:
@@ -220,37 +237,3 @@ def _unlabelled(source: Source, stream: Stream, container: str) -> Iterator[str]
         yield f"the time code {labels.timecode} has no equal at the output's rate and is left out"
     if (views := labels.tags.get("stereo_mode")) and container not in ("matroska", "webm"):
         yield f"{container} does not say how two views lie in a frame (stereo_mode {views}): tell the player"
-
-
-def _tags(frame: vs.VideoFrame) -> list[str]:
-    """Return the colour options that a frame's properties stand for; nothing for what they leave open."""
-    options = []
-    for name, option in PROPERTIES.items():
-        if name not in frame.props:
-            continue
-        value = int(frame.props[name])
-        if name in ("_Range", "_ChromaLocation"):
-            value += 1
-        elif value == UNSPECIFIED:
-            continue
-        if name != "_ChromaLocation" or frame.format.subsampling_h == 1:
-            options += [option, str(value)]
-    return options
-
-
-def _aspect(frame: vs.VideoFrame) -> list[str]:
-    """Return the option for the picture's shape where its pixels are not square."""
-    pixel = Fraction(max(int(frame.props.get("_SARNum", 1)), 0) or 1, max(int(frame.props.get("_SARDen", 1)), 0) or 1)
-    shape = pixel * Fraction(frame.width, frame.height)
-    return [] if pixel == 1 else ["-aspect", f"{shape.numerator}:{shape.denominator}"]
-
-
-MUXER_OPTIONS = ("-tag:v", "-movflags", "-brand", "-metadata", "-disposition", "-timecode", "-write_tmcd", "-strict")
-"""What may stand among an encoder's options and is meant for the file: these, and what begins so."""
-
-
-def muxer_options(arguments: Sequence[str]) -> list[str]:
-    """Return those of ffmpeg's options that say something of the file, not of the encoder."""
-    return [
-        word for option, value in pairwise(arguments) if option.startswith(MUXER_OPTIONS) for word in (option, value)
-    ]

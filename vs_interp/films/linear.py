@@ -12,6 +12,7 @@ import av
 import numpy as np
 import vapoursynth as vs
 
+from .alpha import format_with_alpha
 from .pixels import pixel_format
 from .times import Stamps
 
@@ -35,14 +36,17 @@ class LinearReader:
         self._pictures: Iterator[av.VideoFrame] = iter(())
         self._ahead: av.VideoFrame | None = None
 
-    def read(self, number: int, into: vs.VideoFrame) -> State:
-        """Copy a frame's picture; where it cannot be decoded that of the one before, or black.  Return which it was."""
+    def read(self, number: int, into: vs.VideoFrame, alpha: vs.VideoFrame | None = None) -> State:
+        """Copy a frame's picture, and its alpha where there is room for it.
+
+        Where it cannot be decoded it is that of the frame before, or black.  Return which it was.
+        """
         if not self._kept or number < self._kept[0][0] or number > self._kept[-1][0] + 4 * KEPT:
             self._begin_at(number)
         while self._kept[-1][0] < number:
             self._kept.append(self._next(self._kept[-1][0] + 1))
         _, picture, state = next(found for found in self._kept if found[0] == number)
-        if picture is None or not self._copy(picture, into):
+        if picture is None or not self._copy(picture, into, alpha):
             for plane in range(into.format.num_planes):
                 np.asarray(into[plane])[:] = 0 if plane == 0 or self._swapped else 1 << into.format.bits_per_sample - 1
             return "missing"
@@ -93,16 +97,19 @@ class LinearReader:
                 with suppress(av.FFmpegError):
                     yield from packet.decode()
 
-    def _copy(self, picture: av.VideoFrame, into: vs.VideoFrame) -> bool:
+    def _copy(self, picture: av.VideoFrame, into: vs.VideoFrame, alpha: vs.VideoFrame | None) -> bool:
         """Copy the planes; return whether the picture is as large as the film's are."""
         if picture.width < into.width or picture.height < into.height:
             return False
-        name = picture.format.name.replace("yuvj", "yuv")
-        if name != self._format:
-            picture = picture.reformat(format=self._format)
-        order = (2, 0, 1) if self._swapped else range(into.format.num_planes)
-        for target, source in enumerate(order):
-            plane, room = picture.planes[source], np.asarray(into[target])
+        wanted = self._format if alpha is None else format_with_alpha(self._format)
+        if picture.format.name.replace("yuvj", "yuv") != wanted:
+            picture = picture.reformat(format=wanted)
+        order = [2, 0, 1] if self._swapped else list(range(into.format.num_planes))
+        rooms = [np.asarray(into[plane]) for plane in range(into.format.num_planes)]
+        if alpha is not None:
+            order, rooms = [*order, 3], [*rooms, np.asarray(alpha[0])]
+        for room, source in zip(rooms, order, strict=True):
+            plane = picture.planes[source]
             rows = np.frombuffer(plane, room.dtype).reshape(-1, plane.line_size // room.itemsize)
             np.copyto(room, rows[: room.shape[0], : room.shape[1]])
         return True

@@ -17,6 +17,8 @@ from av.video.stream import VideoStream
 from vs_interp.files import write_whole
 from vs_interp.folders import cache_folder
 
+from .alpha import PLANE
+
 SUFFIXES = {"mjpeg": "jpeg", "png": "png", "webp": "webp", "gif": "gif", "bmp": "bmp"}
 """libav's name of a picture's codec → suffix, which is the end of its media type, too."""
 
@@ -58,8 +60,10 @@ class Labels:
         Of the first frame, such as "01:00:00:00", by so many frames a second; empty where it has none.
     files
         How many are attached to the film.
-    size, alpha
-        Width and height, and whether it can be seen through in places.
+    size
+        Width and height.
+    alpha, alpha_beside
+        Whether it can be seen through in places; and whether a second stream of its codec says where.
     """
 
     tags: dict[str, str]
@@ -69,6 +73,7 @@ class Labels:
     files: int
     size: tuple[int, int]
     alpha: bool
+    alpha_beside: bool
 
 
 def main_picture(container: InputContainer) -> VideoStream | None:
@@ -104,23 +109,30 @@ def labels(container: InputContainer, picture: VideoStream) -> Labels:
         rate=Fraction(str(picture.guessed_rate or 0)),
         files=sum(stream.type == "attachment" for stream in container.streams),
         size=(picture.codec_context.width, picture.codec_context.height),
-        alpha=_has_alpha(picture),
+        alpha=_coded_with_alpha(picture) or _alpha_beside(picture),
+        alpha_beside=_alpha_beside(picture),
     )
 
 
 def losses(said: Labels, clip: vs.VideoNode) -> Iterator[str]:
     """Yield a line on each thing that is in a film's frames and not in the clip."""
-    if said.alpha:
-        yield "the picture's alpha is left out: convert it apart (ffmpeg's alphaextract) where it is needed"
+    with clip.get_frame(0) as frame:
+        has_alpha = PLANE in frame.props
+    if said.alpha and not has_alpha:
+        yield "the picture's alpha cannot be read and is left out: some frames have none"
     (width, height), seen = said.size, (clip.width, clip.height)
     if seen not in ((width, height), (height, width)):
         yield f"the picture of {width}x{height} becomes {seen[0]}x{seen[1]}: {clip.format.name} has no odd sizes"
 
 
-def _has_alpha(picture: VideoStream) -> bool:
+def _coded_with_alpha(picture: VideoStream) -> bool:
     form = picture.codec_context.format
-    coded = form is not None and any(component.is_alpha for component in form.components)
-    return coded or picture.metadata.get("alpha_mode") == "1"  # VP8 and VP9 have it beside the picture
+    return form is not None and any(component.is_alpha for component in form.components)
+
+
+def _alpha_beside(picture: VideoStream) -> bool:
+    """Whether it is VP8 or VP9 with alpha."""
+    return picture.metadata.get("alpha_mode") == "1"
 
 
 def _cover_file(container: InputContainer, stream: Stream) -> Path | None:

@@ -12,6 +12,7 @@ import vapoursynth as vs
 
 from vs_interp.errors import EncoderError
 
+from .alpha import with_alpha
 from .encoding import Encoding
 from .render import FrameWriter, run_ffmpeg
 from .unfinished import beside
@@ -35,6 +36,8 @@ def rehearse(encoding: Encoding, output: Path, *, overwrite: bool) -> None:
             raise EncoderError(f"the disk of {output} has {free / 1e6:.1f} MB free: make room, or name another folder")
         begins = encoding.source.window[0] if encoding.source.window is not None else Fraction(0)
         clip = vs.core.std.BlankClip(encoding.stream.clip, length=1).std.SetFrameProps(_DurationNum=1, _DurationDen=25)
+        if encoding.stream.alpha is not None:
+            clip = with_alpha(clip, vs.core.std.BlankClip(encoding.stream.alpha, length=1))
         short = replace(
             encoding,
             source=replace(encoding.source, window=(begins, HEARD)),

@@ -21,9 +21,9 @@ import vapoursynth as vs
 from vs_interp.errors import EncoderError, SourceError
 from vs_interp.interrupt import undone
 
+from .alpha import PLANE
 from .encoding import Encoding
 from .ffmpeg import last_words
-from .pixels import pixel_format
 from .unfinished import finished_as
 
 
@@ -71,6 +71,7 @@ class FrameWriter:
         self._constant, self._tick = encoding.stream.tick is None, encoding.tick
         self._lasts = 1 / clip.fps if clip.fps else None
         self._planes = (1, 2, 0) if clip.format.color_family == vs.RGB else range(clip.format.num_planes)
+        self._alpha = encoding.alpha
         self._number, self._time = 0, Fraction(0)
         self._pipe = pipe
         if self._constant:
@@ -80,11 +81,13 @@ class FrameWriter:
         nominal = mean.limit_denominator(1001) if mean else None  # what the file will be said to be, on average
         self._stream = self._container.add_stream("rawvideo", rate=nominal)
         self._stream.width, self._stream.height = clip.width, clip.height
-        self._stream.pix_fmt, self._stream.time_base = pixel_format(clip.format), self._tick
+        self._stream.pix_fmt, self._stream.time_base = encoding.pixel_format, self._tick
 
     def write(self, frame: vs.VideoFrame) -> None:
         """Write one frame; its planes are copied once, where their rows are padded or into the packet."""
         planes = [np.asarray(frame[index]) for index in self._planes]
+        if self._alpha:
+            planes.append(np.asarray(frame.props[PLANE][0]))
         self._number += 1
         if self._constant:
             for plane in planes:

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from vs_interp.errors import SourceError
 
+from .alpha import alpha_of, beside, with_alpha
 from .damage import Damage, guarded
 from .durations import with_durations
 from .fields import Fields, deinterlaced
@@ -36,12 +37,15 @@ class Stream:
         Seconds of which all frame durations are multiples; ``None`` where the clip's frame rate is constant.
     seconds, last
         Where it varies: how long all frames last, and the source's last frame.
+    alpha
+        Its alpha, GRAY of full range, where it has any.
     """
 
     clip: vs.VideoNode
     tick: Fraction | None
     seconds: Fraction | None = None
     last: Fraction | None = None
+    alpha: vs.VideoNode | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +142,8 @@ def open_source(given: Path, reading: Reading | None = None, progress: Progress 
     clip, damage = guarded(clip, track, decoded, packets, strict=reading.strict or is_sequence(path))
     line = _time_line(track, clip, damage.stamps, reading.rate, progress)
     damage.gaps = gaps(line)
+    if said.alpha_beside:
+        clip = _with_alpha_beside(clip, path, track.index)
     if reading.progressive:
         clip = clip.std.SetFieldBased(0)
     elif reading.fields is not None:
@@ -192,8 +198,22 @@ def _time_line(
 def on_time_line(clip: vs.VideoNode, line: TimeLine) -> Stream:
     """Return the clip with the rate or the durations of its time line."""
     if line.rate is not None:
-        return Stream(clip.std.AssumeFPS(fpsnum=line.rate.numerator, fpsden=line.rate.denominator), None)
-    return Stream(with_durations(clip, line), line.tick, line.seconds, int(line.durations[-1]) * line.tick)
+        timed = clip.std.AssumeFPS(fpsnum=line.rate.numerator, fpsden=line.rate.denominator)
+        return Stream(timed, None, alpha=alpha_of(timed))
+    timed = with_durations(clip, line)
+    return Stream(timed, line.tick, line.seconds, int(line.durations[-1]) * line.tick, alpha_of(timed))
+
+
+def _with_alpha_beside(clip: vs.VideoNode, path: Path, track: int) -> vs.VideoNode:
+    """Return the clip with its alpha on its frames, where a second stream has that for all of them."""
+    film = beside(path, track)
+    if film is None:
+        return clip
+    luma, _ = decode(film, 0, clip.width * clip.height)
+    if len(luma) != len(clip) or (luma.width, luma.height) != (clip.width, clip.height):
+        return clip
+    alpha = luma.std.ShufflePlanes(0, vs.GRAY).std.SetFrameProps(_Range=vs.RANGE_FULL)
+    return with_alpha(clip, alpha)
 
 
 def _begins(container: InputContainer, video: VideoStream) -> Fraction | None:

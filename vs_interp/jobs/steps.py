@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -14,8 +15,9 @@ from trt_build.backends import choose
 from trt_build.backends.tensorrt import EngineBackend
 from vs_interp import filters
 from vs_interp.errors import ArgumentError, SourceError
+from vs_interp.films.alpha import alpha_of
 from vs_interp.films.source import Stream
-from vs_interp.filters.scenes import DEFAULT_THRESHOLD
+from vs_interp.filters.scenes import DEFAULT_THRESHOLD, with_cuts_of
 from vs_interp.filters.timeline import HOLD
 from vs_interp.folders import cache_folder
 from vs_interp.weights.catalogue import resolve
@@ -64,27 +66,35 @@ class Interpolation:
 
     def apply(self, stream: Stream) -> Stream:
         rate = {"factor": self.factor} if self.fps is None else {"fps": self.fps}
-        make = getattr(filters, self.network.replace("-", "_"))
+        make = partial(
+            getattr(filters, self.network.replace("-", "_")), **rate, model=self.model, backend=self.backend,
+            scene_threshold=self.scene_threshold, hold=self.hold,
+        )  # fmt: skip
         try:
             if self.drop_repeats:
                 stream = _merged(stream)
-            clip = make(
-                stream.clip, **rate, model=self.model, backend=self.backend, scene_threshold=self.scene_threshold,
-                hold=self.hold,
-            )  # fmt: skip
+            clip, alpha = make(stream.clip), _alpha(stream, make, self.scene_threshold)
         except vs.Error as error:
             raise SourceError(str(error)) from error
         if stream.tick is None or self.factor is None:
-            return Stream(clip, None)
-        return replace(stream, clip=clip, tick=stream.tick / self.factor.numerator)
+            return Stream(clip, None, alpha=alpha)
+        return replace(stream, clip=clip, tick=stream.tick / self.factor.numerator, alpha=alpha)
 
 
 def _merged(stream: Stream) -> Stream:
     """Return the stream without its drawings' repeats; its rate varies."""
     clip, rate = filters.drop_repeats(stream.clip, kept=cache_folder("repeats")), stream.clip.fps
+    alpha = None if stream.alpha is None else alpha_of(clip)
     if stream.tick is not None:
-        return replace(stream, clip=clip)
-    return Stream(clip, tick=1 / rate, seconds=len(stream.clip) / rate, last=1 / rate)
+        return replace(stream, clip=clip, alpha=alpha)
+    return Stream(clip, tick=1 / rate, seconds=len(stream.clip) / rate, last=1 / rate, alpha=alpha)
+
+
+def _alpha(
+    stream: Stream, make: Callable[[vs.VideoNode], vs.VideoNode], threshold: float | None
+) -> vs.VideoNode | None:
+    """Return what the picture's own network makes of its alpha, which is a picture to it, with the picture's cuts."""
+    return None if stream.alpha is None else make(with_cuts_of(stream.clip, stream.alpha, threshold))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,18 +114,14 @@ class Upscaling:
         return resolve(self.model, network="fsrcnn", scale=self.scale)
 
     def apply(self, stream: Stream) -> Stream:
+        make = partial(
+            filters.upscale, scale=self.scale, model=self.model, tile=self.tile, backend=self.backend,
+            scene_threshold=self.scene_threshold,
+        )  # fmt: skip
         try:
-            clip = filters.upscale(
-                stream.clip,
-                scale=self.scale,
-                model=self.model,
-                tile=self.tile,
-                backend=self.backend,
-                scene_threshold=self.scene_threshold,
-            )
+            return replace(stream, clip=make(stream.clip), alpha=_alpha(stream, make, self.scene_threshold))
         except vs.Error as error:
             raise SourceError(str(error)) from error
-        return replace(stream, clip=clip)
 
 
 KINDS: dict[str, type[Interpolation] | type[Upscaling]] = {kind.kind: kind for kind in (Interpolation, Upscaling)}
