@@ -37,9 +37,12 @@ class SimulatedDevice:
         """Bytes that the system lets be pinned."""
         self.fails_at: int | None = None
         """The upload that fails, counted from 1."""
+        self.is_lost = False
+        """Whether it is gone: as CUDA does then, every call fails from now on, and none waits."""
 
     def activate(self) -> None:
-        pass
+        if self.is_lost:
+            raise BackendError("the simulated GPU is lost")
 
     def free_memory(self) -> int:
         return self.capacity - self.used
@@ -101,6 +104,7 @@ class SimulatedStream:
         weakref.finalize(self, self._work.put, None)
 
     def do(self, work: Callable[[], None]) -> None:
+        self.device.activate()
         if self._recording is None:
             self._work.put(work)
         else:
@@ -120,6 +124,7 @@ class SimulatedStream:
         self.do(lambda: _move(target, source, size))
 
     def record(self, event: Any) -> None:
+        self.device.activate()
         event.mark = mark = threading.Event()
         self.do(mark.set)
 

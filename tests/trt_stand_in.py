@@ -26,6 +26,9 @@ def plan(tensors: dict[str, tuple[str, tuple[int, ...]]], scratch: int = 4096, *
 class StandIn(ModuleType):
     """The module.  ``rtx`` gives it what TensorRT-RTX alone has."""
 
+    FOREIGN = b"compiled by another driver"
+    """Kernels that it refuses."""
+
     def __init__(self, *, rtx: bool = False) -> None:
         super().__init__("stand_in")
         self.freed: list[str] = []
@@ -116,6 +119,10 @@ class _Cache(_Part):
     held = b"nothing compiled"
 
     def deserialize(self, content: bytes) -> bool:
+        if content == StandIn.FOREIGN:
+            return bool(
+                self.module.fail("Error Code 3: API Usage (the runtime cache is of another driver)", result=False)
+            )
         self.held = content
         return True
 

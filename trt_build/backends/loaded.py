@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -167,7 +168,8 @@ class ContextExecutor:
 def _activate(owner: Any) -> None:
     """Make the owner's GPU current, in whatever thread it goes: the runtime frees on the one that is."""
     if not sys.is_finalizing() and "device" in vars(owner):
-        owner.device.activate()
+        with contextlib.suppress(BackendError):  # a GPU that is gone has nothing to free
+            owner.device.activate()
 
 
 def failure(errors: Sequence[str], what: str) -> BackendError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -48,9 +49,14 @@ def render(encoding: Encoding, output: Path, *, overwrite: bool, ahead: int, adv
                     advance()
                 writer.close()
         except vs.Error as error:
-            reason = str(error).strip().splitlines()[-1]
+            reason = reason_of(error)
             raise SourceError(f"{reason} (at frame {done} of {len(clip)})" if done else reason) from error
     return done
+
+
+def reason_of(error: vs.Error) -> str:
+    """Return why a frame was not made, in one line: where Python made it, the error holds a traceback."""
+    return re.sub(r"^vs_interp\.errors\.\w+: ", "", str(error).strip().splitlines()[-1])
 
 
 BUFFER = 1 << 22

@@ -12,6 +12,7 @@ import vapoursynth as vs
 
 from trt_build.backends import choose
 from vs_interp.errors import SourceError
+from vs_interp.films.render import reason_of
 from vs_interp.host import processor
 
 from .chunk import ChunkFolder, ChunkWriter, Record
@@ -68,7 +69,7 @@ def _written(
                     advance(number, made)
             except vs.Error as error:
                 writer.abandon(error)
-                raise SourceError(str(error).strip().splitlines()[-1]) from error
+                raise SourceError(reason_of(error)) from error
             except BaseException as error:
                 writer.abandon(error)
                 raise

@@ -116,6 +116,28 @@ def test_memory_is_freed_with_its_gpu_current_in_whatever_thread() -> None:
     assert activated[0] == (thread.ident, False)
 
 
+def test_what_a_lost_gpu_had_goes_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    """Python would print a traceback for what a destructor raises."""
+    device = SimulatedDevice()
+    trt = StandIn()
+    executors = LoadedEngine(trt, {"synthesis": FIXED}, {}, device=device).executors()
+    device.is_lost = True
+    del executors
+    gc.collect()
+    assert trt.freed == ["context", "config", "engine", "runtime"]
+    assert capsys.readouterr().err == ""
+
+
+def test_kernels_that_the_runtime_refuses_are_compiled_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of another driver under the same name: the runtime says no, logs an error, and begins an empty cache."""
+    trt = StandIn(rtx=True)
+    kept = {"synthesis": StandIn.FOREIGN}
+    loaded = LoadedEngine(trt, {"synthesis": FIXED}, {}, kept, device=SimulatedDevice())
+    assert loaded.kernels() == {"synthesis": b"nothing compiled"}
+    assert loaded.executors().synthesis.inputs == {"frame0": 384}
+    assert capsys.readouterr().err == ""
+
+
 def test_rtx_compiles_all_kernels_at_once_so_that_they_can_be_kept() -> None:
     trt = StandIn(rtx=True)
     loaded = LoadedEngine(trt, {"synthesis": FIXED}, {}, {"synthesis": b"compiled before"}, device=SimulatedDevice())
