@@ -147,7 +147,7 @@ def _refer(initialiser: TensorProto, reference: Mapping[str, str], shape: tuple[
 
 def current_layout(entry: Weights) -> dict[str, NDArray[Any]]:
     """Return the layout that an entry's skeleton has now."""
-    said = layout_of(read_skeleton(entry.name))
+    said = layout_of(read_skeleton(entry.skeleton))
     return {name: np.empty(s, np.float32) if isinstance(s, tuple) else s for name, s in said.items()}
 
 
@@ -156,13 +156,13 @@ def main() -> None:
     if len(sys.argv) == 3:
         entry, path = find(sys.argv[1]), Path(sys.argv[2])
         skeleton = make_skeleton(entry, read_tensors(path))
-        write_skeleton(entry.name, skeleton)
+        write_skeleton(entry.skeleton, skeleton)
         print(f'{entry.name}: weights = "{weights_digest(filled(skeleton, path))}"')
         return
-    for entry in catalogue().values():
-        if skeleton_file(entry.name).is_file():
-            write_skeleton(entry.name, make_skeleton(entry, current_layout(entry)))
-            print(entry.name)
+    for entry in {entry.skeleton: entry for entry in catalogue().values()}.values():
+        if skeleton_file(entry.skeleton).is_file():
+            write_skeleton(entry.skeleton, make_skeleton(entry, current_layout(entry)))
+            print(entry.skeleton)
 
 
 if __name__ == "__main__":

