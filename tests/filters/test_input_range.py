@@ -21,8 +21,8 @@ from vs_interp.networks.base import Network
 from vs_interp.spec import NetworkSpec
 
 NAMES = (
-    "super-slomo", "rife", "flavr", "fsrcnn", "compact", "span", "single-frame", "delta", "five-parallel",
-    "fsrcnn+single-frame", "fsrcnn+delta", "fsrcnn+five-parallel",
+    "super-slomo", "rife", "flavr", "fsrcnn", "compact", "span", "upcunet", "upconv7", "anime4k",
+    "single-frame", "delta", "five-parallel", "fsrcnn+single-frame", "fsrcnn+delta", "fsrcnn+five-parallel",
 )  # fmt: skip
 """The networks that filters serve.  Those with a guide are the same graphs with one input more in training."""
 

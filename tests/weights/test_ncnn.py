@@ -55,6 +55,24 @@ def test_weights_of_either_precision_and_constants_are_read(tmp_path: Path) -> N
     )
 
 
+def test_transposed_convolutions_and_products_are_shaped_as_pytorch_s(tmp_path: Path) -> None:
+    """ncnn keeps transposed convolutions by their outputs, PyTorch by their inputs; lists of numbers hold no weights."""
+    numbers = np.arange(24, dtype="<f4")
+    binary = bytes(4) + numbers.tobytes() + bytes(4) + numbers[:6].tobytes() + numbers[:2].tobytes()
+    lines = [
+        "Input         in    0 1 a",
+        "Deconvolution up    1 1 a b 0=2 1=2 3=2 6=24 9=2 -23310=1,1.000000e-01",
+        "Crop          cut   1 1 b c -23309=2,4,4 -23310=2,-4,-4 -23311=2,-2,-1",
+        "Pooling       mean  1 1 c d 0=1 4=1",
+        "InnerProduct  gate  1 1 d e 0=2 1=1 2=6 9=4",
+        "Scale         scale 2 1 c e f 0=-233",
+    ]
+    tensors = read_ncnn(write(tmp_path, lines, binary))
+    assert np.array_equal(tensors["up.weight"], numbers.reshape(2, 3, 2, 2).swapaxes(0, 1))
+    assert np.array_equal(tensors["gate.weight"], numbers[:6].reshape(2, 3))
+    assert np.array_equal(tensors["gate.bias"], numbers[:2])
+
+
 def test_a_compact_network_comes_back_from_its_layers(tmp_path: Path) -> None:
     """Convolutions and PReLU in their order, odd names as exporters give them, and the factor of the last resizing."""
     torch.manual_seed(1)
@@ -85,7 +103,10 @@ def test_a_compact_network_comes_back_from_its_layers(tmp_path: Path) -> None:
         (["Convolution c 1 1 a b 0=1 1=1 6=4"], bytes(12), "ends 8 bytes early"),
         (["Convolution c 1 1 a b 0=1 1=1 6=1"], bytes(12), "has 4 bytes more than"),
         (["Convolution c 1 1 a b 0=1 1=1 6=1"], b"\x01\2\3\4" + bytes(4), "unknown way 0x4030201"),
-        (["Deconvolution c 1 1 a b 0=1"], b"", "layer c is of the unknown kind Deconvolution"),
+        (["LSTM c 1 1 a b 0=1"], b"", "layer c is of the unknown kind LSTM"),
+        (["Scale c 1 1 a b 0=64"], b"", "layer c is of the unknown kind Scale"),
+        (["Deconvolution c 1 1 a b 0=1"], b"", "does not say the value 1 of its layer c"),
+        (["Convolution c 1 1 a b 0=1 1=1 6=1e999"], b"", "does not fit"),
         (["Convolution c one 1 a b"], b"", "no ncnn .param file"),
     ],
 )

@@ -21,7 +21,7 @@ from vs_interp.spec import NetworkSpec
 from vs_interp.weights.catalogue import catalogue, find
 from vs_interp.weights.skeletons import filled, layout_of, read_skeleton, skeleton_file, weights_digest
 
-NAMES = [entry.name for entry in catalogue().values() if skeleton_file(entry.name).is_file()]
+NAMES = list(dict.fromkeys(e.skeleton for e in catalogue().values() if skeleton_file(e.skeleton).is_file()))
 
 
 @pytest.mark.slow
@@ -91,8 +91,16 @@ def test_a_skeleton_holds_no_weights(name: str) -> None:
 
 def test_every_entry_to_be_fetched_has_one() -> None:
     """So that ``weights get`` needs no PyTorch for any of those that the documentation names."""
-    without = [entry.name for entry in catalogue().values() if not entry.bundled and entry.name not in NAMES]
-    assert [name for name in without if name.startswith(("rife", "span", "realesr", "flavr", "super-slomo"))] == []
+    without = [e.name for e in catalogue().values() if not e.bundled and e.skeleton not in NAMES]
+    known = ("rife", "span", "realesr", "real-cugan", "waifu2x", "flavr", "super-slomo")
+    assert [name for name in without if name.startswith(known)] == []
+
+
+def test_who_shares_a_skeleton_has_the_same_graph() -> None:
+    """Entries differ in their weights alone."""
+    for entry in catalogue().values():
+        owner = find(entry.skeleton)
+        assert (entry.network, entry.config, entry.settings) == (owner.network, owner.config, owner.settings)
 
 
 def test_making_a_model_file_imports_no_pytorch(tmp_path: Path) -> None:

