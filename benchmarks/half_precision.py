@@ -3,8 +3,8 @@
     python benchmarks/half_precision.py rife-4.25 span-x2 > half.md
     python benchmarks/half_precision.py --sizes 1920x1080,3840x2160 --targets sm_75,sm_80,any   # all that are here
 
-A line has PSNR in dB at 8 bits of the FP16 graph against the FP32 graph, rounding emulated on the CPU, on the contents of
-``trt_build/verify/probe.py`` (a strip as wide as the picture), then MiB of the engine for each target.
+A line has PSNR in dB at 8 bits of the FP16 graph against the FP32 graph, rounding emulated on the CPU, on the contents
+of ``trt_build/verify/probe.py`` (a strip as wide as the picture), then MiB of the engine for each target.
 """
 
 from __future__ import annotations

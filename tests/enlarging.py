@@ -1,4 +1,4 @@
-"""What ``tools/enlarging_reference.py`` gives to others' implementations: a picture, and weights that are always the same."""
+"""What ``tools/enlarging_reference.py`` gives to others' implementations: a picture, and weights from seeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from vs_interp.networks.base import Network
 from vs_interp.networks.upconv7 import UpConv7
 from vs_interp.networks.upcunet import AROUND, UpCunet, UpCunetConfig
 
-from .reference import FOLDER as FOLDER
 from .reference import weight
 
 

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.enlarging import FOLDER, NCNN_CASES, kept, picture, seeded
+from tests.enlarging import NCNN_CASES, kept, picture, seeded
+from tests.reference import FOLDER
 
 Array = NDArray[Any]
 WINDOW = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1)]

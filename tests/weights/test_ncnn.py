@@ -56,7 +56,7 @@ def test_weights_of_either_precision_and_constants_are_read(tmp_path: Path) -> N
 
 
 def test_transposed_convolutions_and_products_are_shaped_as_pytorch_s(tmp_path: Path) -> None:
-    """ncnn keeps transposed convolutions by their outputs, PyTorch by their inputs; lists of numbers hold no weights."""
+    """ncnn keeps transposed convolutions by their outputs, PyTorch by their inputs; lists hold no weights."""
     numbers = np.arange(24, dtype="<f4")
     binary = bytes(4) + numbers.tobytes() + bytes(4) + numbers[:6].tobytes() + numbers[:2].tobytes()
     lines = [

@@ -34,7 +34,7 @@ class Anime4kConfig:
 
 
 class Anime4k(Network):
-    """3×3 convolutions whose negative parts go on beside the positive ones; the result is added to the bilinear picture.
+    """3×3 convolutions whose negative parts go on beside the positive ones; what they make is added to the picture.
 
     Frames are B×3×H×W RGB in [0, 1].
     """

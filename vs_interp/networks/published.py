@@ -31,7 +31,7 @@ def in_order(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dic
         return None
     found = {}
     for (name, needed), tensor in zip(wanted.items(), tensors.values(), strict=True):
-        if tensor.shape != needed.shape and (*tensor.shape, 1, 1) != needed.shape:
+        if needed.shape not in (tensor.shape, (*tensor.shape, 1, 1)):
             return None
         found[name] = tensor.view(needed.shape)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ class UpConv7(Network):
         super().__init__()
         self.config: UpConv7Config = config or UpConv7Config()
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(CHANNELS, CHANNELS[1:], strict=False):
+        for inputs, outputs in pairwise(CHANNELS):
             layers += [nn.Conv2d(inputs, outputs, 3), nn.LeakyReLU(0.1)]
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(CHANNELS[-1], 3, 4, 2, 3))
 
