@@ -6,6 +6,7 @@ and products with weights in float32 or float16, PReLU, constants, and the facto
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,27 +118,27 @@ class _Numbers:
 def _tensors(layer: Layer, numbers: _Numbers) -> dict[str, NDArray[np.float32]]:
     """Read what one layer holds; see the numbered parameters of each layer in ncnn's documentation of operators."""
     number = {key: int(value) for key, value in layer.values.items()}
+    tensors: dict[str, NDArray[np.float32]] = {}
     if layer.kind in ("Convolution", "Deconvolution"):
         outputs, size, count = number[0], number[1], number[6]
         weight = numbers.tagged(count).reshape(outputs, -1, number.get(11, size), size)
         if layer.kind == "Deconvolution":
             weight = weight.swapaxes(0, 1)
-        tensors = {"weight": weight} | ({"bias": numbers.floats(outputs)} if number.get(5) else {})
+        tensors["weight"] = weight
+        if number.get(5):
+            tensors["bias"] = numbers.floats(outputs)
     elif layer.kind == "InnerProduct":
-        tensors = {"weight": numbers.tagged(number[2]).reshape(number[0], -1)}
-        tensors |= {"bias": numbers.floats(number[0])} if number.get(1) else {}
+        tensors["weight"] = numbers.tagged(number[2]).reshape(number[0], -1)
+        if number.get(1):
+            tensors["bias"] = numbers.floats(number[0])
     elif layer.kind == "PReLU":
-        tensors = {"weight": numbers.floats(number[0])}
+        tensors["weight"] = numbers.floats(number[0])
     elif layer.kind == "MemoryData":
-        tensors = {
-            "data": numbers.floats(max(number.get(0, 1), 1) * max(number.get(1, 1), 1) * max(number.get(2, 1), 1))
-        }
+        tensors["data"] = numbers.floats(math.prod(max(number.get(key, 1), 1) for key in range(3)))
     elif layer.kind == "Interp":
-        tensors = {"scale": np.array(layer.values[1], np.float32)}
+        tensors["scale"] = np.array(layer.values[1], np.float32)
     elif layer.kind == "BinaryOp" and number.get(0) == 2 and number.get(1):
-        tensors = {"factor": np.array(layer.values[2], np.float32)}
-    elif layer.kind in WITHOUT or (layer.kind == "Scale" and number.get(0) == GIVEN):
-        tensors = {}
-    else:
+        tensors["factor"] = np.array(layer.values[2], np.float32)
+    elif layer.kind not in WITHOUT and not (layer.kind == "Scale" and number.get(0) == GIVEN):
         raise ValueError(f"its layer {layer.name} is of the unknown kind {layer.kind}")
     return {f"{layer.name}.{key}": value for key, value in tensors.items()}

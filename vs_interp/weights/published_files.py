@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from .ncnn import read_ncnn
 from .torch_file import read_torch
 from .websr import read_websr
 
-READERS = {".param": read_ncnn, ".json": read_websr}
+READERS: Mapping[str, Callable[[Path], dict[str, NDArray[Any]]]] = {".param": read_ncnn, ".json": read_websr}
 """Ending → what reads such a file; all others are PyTorch's."""
 
 

@@ -20,7 +20,7 @@ def read_websr(path: Path) -> dict[str, NDArray[np.float32]]:
 
     Raises :class:`CheckpointError` where the file is no such JSON.
     """
-    tensors = {}
+    tensors: dict[str, NDArray[np.float32]] = {}
     try:
         for name, layer in json.loads(path.read_text(encoding="utf-8"))["layers"].items():
             if "weights" not in layer:
