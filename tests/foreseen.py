@@ -75,3 +75,24 @@ def _written(path: Path, spec: NetworkSpec, nodes: list[onnx.NodeProto], constan
     graph = helper.make_graph(nodes, spec.name, inputs, [made], constants)
     write(with_spec(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), spec), path)
     return path
+
+
+def leftward(path: Path, *, pixels: int) -> Path:
+    """Write a model that sees everything move left by so many pixels."""
+    output = Output(kind="flow", channels=1, times=(0.0, 0.0))
+    spec = NetworkSpec(name="leftward", window=Window(offsets=(0, 1)), output=output)
+    constants = [
+        numpy_helper.from_array(np.array([0, 1, 2], np.int64), "ends"),
+        numpy_helper.from_array(np.array([0], np.int64), "zero"),
+        numpy_helper.from_array(np.array([1], np.int64), "one"),
+        numpy_helper.from_array(np.float32(0), "nothing"),
+        numpy_helper.from_array(np.float32(-pixels), "left"),
+    ]
+    nodes = [
+        helper.make_node("Add", ["frame0", "frame1"], ["sum"], name="/Add"),
+        helper.make_node("Slice", ["sum", "zero", "one", "one"], ["red"], name="/Slice"),
+        helper.make_node("Mul", ["red", "nothing"], ["down"], name="/Mul"),
+        helper.make_node("Add", ["down", "left"], ["right"], name="/Add_1"),
+        helper.make_node("Concat", ["right", "down"], ["output"], name="/Concat", axis=0),
+    ]
+    return _written(path, spec, nodes, constants[1:])

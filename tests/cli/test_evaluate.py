@@ -106,11 +106,11 @@ def test_an_enlarging_model_is_scored_in_luma_beside_bicubic(
         (["super-slomo-small", "pictures:{}/other-data/Walking"], "no window of super-slomo fits"),
         (
             ["super-slomo-small", "middlebury:{}", "--against", "bicubic"],
-            "frames between frames are not measured against bicubic: known are blend",
+            "frames between frames cannot stand beside bicubic: known are blend",
         ),
         (
             ["fsrcnn-x2", "middlebury:{}", "--against", "blend"],
-            "enlarged frames are not measured against blend: known are bicubic, lanczos",
+            "enlarged frames cannot stand beside blend: known are bicubic, lanczos",
         ),
         (["super-slomo-small", "middlebury:{}", "--sheet", "{}/other-data/Walking/frame10.png"], "exists: remove it"),
         (["super-slomo-small", "middlebury:{}", "--sheet", "worst.gif"], "ends in .png or .jpg"),

@@ -181,7 +181,7 @@ def _half(draw: Drawer) -> None:
         (None, "davis", r"train.txt cannot be read"),
         (None, "pictures", r"holds no pictures"),
         (None, "shards", r"holds no index.json"),
-        (None, "video", r"holds no video files \(.mp4, "),
+        (None, "video", r"holds no pictures and no video files \(.mp4, "),
         (_lists, "vimeo-triplet", r"sequences is no folder"),
         (_lists, "davis", r"480p is no folder"),
         (_half, "vimeo-triplet", r"00001/0002 is missing \(2 of all"),

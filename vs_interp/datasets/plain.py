@@ -16,7 +16,7 @@ EXCERPTS, SECONDS = 10, 3.0
 
 
 def open_material(address: str, split: str, *, stills: bool) -> Footage:
-    """Open a data set (``LAYOUT:PATH``), a video file, or a folder of pictures.
+    """Open a data set (``LAYOUT:PATH``), a video file, or a folder of pictures or videos.
 
     ``stills``: each picture is a sequence of its own; else those of a folder follow each other.  Pictures that have
     ``.flo`` files of the same name beside them bring the true flow.  Raises :class:`DatasetError`.
@@ -28,21 +28,26 @@ def open_material(address: str, split: str, *, stills: bool) -> Footage:
     if path.is_dir():
         return _folder(path, stills=stills)
     if path.is_file():
-        from .video_footage import VideoFootage
-
-        return VideoFootage(path, excerpts=(EXCERPTS, SECONDS))
+        return _films(path)
     raise DatasetError(
         f"there is no {address}: name a video file, a folder of pictures, or a data set as LAYOUT:PATH, the layout one "
         f"of {', '.join(LAYOUTS)}"
     )
 
 
+def _films(path: Path) -> Footage:
+    """Return a video, or those of a folder, in excerpts where they are long."""
+    from .video_footage import VideoFootage  # of libav, which pictures do without
+
+    return VideoFootage(path, excerpts=(EXCERPTS, SECONDS))
+
+
 def _folder(root: Path, *, stills: bool) -> Footage:
-    """Return the pictures of a folder, or those of its folders."""
+    """Return the pictures of a folder, those of its folders, or its videos."""
     folders = [root] if list_pictures(root) else sorted(path for path in root.iterdir() if path.is_dir())
     found = [(folder, files) for folder in folders if (files := list_pictures(folder))]
     if not found:
-        raise DatasetError(f"{root} holds no pictures (.png, .jpg): name the folder they lie in")
+        return _films(root)
     if stills:
         return Pictures(root, [Clip(file, (file,), _below(root, folder)) for folder, files in found for file in files])
     clips = [Clip(folder.name, files, _below(root, folder)) for folder, files in found]

@@ -70,7 +70,9 @@ def _videos(path: Path) -> list[Path]:
         return [path]
     found = sorted((file for file in path.iterdir() if file.suffix.lower() in SUFFIXES), key=lambda f: natural(f.name))
     if not found:
-        raise DatasetError(f"{path} holds no video files ({', '.join(SUFFIXES)}): name the folder that they lie in")
+        raise DatasetError(
+            f"{path} holds no pictures and no video files ({', '.join(SUFFIXES)}): name the folder that they lie in"
+        )
     return found
 
 

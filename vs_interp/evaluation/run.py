@@ -166,7 +166,7 @@ def _competitor(name: str, spec: NetworkSpec, runtime: Backend, carry_on: CarryO
     others = {other for methods in COMPARATORS.values() for other in methods}
     if name in others or not (name in catalogue() or Path(name).suffix):
         raise ArgumentError(
-            f"{task.name} are not measured against {name}: known are {', '.join(known)}, model files and the names of "
+            f"{task.name} cannot stand beside {name}: known are {', '.join(known)}, model files and the names of "
             "`vs-interp weights list`"
         )
     return _of_model(name, load(name, network="super-slomo"), spec, runtime, carry_on)
@@ -183,7 +183,7 @@ def _of_model(
         file = _cut(file)
     spec = file.spec
     if task_of(spec) is not task:
-        raise ArgumentError(f"{name} makes {task_of(spec).name}, and {task.name} are measured: leave it out")
+        raise ArgumentError(f"{name} makes {task_of(spec).name}, and this is about {task.name}: leave it out")
     if spec.output.scale != wanted.output.scale:
         raise ArgumentError(
             f"{name} enlarges {spec.output.scale} times, and {wanted.name} {wanted.output.scale} times: leave it out"
