@@ -70,7 +70,12 @@ def _converted(conversion: Conversion, how: How, *, overwrite: bool, quiet: bool
         click.echo(note, err=True)
     rehearse(opened.encoding, output, overwrite=overwrite)
     start = time.monotonic()
-    if how.whole or must_be_whole(conversion, manifest):
+    one_go = how.whole or must_be_whole(conversion, manifest)
+    if one_go and not quiet and (how.workers is not None or how.cluster is not None):
+        click.echo(
+            "one process converts it: the film is too short for chunks, or its encoder needs all of it", err=True
+        )
+    if one_go:
         frames = _in_one_go(opened, output, overwrite=overwrite, quiet=quiet)
     else:
         frames = _as_a_job(opened, manifest, how, overwrite=overwrite, quiet=quiet)

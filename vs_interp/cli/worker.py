@@ -6,8 +6,6 @@ import os
 
 import click
 
-from vs_interp.errors import ArgumentError
-
 from .cluster_options import Tls, tls_options
 
 
@@ -32,9 +30,4 @@ def command(address: str, device: int | None, host: str | None, tls: Tls) -> Non
         os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
     from vs_interp.jobs.cluster import serve
 
-    try:
-        serve(address, host, tls.files, lambda line: click.echo(f"vs-interp: {line}", err=True))
-    except OSError as error:
-        raise ArgumentError(
-            f"no Dask scheduler answers at {address} ({error}): start one with `dask scheduler`"
-        ) from error
+    serve(address, host, tls.files, lambda line: click.echo(f"vs-interp: {line}", err=True))

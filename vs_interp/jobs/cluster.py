@@ -22,14 +22,8 @@ def connected(address: str, tls: Mapping[str, str] | None = None) -> Iterator[An
         ``ca``, ``cert`` and ``key`` files, where the scheduler asks for them.  Raises :class:`ArgumentError`.
     """
     distributed = _distributed()
-    if address.startswith("tls://") and not tls:
-        raise ArgumentError(f"{address} is encrypted: give --tls-ca, --tls-cert and --tls-key")
-    try:
-        client = distributed.Client(address, security=security(tls), timeout="10s", set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ArgumentError(
-            f"no Dask scheduler answers at {address} ({error}): start one with `dask scheduler`"
-        ) from error
+    _try(distributed, address, tls)
+    client = distributed.Client(address, security=security(tls), timeout="10s", set_as_default=False)
     try:
         yield client
     finally:
@@ -53,6 +47,26 @@ def local_workers(count: int, gpus: Sequence[int] | None = None) -> Iterator[Any
             client.register_plugin(Share(count, gpus))
             cluster.scale(count)
             yield client
+
+
+def _try(distributed: Any, address: str, tls: Mapping[str, str] | None) -> None:
+    """Connect and hang up again, which fails in one place: :class:`ArgumentError` unless a scheduler answers."""
+    if address.startswith("tls://") and not tls:
+        raise ArgumentError(f"{address} is encrypted: give --tls-ca, --tls-cert and --tls-key")
+
+    async def knock() -> None:
+        secured = security(tls)
+        options = secured.get_connection_args("client") if secured else {}
+        comm = await distributed.comm.connect(address, timeout="10s", **options)
+        comm.abort()
+
+    try:
+        asyncio.run(knock())
+    except (OSError, ValueError, TypeError, RuntimeError, MemoryError) as error:  # the last: it speaks another protocol
+        why = str(error) or type(error).__name__
+        raise ArgumentError(
+            f"no Dask scheduler answers at {address} ({why}): start one with `dask scheduler`, or correct the address"
+        ) from error
 
 
 def security(tls: Mapping[str, str] | None) -> Any:
@@ -81,9 +95,10 @@ def _distributed() -> Any:
 def serve(address: str, host: str | None, tls: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Work for a scheduler, in a process that a nurse watches over, until it goes or this process is stopped.
 
-    Raises :class:`OSError` where no scheduler answers.
+    Raises :class:`ArgumentError` where no scheduler answers.
     """
     distributed = _distributed()
+    _try(distributed, address, tls)
 
     async def work() -> None:
         async with distributed.Nanny(
