@@ -119,6 +119,8 @@ class Run:
 
     def _go(self) -> Path | int | None:
         trainer, recipe = self.trainer, self.trainer.recipe
+        if recipe.validation and recipe.training.start is not None and trainer.step == 0:
+            self.latest = self._validate()  # what does not become better than its beginning is not recommended
         running = torch.zeros((), device=trainer.device)
         self.speed.begin()
         for number, batch in enumerate(self.batches.since(trainer.step), 1):

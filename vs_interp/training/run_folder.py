@@ -73,7 +73,8 @@ def note(folder: Path, recipe: Recipe, device: torch.device) -> None:
     """Write down the recipe of a run as it is now, and by what it is run."""
     on_gpu = device.type == "cuda"
     versions = {
-        **{package: importlib.metadata.version(package) for package in ("vs-interp", "torch", "numpy", "safetensors")},
+        **{package: importlib.metadata.version(package) for package in ("vs-interp", "numpy", "safetensors")},
+        "torch": torch.__version__,
         "python": platform.python_version(), "system": platform.platform(),
         "device": torch.cuda.get_device_name(device) if on_gpu else processor(),
     }  # fmt: skip
