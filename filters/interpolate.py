@@ -175,7 +175,9 @@ def interpolate(
         pool = SessionPool(runtime.open(file, profile, verify_session))
         made = [
             or_source(enlarged(route.back(picture), clip, colour), clip, picture)
-            for picture in _made(route, file.spec, pool, timeline=timeline, threshold=scene_threshold)
+            for picture in _made(
+                route, file.spec, pool, timeline=timeline, threshold=scene_threshold, timed=fps is None
+            )
         ]
         return lay_out(clip, made, timeline, rate, constant=fps is not None)
 
@@ -243,7 +245,7 @@ def _timeline(clip: vs.VideoNode, factor: Any, fps: Any, hold: float | None) -> 
 
 
 def _made(
-    route: Route, spec: NetworkSpec, pool: SessionPool, *, timeline: Timeline, threshold: float | None
+    route: Route, spec: NetworkSpec, pool: SessionPool, *, timeline: Timeline, threshold: float | None, timed: bool
 ) -> list[vs.VideoNode]:
     """Return ``timeline.most_made`` clips: the first frame made in each window, the second, …
 
@@ -257,5 +259,5 @@ def _made(
     for first in range(0, most, together):
         last = min(first + together, most)
         parts = [times[first:last] for times in times]
-        made += serve(route, spec, pool, times=parts, most=last - first, threshold=threshold)
+        made += serve(route, spec, pool, times=parts, most=last - first, threshold=threshold, timed=timed)
     return made

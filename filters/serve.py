@@ -7,6 +7,7 @@ properties; VapourSynth's own filters take them from there without a copy.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from trt_build.backends.pool import SessionPool
 from vs_interp.errors import ArgumentError
+from vs_interp.films.durations import UNTIMED, lasts
 from vs_interp.host import cores
 from vs_interp.memory import give_back_freed_memory
 from vs_interp.spec import NetworkSpec
@@ -32,6 +34,8 @@ REPEAT = "VsInterpRepeat"
 PICTURE = "VsInterpPicture"
 """Name, before a number from 1 up, of the properties that carry a window's further pictures."""
 
+NO_RATE = Fraction(0)
+
 MOST_FRAMES = 2**31 - 1
 """The longest clip that VapourSynth can hold."""
 
@@ -45,6 +49,7 @@ def serve(
     most: int,
     threshold: float | None,
     first_key: int = 0,
+    timed: bool = False,
 ) -> list[vs.VideoNode]:
     """Return ``most`` clips: frame n of clip i is the picture that the window of frame n gives for its i-th time.
 
@@ -67,7 +72,7 @@ def serve(
     clips = window_clips(served, spec.window)
     if route.source is not served:
         clips += window_clips(route.source, spec.window)
-    make = _Windows(spec, pool, times=times, threshold=threshold, like=blank, first_key=first_key)
+    make = _Windows(spec, pool, times=times, threshold=threshold, like=blank, first_key=first_key, timed=timed)
     windows = _in_parallel([blank.std.ModifyFrame(clips, make) for _ in range(lanes)])
     if most == 1:
         return [windows]
@@ -140,10 +145,12 @@ class _Windows:
         threshold: float | None,
         like: vs.VideoNode,
         first_key: int,
+        timed: bool,
     ) -> None:
         self._window, self._between, self._pool = spec.window, spec.between, pool
         self._centre = spec.window.offsets.index(0)
         self._times, self._threshold, self._like, self._first_key = times, threshold, like, first_key
+        self._timed = timed
 
     def __call__(self, n: int, f: list[vs.VideoFrame] | vs.VideoFrame) -> vs.VideoFrame:
         given, count, centre = f if isinstance(f, list) else [f], len(self._window.offsets), self._centre
@@ -151,6 +158,8 @@ class _Windows:
         times = self._times[n % len(self._times)]
         if sources[centre].props.get("_FieldBased", 0):
             raise ArgumentError(f"frame {n} {INTERLACED}")
+        if self._timed and n < len(self._like) - 1 and lasts(sources[centre], NO_RATE) is None:
+            raise ArgumentError(f"frame {n} {UNTIMED}")  # of the very last frame BestSource does not know it
         if not times:
             return frames[centre]
         numbers = window_numbers(n, len(self._like), self._window)

@@ -125,6 +125,19 @@ def test_an_interrupted_pipe_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
     assert names(tmp_path) == ["in.ts"]
 
 
+def test_what_a_killed_process_left_of_its_pipe_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not what another that still runs reads from."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "vs-interp-pipe-killed").mkdir()
+    (tmp_path / "vs-interp-pipe-killed" / "film").write_bytes(b"left")
+    with piped(Path("-"), io.BytesIO(b"first"), lambda _: None) as first:
+        assert names(tmp_path) == [first.parent.name]
+        with piped(Path("-"), io.BytesIO(b"second"), lambda _: None) as second:
+            assert names(tmp_path) == sorted([first.parent.name, second.parent.name])
+            assert (first.read_bytes(), second.read_bytes()) == (b"first", b"second")
+    assert names(tmp_path) == []
+
+
 def test_an_empty_pipe_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="nothing came"), piped(Path("-"), io.BytesIO(), lambda _: None):
         pass

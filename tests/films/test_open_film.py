@@ -68,6 +68,19 @@ def test_a_clip_whose_rate_cannot_be_relied_on_is_refused(tmp_path: Path, rate: 
     super_slomo(bare.std.AssumeFPS(fpsnum=24000, fpsden=1001), backend=CPU, **rate)
 
 
+@pytest.mark.parametrize("factor", [2, 5 / 2])
+def test_a_later_frame_without_a_duration_ends_the_work_with_its_number(factor: float) -> None:
+    """But for the last: BestSource does not know how long that lasts."""
+    for untimed in (3, 5):
+        clip = with_props(moving(vs.GRAY8, moments=range(6)), lambda n, gone=untimed: {"_DurationNum": int(n != gone)})
+        made = super_slomo(clip, factor=factor, backend=CPU)
+        if untimed == 5:
+            assert sum(1 for _ in made.frames(close=True)) == 6 * factor
+            continue
+        with pytest.raises(vs.Error, match=r"frame 3 has no duration.*open_film.*AssumeFPS"):
+            list(made.frames(close=True))
+
+
 def test_a_frame_without_a_duration_lasts_as_long_as_the_one_before() -> None:
     own = [Fraction(1, 10), Fraction(1, 20), Fraction(1, 5)]
     clip = with_props(

@@ -8,17 +8,21 @@ import sys
 
 from vs_interp.memory import begin_again_with_a_lasting_heap
 
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
 LONG = ("convert", "worker")
 """Commands whose processes make so many frames that their memory must not grow with them."""
 
 
 def start() -> None:
     """Import the command line and run it."""
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+    for number, code in CODES.items():
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_, code=code: os._exit(code))
-    if sys.argv[1:2] and sys.argv[1] in LONG:
+    if sys.argv[1:2] and sys.argv[1] in LONG and hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, CODES)  # signals wait until the handlers are there once more
         begin_again_with_a_lasting_heap()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, CODES)
     from .main import main
 
     main()

@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +17,8 @@ from vs_interp.errors import SourceError
 from vs_interp.files import natural
 from vs_interp.folders import cache_folder
 from vs_interp.interrupt import undone
+
+from .unfinished import can_lock, lock
 
 PICTURES = frozenset({
     ".avif", ".bmp", ".dpx", ".exr", ".jp2", ".jpeg", ".jpg", ".jxl", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".tga",
@@ -80,24 +82,38 @@ def piped(path: Path, stdin: BinaryIO, progress: Callable[[float], None]) -> Ite
     """Hand out a file with all that comes through a pipe, which is there until the end.
 
     Decoders go back and forth in a film, and ffmpeg takes the sound from it: it must lie on disk, in the folder for
-    temporary files (``TMPDIR``).  ``progress`` is called with the bytes that have come.  Raises :class:`SourceError`.
+    temporary files (``TMPDIR``).  What processes left there that were killed is removed first.  ``progress`` is called
+    with the bytes that have come.  Raises :class:`SourceError`.
     """
+    _remove_abandoned()
     with (
         tempfile.TemporaryDirectory(prefix=PIPED) as folder,
         undone(lambda: shutil.rmtree(folder, ignore_errors=True)),
+        ExitStack() as opened,
     ):
         whole = Path(folder) / "film"
         came = 0
         try:
-            with whole.open("wb") as file, stdin if str(path) == PIPE else path.open("rb") as pipe:
+            held = opened.enter_context(whole.open("wb"))
+            lock(held.fileno())
+            with stdin if str(path) == PIPE else path.open("rb") as pipe:
                 while block := pipe.read(BLOCK):
-                    file.write(block)
+                    held.write(block)
                     progress(came := came + len(block))
+            held.flush()
         except OSError as error:
             raise SourceError(f"cannot keep what comes through the pipe in {folder}: {error.strerror}") from error
         if not came:
             raise SourceError("nothing came through the pipe: give a file, or a program that writes y4m, nut or ts")
         yield whole
+
+
+def _remove_abandoned() -> None:
+    """Remove what came through the pipes of processes that were killed: nobody has it locked."""
+    for film in Path(tempfile.gettempdir()).glob(f"{PIPED}*/film"):
+        with suppress(OSError), film.open("rb") as file:
+            if can_lock() and lock(file.fileno()):
+                shutil.rmtree(film.parent)
 
 
 def kept_in(path: Path) -> Path:

@@ -45,7 +45,7 @@ def beside(output: Path, *, overwrite: bool) -> Iterator[Path]:
         file = unfinished.open("wb")
     with file, undone(lambda: unfinished.unlink(missing_ok=True)):
         try:
-            _lock(file.fileno())
+            lock(file.fileno())
             yield unfinished
         finally:
             unfinished.unlink(missing_ok=True)
@@ -59,8 +59,13 @@ def _told(output: Path) -> Iterator[None]:
         raise EncoderError(f"cannot write {output}: {error.strerror}") from error
 
 
-def _lock(file: int) -> bool:
-    """Lock a file as long as this process lives; return whether no other process has it locked."""
+def can_lock() -> bool:
+    """Whether this system has locks that end with their process."""
+    return flock is not None
+
+
+def lock(file: int) -> bool:
+    """Lock an open file as long as it is open and this process lives; return whether no other process has it locked."""
     if flock is None:
         return True
     try:
@@ -87,5 +92,5 @@ def _remove_abandoned(output: Path) -> None:
     before, after = _name(output, "WHO").name.rsplit("WHO", 1)
     for path in output.parent.glob(f"{glob.escape(before)}[0-9]*{glob.escape(after)}"):
         with contextlib.suppress(OSError), path.open("rb") as file:
-            if _lock(file.fileno()):
+            if lock(file.fileno()):
                 path.unlink()
