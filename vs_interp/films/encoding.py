@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
@@ -17,7 +17,11 @@ from .ffmpeg import find_ffmpeg, keep_time_stamps, version
 from .picture_options import aspect, colour_tags, for_the_picture, muxer_options
 from .pixels import pixel_format
 from .source import Source, Stream
+from .stereo import TAG, has_packing, with_packing
 from .timecode import retimed
+
+STEREO_TAGGED = ("matroska", "webm")
+"""Containers that say how two views lie in a frame; elsewhere H.264 says so itself."""
 
 FINE = Fraction(1, 20_000)
 """Seconds to which a picture that begins later than the sound does so exactly."""
@@ -54,12 +58,15 @@ class Encoding:
         ffmpeg = find_ffmpeg()
         version(ffmpeg)
         chosen = choose_codec(ffmpeg, container, stream.clip, choice)
+        arguments = chosen.arguments
+        if container not in STEREO_TAGGED:
+            arguments = with_packing(arguments, source.labels.tags.get(TAG, ""))
         others, notes = carry(container, source.others, choice.sound_arguments)
         return cls(
             ffmpeg=ffmpeg, source=source, stream=_as_encoded(stream, chosen), container=container,
-            arguments=tuple(for_the_picture(chosen.arguments)), others=tuple(others),
+            arguments=tuple(for_the_picture(arguments)), others=tuple(others),
             sound_arguments=choice.sound_arguments,
-            notes=(*source.notes, *_unlabelled(source, stream, container), *chosen.notes, *notes),
+            notes=(*source.notes, *_unlabelled(source, stream, container, arguments), *chosen.notes, *notes),
         )  # fmt: skip
 
     @property
@@ -230,10 +237,13 @@ def _timecode(source: Source, stream: Stream) -> str | None:
     return retimed(source.labels.timecode, source.labels.rate, stream.clip.fps, source.first)
 
 
-def _unlabelled(source: Source, stream: Stream, container: str) -> Iterator[str]:
+def _unlabelled(source: Source, stream: Stream, container: str, arguments: Sequence[str]) -> Iterator[str]:
     """Yield a line on what the source says of its picture and the output cannot say."""
     labels = source.labels
     if labels.timecode and _timecode(source, stream) is None:
         yield f"the time code {labels.timecode} has no equal at the output's rate and is left out"
-    if (views := labels.tags.get("stereo_mode")) and container not in ("matroska", "webm"):
-        yield f"{container} does not say how two views lie in a frame (stereo_mode {views}): tell the player"
+    if (views := labels.tags.get(TAG)) and container not in STEREO_TAGGED and not has_packing(arguments):
+        yield (
+            f"{container} does not say how two views lie in a frame (stereo_mode {views}), but in H.264 with the left "
+            "one first: tell the player"
+        )

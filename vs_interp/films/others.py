@@ -18,11 +18,12 @@ from vs_interp.files import write_whole
 from vs_interp.folders import cache_folder
 
 from .alpha import PLANE
+from .stereo import TAG, stereo_mode
 
 SUFFIXES = {"mjpeg": "jpeg", "png": "png", "webp": "webp", "gif": "gif", "bmp": "bmp"}
 """libav's name of a picture's codec → suffix, which is the end of its media type, too."""
 
-KEPT_TAGS = ("language", "title", "stereo_mode")
+KEPT_TAGS = ("language", "title", TAG)
 
 Kind = Literal["sound", "subtitles", "cover", "picture", "data"]
 KINDS: dict[str, Kind] = {"audio": "sound", "subtitle": "subtitles", "video": "picture", "data": "data"}
@@ -100,10 +101,13 @@ def other_streams(container: InputContainer, picture: VideoStream) -> Iterator[O
 
 def labels(container: InputContainer, picture: VideoStream) -> Labels:
     """Return what an open film says of its picture."""
+    tags = {name: value for name, value in picture.metadata.items() if name in KEPT_TAGS}
+    if TAG not in tags and (mode := stereo_mode(container, picture)):
+        tags[TAG] = mode
     timecodes = (value for tags in (picture.metadata, container.metadata) for name, value in tags.items()
                  if name.lower() == "timecode")  # fmt: skip
     return Labels(
-        tags={name: value for name, value in picture.metadata.items() if name in KEPT_TAGS},
+        tags=tags,
         roles=tuple(role.name for role in Disposition if role & picture.disposition and role.name),
         timecode=next(timecodes, ""),
         rate=Fraction(str(picture.guessed_rate or 0)),
