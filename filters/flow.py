@@ -11,6 +11,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from trt_build.backends import Backend
+from trt_build.graphs.flow import flow_alone
 from trt_build.model_file import ModelFile
 from vs_interp.arguments import check_whole
 from vs_interp.errors import ArgumentError
@@ -51,7 +52,8 @@ def optical_flow(
         As for :func:`super_slomo`, of any size: small pictures are padded.
     model
         ``"raft-small"``, ``"raft-sintel"`` (large, and 9 times the work) or ``"raft-kitti"`` (traffic) of ``vs-interp
-        weights get``; ``"super-slomo-small"``, which is bundled, coarse and quick; or a model file of either network.
+        weights get``; ``"super-slomo-small"``, which is bundled, coarse and quick; ``"rife-4.25"``, whose flow is made
+        to fetch pixels by, and not to be true; or a model file of any of these networks.
     updates
         How often RAFT refines its flow: 12 by default, at most what the model file has (20 in those of the catalogue).
     scale
@@ -93,8 +95,8 @@ def _scale(clip: vs.VideoNode, scale: float | None) -> float:
 def _flow_model(clip: vs.VideoNode, model: Any, updates: int | None) -> ModelFile:
     """Return a model that makes flow, cut to the updates asked for."""
     file = ModelFile.load(resolve(model, network="raft"))
-    if "flow01" in file.spec.state:
-        file = file.flow_alone("flow01")
+    if file.spec.between:
+        file = flow_alone(file)
     check_window(clip, file.spec, model, kinds=("flow",))
     if updates is not None:
         return file.with_updates(check_whole("updates", updates, examples="12"))

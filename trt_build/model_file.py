@@ -10,12 +10,11 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import TensorProto, helper
 from onnx.utils import Extractor
 
 from vs_interp.errors import ArgumentError, ModelFileError
 from vs_interp.files import write_whole
-from vs_interp.spec import NetworkSpec, Output
+from vs_interp.spec import NetworkSpec
 
 SPEC_KEY = "vs-interp"
 """The metadata entry that holds the spec."""
@@ -102,21 +101,6 @@ class ModelFile:
         spec = replace(self.spec, updates=count)
         digest = hashlib.sha256(f"{self.digest} {count}".encode()).hexdigest()
         return ModelFile(with_spec(graph, spec), spec, digest)
-
-    def flow_alone(self, name: str) -> ModelFile:
-        """Return the model that gives one of its state's flows, 1×2×height×width in pixels, and no frames."""
-        inputs = list(self.spec.frame_inputs)
-        graph = Extractor(onnx.shape_inference.infer_shapes(self.graph)).extract_model(inputs, [name])
-        graph.graph.node.append(
-            helper.make_node("Transpose", [name], ["output"], name="/flow/Transpose", perm=[1, 0, 2, 3])
-        )
-        graph.graph.output[0].CopyFrom(helper.make_tensor_value_info("output", TensorProto.FLOAT, (2, 1, None, None)))
-        spec = replace(
-            self.spec, output=Output(kind="flow", channels=1, times=(0.0, 0.0)), state=(), tileable=False,
-            fp32_islands=(*self.spec.fp32_islands, "/flow/*"),
-        )  # fmt: skip
-        digest = hashlib.sha256(f"{self.digest} {name}".encode()).hexdigest()
-        return ModelFile(with_spec(_without_unused(graph), spec), spec, digest)
 
     def split(self) -> tuple[onnx.ModelProto | None, onnx.ModelProto]:
         """Return the graph up to the state (``None`` without one) and the graph from there to the output.

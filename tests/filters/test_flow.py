@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import av
 import numpy as np
 import pytest
 import vapoursynth as vs
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from vs_interp.filters import Flow, flow_picture, optical_flow, warp
 
 from tests.published import published_model
+from tests.support import ROOT
 from vs_interp import OpenVINO
 from vs_interp.flow_fields import coloured, endpoint_error, sampled
 
@@ -79,6 +81,21 @@ def test_raft_s_published_weights_find_a_shift_in_a_picture_smaller_than_they_ta
         optical_flow(clip, model=raft, updates=33)
 
 
+@pytest.mark.published
+def test_rife_s_own_flow_finds_a_shift_of_film() -> None:
+    """Two crops of one frame: what lies at (x, y) in the first lies at (x − 6, y + 3) in the second."""
+    with av.open(str(ROOT / "vs_interp" / "clips" / "bbb_360p24.mp4")) as film:
+        picture = next(film.decode(video=0)).to_ndarray(format="rgb24").astype(np.float32) / 255
+    crops = [np.moveaxis(picture[100 - 3 * n : 260 - 3 * n, 200 + 6 * n : 456 + 6 * n], 2, 0) for n in (0, 1)]
+    flow = optical_flow(
+        clip_of(lambda n: crops[n], 2), model=published_model("rife-4.25"), backend=OpenVINO(streams=1),
+        scene_threshold=None,
+    )  # fmt: skip
+    right, down = fields(flow, 0)
+    inner = slice(16, -16), slice(16, -16)
+    assert endpoint_error((right[inner], down[inner]), (np.float32(-6), np.float32(3))) < 1  # type: ignore[arg-type]
+
+
 def test_a_frame_warped_along_a_known_flow_is_the_one_before() -> None:
     """Frame 1 is frame 0 moved by (3, 2): sampled there, it is frame 0 but for what comes from beyond the edge."""
     clip = clip_of(lambda n: texture((3.0 * n, 2.0 * n)), 2)
@@ -118,6 +135,7 @@ def test_the_colours_are_the_usual_wheel_s() -> None:
     ("call", "message"),
     [
         (lambda clip: optical_flow(clip, model="fsrcnn-x2"), "makes frame, not flow"),
+        (lambda clip: optical_flow(clip, model="flavr-small-2x"), "finds no flow between two frames"),
         (lambda clip: optical_flow(clip, model="super-slomo-small", updates=3), "refines nothing"),
         (lambda clip: optical_flow(clip, model="super-slomo-small", scale=2), "scale is 2"),
         (lambda clip: optical_flow(clip[0], model="super-slomo-small"), "one frame only"),
