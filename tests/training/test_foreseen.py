@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from tests.training_data import recipe
-from vs_interp.errors import ArgumentError
+from tests.training_data import recipe, super_slomo_recipe, write_pictures
+from vs_interp.errors import ArgumentError, DatasetError
+from vs_interp.flow_fields import sampled
 from vs_interp.training.loop import train
+from vs_interp.training.losses import sequence
+from vs_interp.training.recipe import Schedule
 from vs_interp.training.report import Report
+from vs_interp.training.schedules import share
 
 UNCHANGED = {"colours": False, "reverse": False, "gamma": 0.0, "gain": 1.0, "offset": 0.0, "noise": 0.0}
 
@@ -59,6 +64,75 @@ def test_the_loss_falls_and_what_is_made_has_the_truth_s_size(
     losses = [sum(report.losses.values()) for report in reports]
     assert np.mean(losses[-3:]) < 0.98 * np.mean(losses[:3])
     assert reports[-1].validation is not None and np.isfinite(reports[-1].validation.psnr)
+
+
+def raft(folder: Path) -> dict[str, Any]:
+    """Return the tables of a recipe for two updates of RAFT on scenes of moving pictures."""
+    values = super_slomo_recipe(folder)
+    values["network"] = {"name": "raft", "updates": 2}
+    values["data"] |= {"batch": 2, "crop": [128, 128], "variation": {"reverse": False, "noise": 0.0}}
+    values["losses"] = {"sequence": 1.0}
+    values["training"] |= {"steps": 8, "learning_rate": 1e-3, "average": 0.5}
+    values["schedule"] = {"kind": "one-cycle", "warmup": 3}
+    return values
+
+
+def test_raft_learns_the_flow_of_scenes(tmp_path: Path) -> None:
+    """The truth is the flow from frame 0 to frame 1: frame 1 sampled along it is frame 0 where nothing is hidden."""
+    write_pictures(tmp_path)
+    reports: list[Report] = []
+    train(recipe(raft(tmp_path)), tmp_path / "run", device="cpu", listener=reports.append)
+    for report in reports:
+        frame0, frame1 = (frame.numpy() for frame in report.batch.frames)
+        right, down = report.batch.truth.view(2, 2, 128, 128).unbind(1)
+        assert report.outcome.made.shape == report.batch.truth.shape and np.isfinite(report.losses["sequence"])
+        for at in range(2):
+            again = sampled(frame1[at, 1], right[at].numpy(), down[at].numpy())
+            assert np.median(np.abs(again - frame0[at, 1])) < 0.25 * np.median(np.abs(frame1[at, 1] - frame0[at, 1]))
+    rates = [report.learning_rate for report in reports]
+    assert max(rates) == pytest.approx(1e-3) and rates[0] < rates[1] and rates[-1] < rates[-2]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"losses": {"l1": 1.0}}, ArgumentError, "cannot have the loss 'l1': choose sequence"),
+        ({"validation": {"footage": "scenes:128x128"}}, ArgumentError, "film has no true flow"),
+        ({"data": {"variation": {}}}, ArgumentError, "set reverse = false"),
+        ({"data": {"source": [{"footage": "scenes:128x128"}]}}, DatasetError, "has no true flow"),
+    ],
+)
+def test_what_raft_cannot_learn_from_is_said(
+    tmp_path: Path, change: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    write_pictures(tmp_path)
+    values = raft(tmp_path)
+    for name, table in change.items():
+        values[name] = {**values[name], **table} if name == "data" else table
+    with pytest.raises(error, match=message):
+        train(recipe(values), tmp_path / "run", device="cpu")
+
+
+def test_one_cycle_is_pytorch_s() -> None:
+    """OneCycleLR in lines: 5 of 100 steps up, and down to 1/10,000 of what it began with."""
+    by = Schedule(kind="one-cycle", warmup=5, floor=4e-6)
+    optimiser = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, 1.0, total_steps=100, pct_start=0.05, cycle_momentum=False, anneal_strategy="linear"
+    )
+    for step in range(100):
+        assert share(by, step, 100) == pytest.approx(optimiser.param_groups[0]["lr"], rel=1e-6, abs=1e-9)
+        optimiser.step()
+        if step < 99:
+            theirs.step()
+
+
+def test_the_sequence_loss_is_the_paper_s() -> None:
+    """Σ 0.8^(n − i − 1) · mean |flow_i − truth|, without what moves 400 pixels and more."""
+    truth = torch.zeros(1, 2, 4, 4)
+    truth[:, 0, 0] = 400
+    flows = [truth + 3, truth - 2, truth + 1]
+    assert float(sequence(flows, truth)) == pytest.approx((0.64 * 3 + 0.8 * 2 + 1) * 12 / 16)
 
 
 def test_a_crop_that_a_network_of_one_size_cannot_take_is_refused(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from vs_interp.matrices import BT601
 
 SIZES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """How much each size counts in MS-SSIM, the largest first."""
+
+LATER, MOST_MOTION = 0.8, 400.0
 
 PictureLoss = Callable[[Tensor, Tensor], Tensor]
 """Made picture and truth in, a scalar out."""
@@ -98,6 +100,18 @@ def smoothness(flow: Tensor) -> Tensor:
     across = (flow[:, :, :, 1:] - flow[:, :, :, :-1]).abs().mean()
     down = (flow[:, :, 1:] - flow[:, :, :-1]).abs().mean()
     return across + down
+
+
+def sequence(flows: Sequence[Tensor], truth: Tensor) -> Tensor:
+    """Mean absolute difference of a network's flows to the true one, an update's 0.8 times that of the next (RAFT).
+
+    Motion of 400 pixels and more does not count (Teed and Deng 2020, arXiv:2003.12039, section 3.4).
+    """
+    known = ((truth**2).sum(1, keepdim=True) < MOST_MOTION**2).float()
+    distances = [
+        LATER ** (len(flows) - 1 - at) * ((flow - truth).abs() * known).mean() for at, flow in enumerate(flows)
+    ]
+    return torch.stack(distances).sum()
 
 
 def flow_distance(flow: Tensor, teacher: Tensor, weight: Tensor) -> Tensor:

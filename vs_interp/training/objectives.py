@@ -9,14 +9,18 @@ from torch import Tensor, nn
 
 from vs_interp.errors import ArgumentError
 from vs_interp.networks.base import Network
+from vs_interp.networks.raft import Raft
 from vs_interp.networks.super_slomo import SuperSloMo
 from vs_interp.training.scenes.samples import Batch
 
-from .losses import PICTURE_LOSSES, charbonnier, flow_distance, smoothness
+from .losses import PICTURE_LOSSES, charbonnier, flow_distance, sequence, smoothness
 from .recipe import Recipe
 
 FLOW_LOSSES = ("warp", "smoothness", "teacher")
 """Losses on the way to the picture, which Super-SloMo shows: arXiv:1712.00080, section 3.3, and distillation."""
+
+SEQUENCE = ("sequence",)
+"""What RAFT is trained by: all its updates."""
 
 BETTER = 0.002
 """By how much a teacher's picture must be nearer to the truth for its flow to be followed."""
@@ -55,12 +59,21 @@ class Objective(nn.Module):
                 raise ArgumentError("the loss perceptual needs VGG16's weights: give perceptual = FILE in the recipe")
             self.picture_losses["perceptual"] = Perceptual(recipe.perceptual)
         allowed = [*PICTURE_LOSSES, "perceptual", *(FLOW_LOSSES if isinstance(network, SuperSloMo) else ())]
+        if network.spec.output.kind == "flow":
+            allowed = [*SEQUENCE]
+            if recipe.data.variation.reverse or recipe.validation is not None:
+                raise ArgumentError(
+                    f"{network.spec.name} learns the flow of scenes from frame 0 to frame 1: set reverse = false in "
+                    "[data.variation], and leave [validation] out, since film has no true flow"
+                )
         for name in self.weights:
             if name not in allowed:
                 raise ArgumentError(f"{network.spec.name} cannot have the loss {name!r}: choose {', '.join(allowed)}")
 
     def forward(self, batch: Batch) -> Outcome:
         """Return what the network makes of a batch, and what that costs."""
+        if isinstance(self.network, Raft):
+            return self._refined(self.network, batch)
         if isinstance(self.network, SuperSloMo):
             made, losses, flow = self._interpolated(self.network, batch)
             pictures, truth = made, batch.truth
@@ -73,6 +86,13 @@ class Objective(nn.Module):
             losses[name] = self.picture_losses[name](made[inner], truth[inner])
         total = sum((weight * losses[name] for name, weight in self.weights.items()), start=made.new_zeros(()))
         return Outcome(pictures, losses, total, flow)
+
+    def _refined(self, network: Raft, batch: Batch) -> Outcome:
+        """Run RAFT, for the loss on each of its updates."""
+        flows = [flow for _, flow in network.refined(*batch.frames)]
+        losses = {"sequence": sequence(flows, batch.flow[:, 2:])}
+        made = flows[-1].flatten(0, 1)[:, None]
+        return Outcome(made, losses, self.weights["sequence"] * losses["sequence"], flows[-1])
 
     def _interpolated(self, network: SuperSloMo, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Run Super-SloMo step by step, for the losses on its flows and warped frames."""

@@ -154,12 +154,13 @@ class Schedule(Table):
     kind
         ``cosine``: half a cosine from the full rate to ``floor`` of it; ``multi-step``: times ``factor`` at each of
         ``milestones``; ``plateau``: times ``factor`` after ``patience`` validations without a better PSNR, and a pause
-        of ``cooldown``, not under ``minimum``; ``constant``.
+        of ``cooldown``, not under ``minimum``; ``one-cycle``: in lines from a 25th up to the full rate, which the last
+        step of the warm-up has, and down to ``floor`` of it (Smith 2018, arXiv:1708.07120; RAFT's); ``constant``.
     warmup
         Steps in which the rate first rises to the full one; not with ``plateau``.
     """
 
-    kind: Literal["cosine", "multi-step", "plateau", "constant"] = "cosine"
+    kind: Literal["cosine", "one-cycle", "multi-step", "plateau", "constant"] = "cosine"
     warmup: Number = 300
     floor: Fraction = 0.01
     milestones: tuple[Count, ...] = ()

@@ -14,11 +14,21 @@ COUNTED = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
 """What PyTorch's plateau schedule has seen so far; all else is the recipe's."""
 
 
+FIRST = 1 / 25
+"""Of the full rate, what one-cycle begins with."""
+
+
 def share(by: Schedule, step: int, steps: int, passed: float = 0.0) -> float:
     """Return what share of the full rate the step with number ``step`` (from 0) of ``steps`` is taken with.
 
     ``passed`` is how much of the run's time is over, 0 where it has no end: what is further decides.
     """
+    if by.kind == "one-cycle":
+        peak = max(by.warmup - 1, 1)
+        if step <= peak:
+            return FIRST + (1 - FIRST) * step / peak
+        progress = max((step - peak) / max(1, steps - 1 - peak), passed)
+        return 1 - (1 - by.floor) * min(progress, 1)
     if step < by.warmup:
         return (step + 1) / by.warmup
     if by.kind == "cosine":

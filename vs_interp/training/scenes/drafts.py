@@ -90,6 +90,10 @@ class Drafts(Dataset[Draft]):
         self.footages: dict[str, Footage] = {}
         self.reels: dict[int, Reel] = {}
         for number, source in enumerate(data.source):
+            if source.footage is not None and spec.output.kind == "flow":
+                raise DatasetError(
+                    f"{source.footage} has no true flow, which {spec.name} learns: give photos and sprites"
+                )
             if source.footage is not None:
                 name = f"{source.footage} ({source.split})"
                 if name not in self.footages:

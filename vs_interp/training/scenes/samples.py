@@ -33,8 +33,9 @@ class Batch(NamedTuple):
     """B samples.
 
     ``frames``: N tensors, B×C×h×w in [0, 1], ``truth``: B·M×C×H×W, ``time``: B×1×1×1; ``flow``: B×4×H×W, pixels from
-    the time to frames 0 and 1; ``doubt``: B×1×H×W, how far (mean absolute difference) a picture made with ``flow`` is
-    off, infinite where the flow is unknown.  ``flow`` and ``doubt`` are empty for networks that take no time.
+    the time (where a network makes flow, from frame 0) to frames 0 and 1; ``doubt``: B×1×H×W, how far (mean absolute
+    difference) a picture made with ``flow`` is off, infinite where the flow is unknown.  ``flow`` and ``doubt`` are
+    empty for networks that make neither flow nor frames between two.
     ``unreadable`` tells of files that were passed over on the way.
     """
 
@@ -108,7 +109,7 @@ class Workshop:
         scenes = self.scenes.enlarged(draft.shrink)
         pictures, top = scenes.render(draft.layers)
         time = torch.from_numpy(draft.times.astype(np.float32)).to(self.device)
-        if self.spec.takes_time:
+        if self.spec.takes_time or self.spec.output.kind == "flow":
             middle = slice(draft.shrink // 2, None, draft.shrink)
             flow = scenes.flow(draft.layers, top[:, 2], 2, (0, 1))[:, :, middle, middle] / draft.shrink
         else:
@@ -132,6 +133,8 @@ class Workshop:
         elif self.spec.output.scale > 1:
             small = shrunk(window.flatten(0, 1), self.spec.output.scale)
             window = small.view(-1, count, *small.shape[1:])
+        if self.spec.output.kind == "flow":
+            truth = flow[:, 2:].flatten(0, 1)[:, None]
         if self.spec.output.crop is not None:
             top, left, height, width = self.spec.output.crop
             truth = truth[..., top : top + height, left : left + width]
