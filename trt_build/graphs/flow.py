@@ -50,7 +50,7 @@ def flow_alone(file: ModelFile) -> ModelFile:
         constants = {"flow_first": [2], "flow_end": [4], "flow_axis": [1]}
         graph.initializer.extend(numpy_helper.from_array(np.array(v, np.int64), n) for n, v in constants.items())
         graph.initializer.append(numpy_helper.from_array(np.full((1, 1, 1, 1), EARLY, np.float32), "time"))
-        graph.initializer.append(numpy_helper.from_array(np.float32(1 / (1 - EARLY)), "flow_gain"))
+        graph.initializer.append(numpy_helper.from_array(np.array(1 / (1 - EARLY), np.float32), "flow_gain"))
     graph.output[0].CopyFrom(helper.make_tensor_value_info("output", TensorProto.FLOAT, (2, 1, None, None)))
     spec = replace(
         spec, output=Output(kind="flow", channels=1, times=(0.0, 0.0)), state=(), tileable=False,

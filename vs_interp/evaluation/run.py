@@ -11,6 +11,7 @@ from typing import Any
 
 from trt_build.backends import Backend, choose
 from trt_build.backends.work import work_per_pixel
+from trt_build.graphs.flow import flow_alone
 from trt_build.model_file import ModelFile
 from vs_interp.datasets.plain import open_material
 from vs_interp.datasets.windows import cut_windows
@@ -26,9 +27,6 @@ from .material import Material
 from .results import circumstances, summary
 from .served import Served
 from .tasks import FLOW, TO_COME, task_of
-
-FLOW_STATE = "flow01"
-"""The state of networks that see flow on their way to frames between frames."""
 
 SEEN = 12
 """Pictures whose motion is carried on."""
@@ -199,8 +197,7 @@ def _of_model(
 
 def _cut(file: ModelFile) -> ModelFile:
     """Return a model of flow as filters serve it: RAFT with 12 updates, RIFE's and Super-SloMo's flow alone."""
-    if FLOW_STATE in file.spec.state:
-        file = file.flow_alone(FLOW_STATE)
+    file = flow_alone(file) if file.spec.between else file
     return file.with_updates(min(12, file.spec.updates)) if file.spec.updates else file
 
 
