@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from vs_interp.errors import ArgumentError
+from vs_interp.interrupt import last_words
 
 MISSING = 'chunks on several workers need Dask: pip install "vs-interp[cluster]"'
 
@@ -37,10 +39,13 @@ def local_workers(count: int, gpus: Sequence[int] | None = None) -> Iterator[Any
     Processor cores are shared out among them; with ``gpus`` each sees one of them.
     """
     distributed = _distributed()
-    with distributed.LocalCluster(
-        n_workers=0, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, memory_limit=0,
-        silence_logs=logging.CRITICAL,
-    ) as cluster:  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Port 8787 is already in use")  # another is then taken, and nobody looks
+        started = distributed.LocalCluster(
+            n_workers=0, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
+            memory_limit=0, silence_logs=logging.CRITICAL,
+        )  # fmt: skip
+    with started as cluster:
         from .in_dask import Share
 
         with distributed.Client(cluster, set_as_default=False) as client:
@@ -109,5 +114,5 @@ def serve(address: str, host: str | None, tls: Mapping[str, str], say: Callable[
             await nanny.finished()
             say(f"{address} went away: nothing is left to work for")
 
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), last_words(f"no longer works for {address}"):
         asyncio.run(work())
