@@ -104,7 +104,10 @@ def row(size: tuple[int, int], name: str, factor: Fraction, sessions: int, secon
     path = resolve(None, network="super-slomo")
     model, backend, (form, planes) = ModelFile.load(path), NullBackend(streams=sessions), FORMATS[name]
     profile = Profile(width=size[0], height=size[1], planes=planes)
-    bare = feed(backend.open(model, profile), model.spec.window.offsets, profile, 2, seconds)
+    shapes = [(plane, planes.dtype) for plane in profile.plane_sizes]
+    bare = feed(
+        backend.open(model, profile), model.spec.window.offsets, profile, times=[0.5], planes=shapes, seconds=seconds
+    )
     share = 1 - 1 / factor.numerator  # of the frames is made
     figures = []
     for threshold in (DEFAULT_THRESHOLD, None):

@@ -77,7 +77,7 @@ def _written(path: Path, spec: NetworkSpec, nodes: list[onnx.NodeProto], constan
     return path
 
 
-def leftward(path: Path, *, pixels: int) -> Path:
+def leftward(path: Path, *, pixels: int = 1) -> Path:
     """Write a model that sees everything move left by so many pixels."""
     output = Output(kind="flow", channels=1, times=(0.0, 0.0))
     spec = NetworkSpec(name="leftward", window=Window(offsets=(0, 1)), output=output)

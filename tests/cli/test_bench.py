@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests import foreseen
 from trt_build.profile import Profile
 from vs_interp.cli.bench import Report, _show, command
 from vs_interp.cli.loops import SOURCES, Loop, endless_clip, feed, noise
@@ -45,7 +47,7 @@ def test_work_that_could_not_be_recorded_shows(
     """It costs the processor much more than it should, and the figures alone would not say why."""
     report = Report(
         network="super-slomo", model="m.onnx", backend="TensorRT()", precision=None, machine="a GPU", size="64x64",
-        factor=2, streams=1, bare_fps=10, pipeline_fps=9, ratio=0.9, bare_host_ms=1, pipeline_host_ms=2,
+        factor=2, streams=1, kmac=1, bare_fps=10, pipeline_fps=9, ratio=0.9, bare_host_ms=1, pipeline_host_ms=2,
         moved_bytes=1, host_mib=1, device_mib=1, recorded=recorded,
     )  # fmt: skip
     _show(report)
@@ -72,10 +74,12 @@ def test_every_session_works_on_windows_of_its_own() -> None:
             assert len(out) == 3
             seen[self.slot].append(keys[0])
 
-    loop = feed([Counting(0), Counting(1)], (0, 1), Profile(width=32, height=16), 4, 0.05)
+    profile = Profile(width=32, height=16)
+    planes = [(size, np.float32) for size in profile.plane_sizes]
+    loop = feed([Counting(0), Counting(1)], (0, 1), profile, times=[0.25, 0.5, 0.75], planes=planes, seconds=0.05)
     assert seen[0] == list(range(0, 2 * len(seen[0]), 2))
     assert seen[1] == list(range(1, 2 * len(seen[1]), 2))
-    assert loop.frames == 3 * (len(seen[0]) + len(seen[1]) - 2)
+    assert loop.times(3).frames == 3 * (len(seen[0]) + len(seen[1]) - 2)
     assert loop.seconds >= 0.05
 
 
@@ -91,3 +95,60 @@ def test_the_clip_shows_another_picture_every_frame() -> None:
 def test_a_loop_counts_frames_a_second_and_processor_time_a_frame() -> None:
     loop = Loop(frames=50, seconds=2.0, processor=1.0)
     assert (loop.fps, loop.host) == (25.0, 20.0)
+
+
+def bench(*arguments: str | Path) -> str:
+    small = ["--size", "64x48", "--seconds", "0.1", "--backend", "openvino:streams=1", "--json"]
+    result = CliRunner().invoke(command, [*map(str, arguments), *small], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+@pytest.mark.parametrize(
+    ("model", "moved"),
+    [
+        ("flavr-small-4x", 3 * 64 * 48 * 4 * 4 // 3),  # RGB in floats: a frame in and three out, for each of three
+        ("fsrcnn-x2", 64 * 48 * 4 * (1 + 4)),  # luma in floats
+        ("simvp-digits", 64 * 48 * 4 * (1 + 10)),
+        ("leftward", 64 * 48 * 4 * (3 + 1) * 1),
+        ("bright", 64 * 48 * 4 * (3 + 1)),
+    ],
+)
+def test_networks_of_every_kind_are_measured(model: str, moved: int, tmp_path: Path) -> None:
+    own = {"leftward": foreseen.leftward, "bright": foreseen.bright}
+    name = own[model](tmp_path / f"{model}.onnx") if model in own else model
+    figures = json.loads(bench(name))
+    assert figures["factor"] == (4 if model == "flavr-small-4x" else 1)
+    assert figures["ratio"] == pytest.approx(figures["pipeline_fps"] / figures["bare_fps"])
+    assert figures["kmac"] > 0 or model in own
+    assert figures["moved_bytes"] == moved + (64 * 48 * 4 if model == "leftward" else 0)
+
+
+def test_several_models_are_one_table_and_a_script_is_played(tmp_path: Path) -> None:
+    script = tmp_path / "script.vpy"
+    script.write_text(
+        "import vapoursynth as vs\nvs.core.std.BlankClip(width=64, height=48, length=30, keep=True).set_output()\n"
+    )
+    figures = json.loads(bench(script))
+    assert (figures["size"], figures["frames"]) == ("64x48", 29)
+    assert figures["fps"] > 0 and figures["host_ms"] >= 0
+    both = json.loads(bench(script, "fsrcnn-x2"))
+    assert [each.get("script", each.get("model")) for each in both] == ["script.vpy", "fsrcnn-x2.onnx"]
+    script.write_text("1 / 0\n")
+    with pytest.raises(ArgumentError, match=r"script\.vpy stops with ZeroDivisionError: division by zero"):
+        bench(script)
+    script.write_text("")
+    with pytest.raises(ArgumentError, match="has no output: end it with"):
+        bench(script)
+
+
+def test_the_work_of_a_convolution_is_that_of_arithmetic() -> None:
+    """FSRCNN ×2 with d = 56, s = 12, m = 4, on pictures with 8 more pixels at each side (which the graph repeats)."""
+    from trt_build.backends.work import SIZE, work_per_pixel
+    from trt_build.model_file import ModelFile
+    from vs_interp.weights.catalogue import resolve
+
+    weights = 25 * 56 + 56 * 12 + 4 * 9 * 12 * 12 + 12 * 56 + 81 * 56
+    share = (SIZE.width + 16) * (SIZE.height + 16) / (SIZE.width * SIZE.height)
+    model = ModelFile.load(resolve("fsrcnn-x2", network="fsrcnn"))
+    assert work_per_pixel(model) == pytest.approx(weights * share / 1000)

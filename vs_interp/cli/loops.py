@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from vs_interp.size import Size
 
@@ -43,12 +44,26 @@ class Loop:
         """Milliseconds of processor time a frame; with a CPU backend its inference is part of it."""
         return 1000 * self.processor / self.frames
 
+    def times(self, count: int) -> Loop:
+        """Return the same loop, each of its frames counted so many times."""
+        return replace(self, frames=self.frames * count)
 
-def feed(sessions: Sequence[Session], offsets: Sequence[int], profile: Profile, factor: int, seconds: float) -> Loop:
-    """Work on window after window, one thread a session, dealt in turn as the serving node does."""
+
+def feed(
+    sessions: Sequence[Session],
+    offsets: Sequence[int],
+    profile: Profile,
+    *,
+    times: Sequence[float],
+    planes: Sequence[tuple[tuple[int, int], DTypeLike]],
+    seconds: float,
+) -> Loop:
+    """Work on window after window, one thread a session, dealt in turn as the serving node does; windows count.
+
+    ``planes`` are the shapes and types of the planes that sessions give.
+    """
     frames = noise(profile)
-    times = [index / factor for index in range(1, factor)]
-    outputs = [[[np.empty_like(plane) for plane in frames[0]] for _ in times] for _ in sessions]
+    outputs = [[[np.empty(shape, kind) for shape, kind in planes] for _ in times] for _ in sessions]
 
     def work(slot: int, number: int) -> None:
         keys = [number + offset for offset in offsets]
@@ -65,12 +80,11 @@ def feed(sessions: Sequence[Session], offsets: Sequence[int], profile: Profile, 
         work(slot, slot)
     watch, deadline = _Watch(), time.perf_counter() + seconds
     with ThreadPoolExecutor(len(sessions)) as pool:
-        windows = sum(pool.map(repeat, range(len(sessions))))
-    return watch.stop(windows * len(times))
+        return watch.stop(sum(pool.map(repeat, range(len(sessions)))))
 
 
 def play(clip: vs.VideoNode, factor: int, streams: int, seconds: float) -> Loop:
-    """Ask an interpolated clip for frame after frame; those that are made count, source frames do not."""
+    """Ask a clip for frame after frame; those that are made count, not the source frames, one in ``factor`` above 1."""
     warm_up = factor * (streams + 1)
     frames = clip.frames(close=True)
     for _ in range(warm_up):
@@ -81,7 +95,7 @@ def play(clip: vs.VideoNode, factor: int, streams: int, seconds: float) -> Loop:
         next(frames)
         asked += 1
     frames.close()
-    return watch.stop(asked * (factor - 1) / factor)
+    return watch.stop(asked * (factor - 1) / factor if factor > 1 else asked)
 
 
 def noise(profile: Profile) -> list[Picture]:
@@ -95,8 +109,8 @@ def noise(profile: Profile) -> list[Picture]:
     ]
 
 
-def endless_clip(size: Size) -> vs.VideoNode:
-    """Return a clip of noise, YUV 4:2:0 in 8 bits, whose frames lie in memory."""
+def endless_clip(size: Size, *, grey: bool = False) -> vs.VideoNode:
+    """Return a clip of noise, YUV 4:2:0 in 8 bits (or its luma alone), whose frames lie in memory."""
     import vapoursynth as vs
 
     from trt_build.profile import PlaneFormat, Profile
@@ -115,7 +129,8 @@ def endless_clip(size: Size) -> vs.VideoNode:
     def pick(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         return frames[n % SOURCES]
 
-    return blank.std.ModifyFrame(blank, pick)
+    clip = blank.std.ModifyFrame(blank, pick)
+    return clip.std.ShufflePlanes(0, vs.GRAY) if grey else clip
 
 
 class _Watch:
