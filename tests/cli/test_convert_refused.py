@@ -34,6 +34,7 @@ def test_sources_that_are_no_videos_are_refused(tmp_path: Path, capsys: pytest.C
     output = tmp_path / "out.mkv"
     for wrong, told in (
         (tmp_path / "missing.mp4", "no such file"),
+        (tmp_path / ("a" * 300), "File name too long"),
         (text, "no video"),
         (empty, "no video file"),
         (sound, "no video in it"),
@@ -109,6 +110,7 @@ def test_outputs_that_must_not_be_written_are_refused(source: Path, capsys: pyte
         (source, "source itself"),
         (source.parent, "is a folder"),
         (source.parent / "nowhere" / "out.mkv", "does not exist"),
+        (source.parent / f"{'a' * 300}.mkv", "File name too long"),
         (source.with_name("out.xyz"), "suffix"),
         (source.with_name("out"), "suffix"),
         (source.with_name("out.wav"), "cannot hold"),

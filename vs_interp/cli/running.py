@@ -136,6 +136,11 @@ def _workers(manifest: Manifest, how: How) -> Iterator[Any]:
 
 def check_output(output: Path, source: Path, overwrite: bool) -> None:
     """Raise :class:`ArgumentError` where a file cannot, or must not, be written."""
+    for path, what in ((source, "read"), (output, "write")):
+        try:
+            path.is_dir()
+        except OSError as error:  # a name that is too long, a folder that nobody may look into
+            raise ArgumentError(f"cannot {what} {path}: {error.strerror}") from error
     if output.is_dir():
         raise ArgumentError(f"{output} is a folder: name a file in it")
     if not output.absolute().parent.is_dir():

@@ -74,7 +74,9 @@ def is_sequence(opened: Path) -> bool:
 
 def comes_through_a_pipe(path: Path) -> bool:
     """Whether a source can be read only once, from its beginning to its end."""
-    return str(path) == PIPE or path.is_fifo()
+    with suppress(OSError):  # who opens it says why it cannot be read
+        return str(path) == PIPE or path.is_fifo()
+    return False
 
 
 @contextmanager
