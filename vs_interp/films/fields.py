@@ -7,6 +7,7 @@ from typing import Literal
 import vapoursynth as vs
 
 from vs_interp.errors import SourceError
+from vs_interp.extras import how_to_get
 
 core = vs.core
 
@@ -23,7 +24,7 @@ def deinterlaced(clip: vs.VideoNode, fields: Fields) -> vs.VideoNode:
     Raises :class:`SourceError` where bwdif is not installed.
     """
     if not hasattr(core, "bwdif"):
-        raise SourceError('deinterlacing needs bwdif: pip install "vs-interp[deinterlace]"')
+        raise SourceError(f"deinterlacing needs bwdif: {how_to_get('deinterlace')}")
     made = core.bwdif.Bwdif(clip, field=AS_IT_SAYS[fields])
     whole = clip if fields == "keep" else core.std.Interleave([clip, clip], modify_duration=False)
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vs_interp.errors import ArgumentError
+from vs_interp.extras import how_to_get
 from vs_interp.interrupt import last_words
-
-MISSING = 'chunks on several workers need Dask: pip install "vs-interp[cluster]"'
 
 
 @contextmanager
@@ -91,7 +90,7 @@ def _distributed() -> Any:
     try:
         import distributed
     except ImportError as error:
-        raise ArgumentError(MISSING) from error
+        raise ArgumentError(f"chunks on several workers need Dask: {how_to_get('cluster')}") from error
     for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes as an error of a chunk
     return distributed
