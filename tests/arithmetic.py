@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trt_build.backends.frames import PictureLayout
-from trt_build.backends.slots import Bindings, Executors
+from trt_build.backends.slots import Bindings, Executors, Slot
 
 from .simulated_device import STREAMS
 
@@ -121,3 +121,22 @@ def _executors(
             scratch // 2,
         ),
     )
+
+
+def clip(length: int) -> list[list[NDArray[np.uint8]]]:
+    """Frames of noise whose rows are padded, as VapourSynth's are."""
+    random = np.random.default_rng(7)
+    return [[random.integers(0, 256, (h, w + 14), np.uint8)[:, :w] for h, w in SHAPES] for _ in range(length)]
+
+
+def blank() -> list[NDArray[np.uint8]]:
+    return [np.zeros((h, w + 14), np.uint8)[:, :w] for h, w in SHAPES]
+
+
+def run(slot: Slot, frames: list[Any], number: int, times: list[float]) -> None:
+    """Work on the window of a frame, and compare every picture byte by byte."""
+    out = [blank() for _ in times]
+    slot.run([frames[number], frames[number + 1]], [number, number + 1], times, out)
+    for time, picture in zip(times, out, strict=True):
+        for made, wanted in zip(picture, expected(frames[number], frames[number + 1], time), strict=True):
+            np.testing.assert_array_equal(made, wanted)

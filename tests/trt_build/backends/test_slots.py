@@ -6,19 +6,28 @@ import gc
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from tests.arithmetic import BINDINGS, HEIGHT, PLANES, SHAPES, NumpyExecutor, cuda_executors, expected, numpy_executors
+from tests.arithmetic import (
+    BINDINGS,
+    HEIGHT,
+    PLANES,
+    NumpyExecutor,
+    blank,
+    clip,
+    cuda_executors,
+    expected,
+    numpy_executors,
+    run,
+)
 from tests.simulated_device import SimulatedDevice
 from trt_build.backends import executor
 from trt_build.backends.cuda import CudaDevice, missing_cuda
 from trt_build.backends.frames import FrameStore, PictureLayout
 from trt_build.backends.slots import Slot
-from trt_build.backends.streams import MOST_STREAMS, open_slots
+from trt_build.backends.streams import open_slots
 from vs_interp.errors import BackendError
 
 Opened = Callable[..., list[Slot]]
@@ -41,25 +50,6 @@ def opened(request: pytest.FixtureRequest) -> Opened:
     return lambda streams=1, **options: open_slots(
         SimulatedDevice(), lambda: numpy_executors(**options), BINDINGS, streams
     )
-
-
-def clip(length: int) -> list[list[NDArray[np.uint8]]]:
-    """Frames of noise whose rows are padded, as VapourSynth's are."""
-    random = np.random.default_rng(7)
-    return [[random.integers(0, 256, (h, w + 14), np.uint8)[:, :w] for h, w in SHAPES] for _ in range(length)]
-
-
-def blank() -> list[NDArray[np.uint8]]:
-    return [np.zeros((h, w + 14), np.uint8)[:, :w] for h, w in SHAPES]
-
-
-def run(slot: Slot, frames: list[Any], number: int, times: list[float]) -> None:
-    """Work on the window of a frame, and compare every picture byte by byte."""
-    out = [blank() for _ in times]
-    slot.run([frames[number], frames[number + 1]], [number, number + 1], times, out)
-    for time, picture in zip(times, out, strict=True):
-        for made, wanted in zip(picture, expected(frames[number], frames[number + 1], time), strict=True):
-            np.testing.assert_array_equal(made, wanted)
 
 
 @pytest.mark.parametrize("capturable", [True, False])
@@ -202,118 +192,6 @@ def test_who_waits_for_another_slots_upload_hears_of_its_failure() -> None:
     waiting.join(10)
     assert "frame 5" in str(heard[0])
     assert all(frame.users == 0 for frame in store.frames)
-
-
-def test_auto_takes_two_streams_a_third_where_it_costs_little_and_one_where_memory_is_short() -> None:
-    assert len(open_slots(SimulatedDevice(), numpy_executors, BINDINGS, "auto")) == MOST_STREAMS
-    roomy = SimulatedDevice()
-    (slot,) = open_slots(roomy, numpy_executors, BINDINGS, 1)
-    each = roomy.used
-    del slot
-    for room, streams in ((2.1, 1), (5, 2), (12, 3)):
-        tight = SimulatedDevice(capacity=int(each * room))
-        opened = open_slots(tight, numpy_executors, BINDINGS, "auto")
-        assert len(opened) == streams
-        assert tight.used < each * (streams + 0.1)
-
-
-def test_a_second_filter_gets_the_memory_of_the_firsts_spare_streams(capsys: pytest.CaptureFixture[str]) -> None:
-    """The first took what it liked, and goes on with one stream, whatever session a window is given to."""
-    each = used_by_one()
-    device = SimulatedDevice(capacity=int(each * 5.5))
-    first = open_slots(device, numpy_executors, BINDINGS, "auto")
-    assert len(first) == 2
-    second = open_slots(device, lambda: numpy_executors(scratch=int(each * 3)), BINDINGS, "auto")
-    assert len(second) == 1
-    assert "other filters gave 1 streams back" in capsys.readouterr().err
-    frames = clip(13)
-    with ThreadPoolExecutor(3) as pool:
-        works = [
-            pool.submit(run, [*first, *second][number % 3], frames, number, [0.25, 0.5]) for number in range(12)
-        ]  # fmt: skip
-        for work in works:
-            work.result()
-    del first, second, works
-    gc.collect()
-    assert device.used == 0
-
-
-def test_streams_that_were_asked_for_are_kept_and_named_to_the_filter_that_lacks_them() -> None:
-    each = used_by_one()
-    device = SimulatedDevice(capacity=int(each * 2.5))
-    first = open_slots(device, numpy_executors, BINDINGS, 2)
-    with pytest.raises(BackendError, match=r"too little for one stream: .*; in this script a network holds 2 streams"):
-        open_slots(device, numpy_executors, BINDINGS, "auto")
-    run(first[1], clip(3), 1, [0.5])
-    del first
-    gc.collect()
-    assert len(open_slots(device, numpy_executors, BINDINGS, 2)) == 2, "who failed keeps nothing"
-
-
-def test_what_nobody_holds_is_freed_before_memory_counts_as_ended() -> None:
-    """A clip that is gone may have left a cycle behind, as ``clip.frames()`` does."""
-    device = SimulatedDevice(capacity=int(used_by_one() * 1.5))
-    gc.disable()
-    try:
-        cycle: list[Any] = [open_slots(device, numpy_executors, BINDINGS, 1)]
-        cycle.append(cycle)
-        del cycle
-        run(*open_slots(device, numpy_executors, BINDINGS, 1), clip(3), 1, [0.5])
-    finally:
-        gc.enable()
-
-
-def test_pinned_memory_that_ends_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
-    roomy = SimulatedDevice()
-    held = open_slots(roomy, numpy_executors, BINDINGS, 1)
-    each = (1 << 30) - roomy.pinnable
-    device = SimulatedDevice()
-    device.pinnable = int(each * 2.5)
-    assert len(open_slots(device, numpy_executors, BINDINGS, 3)) == 2
-    assert "memory for 2 of 3 streams: the system gives no more pinned memory" in capsys.readouterr().err
-    device.pinnable = each // 2
-    with pytest.raises(BackendError, match="no more pinned memory: use tiles"):
-        open_slots(device, numpy_executors, BINDINGS, 1)
-    assert held
-
-
-def used_by_one() -> int:
-    """Return the bytes of device memory of one stream."""
-    device = SimulatedDevice()
-    slots = open_slots(device, numpy_executors, BINDINGS, 1)
-    used = device.used
-    del slots
-    return used
-
-
-def test_memory_that_ends_lowers_the_streams_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    roomy = SimulatedDevice()
-    held = open_slots(roomy, numpy_executors, BINDINGS, 1)
-    device = SimulatedDevice(capacity=int(roomy.used * 2.5))
-    slots = open_slots(device, numpy_executors, BINDINGS, 4)
-    assert len(slots) == 2
-    assert "memory for 2 of 4 streams" in capsys.readouterr().err
-    for number, slot in enumerate(slots):
-        run(slot, clip(3), number, [0.5])
-    assert held
-
-
-def test_memory_for_no_stream_at_all_is_an_error_that_says_what_to_do() -> None:
-    device = SimulatedDevice(capacity=10_000)
-    with pytest.raises(BackendError, match="too little for one stream: use tiles, a smaller size"):
-        open_slots(device, numpy_executors, BINDINGS, "auto")
-    gc.collect()
-    assert device.used == 0
-
-
-def test_slots_that_go_give_their_memory_back() -> None:
-    device = SimulatedDevice()
-    slots = open_slots(device, numpy_executors, BINDINGS, 3)
-    run(slots[0], clip(2), 0, [0.5])
-    assert device.used > 0
-    del slots
-    gc.collect()
-    assert device.used == 0
 
 
 def test_planes_are_laid_out_aligned_and_apart() -> None:
