@@ -34,6 +34,7 @@ def run(*arguments: str) -> str:
 
 
 @pytest.mark.skipif(missing("tensorrt-rtx") is not None, reason="tensorrt-rtx is not installed")
+@pytest.mark.slow
 def test_engines_are_built_listed_shown_verified_and_cleared(tmp_path: Path) -> None:
     """Two GPUs, two engines; a damaged one is found, and only it is stale."""
     here, kept = ("--folder", str(tmp_path)), ("-o", str(tmp_path))

@@ -109,7 +109,7 @@ def test_a_model_file_of_before_is_clamped() -> None:
 
 def test_the_colour_graph_clamps_once_a_window() -> None:
     """The part that runs for every time is given frames that are clamped already."""
-    _, model = exported("rife")
+    _, model = exported("super-slomo")
     state, synthesis = with_planes(model, Profile(width=64, height=64, planes=YUV420P8)).split()
     assert state is not None
     assert isinstance(model, ModelFile)

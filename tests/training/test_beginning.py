@@ -23,9 +23,11 @@ from vs_interp.weights.checkpoint import load_checkpoint
 from vs_interp.weights.skeletons import filled, read_skeleton
 
 BUNDLED = [entry.name for entry in catalogue().values() if entry.bundled]
+LARGE = ("super-slomo-small", "five-parallel-x4")
+"""Those that take long to export."""
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in BUNDLED])
 def test_a_run_begins_with_bundled_weights_by_their_name(pictures: Path, name: str) -> None:
     """Network and configuration come with them; what they make is what the served graph makes."""
     values = fsrcnn_recipe(pictures, start=name)

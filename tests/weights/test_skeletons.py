@@ -55,6 +55,7 @@ def published(tmp_path: Path, seed: int = 0) -> tuple[Rife, Path]:
     return network, path
 
 
+@pytest.mark.slow
 def test_a_filled_skeleton_is_the_network_s_export(tmp_path: Path) -> None:
     network, path = published(tmp_path)
     graph, wanted = filled(read_skeleton("rife-4.25"), path), to_model(network)

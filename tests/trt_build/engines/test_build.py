@@ -169,6 +169,7 @@ def test_contexts_get_memory_from_us_and_no_more_than_their_size_needs() -> None
     build.close()
 
 
+@pytest.mark.slow
 def test_a_failed_verification_keeps_the_engine_out_of_the_cache(tmp_path: Path) -> None:
     def refuse(engine: Engine) -> dict[str, float]:
         raise BackendError("12.0 dB")

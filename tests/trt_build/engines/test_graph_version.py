@@ -10,7 +10,7 @@ import pytest
 from tests.support import ROOT
 from trt_build.engines.build import BuildOptions, engine_graphs
 from trt_build.engines.key import GRAPH_VERSION
-from trt_build.model_file import ModelFile, graph_digest
+from trt_build.model_file import ModelFile, graph_digest, to_bytes
 from trt_build.profile import PlaneFormat, Profile
 from vs_interp.size import Size
 
@@ -57,8 +57,8 @@ def test_equal_graphs_have_equal_keys() -> None:
     weights = other.graph.initializer[0]
     weights.raw_data = bytes(len(weights.raw_data))
     model = ModelFile.from_bytes(content)
-    assert ModelFile.from_bytes(same.SerializeToString()).identity == model.identity
-    assert ModelFile.from_bytes(other.SerializeToString()).identity != model.identity
+    assert ModelFile.from_bytes(to_bytes(same)).identity == model.identity
+    assert ModelFile.from_bytes(to_bytes(other)).identity != model.identity
 
 
 @pytest.mark.parametrize("name", ["super-slomo-small"])

@@ -39,7 +39,7 @@ ADA = Target(8, 9)
 
 @pytest.mark.skipif(missing("tensorrt-rtx") is not None, reason="tensorrt-rtx is not installed")
 @pytest.mark.parametrize("planes", FORMATS.values(), ids=FORMATS)
-@pytest.mark.parametrize("name", ["super-slomo-small", "fsrcnn-x2"])
+@pytest.mark.parametrize("name", [pytest.param("super-slomo-small", marks=pytest.mark.slow), "fsrcnn-x2"])
 def test_a_range_of_sizes_builds_in_every_format(name: str, planes: PlaneFormat) -> None:
     model = ModelFile.load(catalogue()[name].model_file)
     engine = build_engine(model, Profile(width=512, height=256, planes=planes), RANGE, ADA)
