@@ -25,10 +25,10 @@ test-published: .venv/dev
 
 # make test-lowest: the fast tests with the oldest versions that pyproject.toml allows.
 test-lowest:
-	rm -rf .lowest && "$(PYTHON)" -m venv .lowest
-	.lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
-	.lowest/bin/uv pip install --quiet --python .lowest/bin/python --resolution lowest-direct --editable ".[dev]"
-	OMP_NUM_THREADS=1 .lowest/bin/python -m pytest -m "not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist worksteal
+	rm -rf .lowest && "$(PYTHON)" -m venv .lowest/installer && "$(PYTHON)" -m venv .lowest/env
+	.lowest/installer/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.lowest/installer/bin/uv pip install --quiet --python .lowest/env/bin/python --resolution lowest-direct --editable ".[dev]"
+	OMP_NUM_THREADS=1 .lowest/env/bin/python -m pytest -m "not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # make smoke PYTHON=python3.13: the wheel in a clean environment, without constraints, away from the checkout.
 smoke:
