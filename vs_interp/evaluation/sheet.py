@@ -46,7 +46,7 @@ def _drawn(case: Case) -> Image.Image:
     """Return one case: its title, and tiles whose captions say in full what they show and how good it is."""
     tiles = {name: case.picture(name) for name in case.versions}
     model = next(iter(case.scores))
-    tiles[f"error of {model} ×{case.amplified}" if case.amplified > 1 else f"error of {model}"] = _error(case, model)
+    tiles[f"error of {model} x{case.amplified}" if case.amplified > 1 else f"error of {model}"] = _error(case, model)
     largest = next(iter(tiles.values()))
     shrink = min(1.0, TILE / largest.width)
     grow = max(1, TILE // 2 // largest.width)

@@ -15,7 +15,7 @@ from .compare import Row, Shown
 from .material import resized
 from .tasks import BETWEEN, FLOW, SCORES, Made, Picture
 
-APART = 8
+SHARE = 8
 """Frames of a sequence of which one at most is kept: neighbours fail alike."""
 
 
@@ -42,34 +42,29 @@ class Case:
 
 
 class Worst:
-    """Keeps the cases on which the first of the methods does worst, no two of them next to each other."""
+    """Keeps the cases on which the first of the methods does worst, one of a :data:`SHARE` of a sequence."""
 
     def __init__(self, most: int = 8) -> None:
         self._most = most
-        self._kept: list[tuple[float, Row, Case]] = []
+        self._kept: dict[tuple[str, str, int], tuple[float, Case]] = {}
 
     def see(self, shown: Shown) -> None:
         """Take note of a picture, if it is among the worst."""
         row = shown.rows[0]
         name = next(iter(row.judged.scores))
         badness = row.judged.scores[name] * (-1 if SCORES[name].higher else 1)
-        near = [kept for kept in self._kept if _near(kept[1], row)]
-        rest = [kept for kept in self._kept if not _near(kept[1], row)]
-        full = len(rest) >= self._most
-        if any(kept[0] >= badness for kept in near) or (full and rest[-1][0] >= badness):
-            return
-        rest.append((badness, row, _case(shown)))
-        self._kept = sorted(rest, key=lambda kept: -kept[0])[: self._most]
+        place = row.dataset, row.sequence, row.frame // SHARE
+        rival = place if place in self._kept else min(self._kept, key=lambda key: self._kept[key][0], default=None)
+        if rival is not None and (rival == place or len(self._kept) == self._most):
+            if self._kept[rival][0] >= badness:
+                return
+            del self._kept[rival]
+        self._kept[place] = badness, _case(shown)
 
     @property
     def cases(self) -> list[Case]:
         """The worst first."""
-        return [case for _, _, case in self._kept]
-
-
-def _near(one: Row, other: Row) -> bool:
-    alike = (one.dataset, one.sequence) == (other.dataset, other.sequence)
-    return alike and abs(one.frame - other.frame) < APART
+        return [case for _, case in sorted(self._kept.values(), key=lambda kept: -kept[0])]
 
 
 def _case(shown: Shown) -> Case:
