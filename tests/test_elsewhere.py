@@ -72,6 +72,7 @@ def test_data_sets_are_made_and_networks_trained(tmp_path: Path, pictures: Path)
     assert codes == [0, 0], said
 
 
+@pytest.mark.slow
 def test_the_command_line_speaks_ascii_where_it_must(tmp_path: Path) -> None:
     """LC_ALL=C without Python's own remedies: letters that cannot be written break nothing."""
     plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}

@@ -22,6 +22,8 @@ from . import foreseen
 from .support import ROOT
 from .video import ffmpeg, make_video, time_stamps
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = ROOT / "examples"
 BUNDLED = ROOT / "vs_interp/clips/bbb_360p24.mp4"
 BT709 = ("-color_range", "tv", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")

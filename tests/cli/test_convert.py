@@ -79,6 +79,7 @@ def test_convert_interpolates_and_upscales_in_one_pass(tmp_path: Path, variable:
 @pytest.mark.parametrize(
     ("number", "code", "presses"), [(signal.SIGINT, 130, 1), (signal.SIGINT, 130, 4), (signal.SIGTERM, 143, 2)]
 )
+@pytest.mark.slow
 def test_an_interrupted_conversion_leaves_nothing(
     tmp_path: Path, number: signal.Signals, code: int, presses: int
 ) -> None:
@@ -99,6 +100,7 @@ def test_an_interrupted_conversion_leaves_nothing(
     assert not any(Path(f"/proc/{encoder}/exe").exists() for encoder in encoders)
 
 
+@pytest.mark.slow
 def test_what_a_killed_conversion_leaves_is_removed_by_the_next(tmp_path: Path) -> None:
     """And not what another that still runs is writing."""
     source, output = make_video(tmp_path / "in.mp4", frames=400, size="640x360"), tmp_path / "out.mkv"

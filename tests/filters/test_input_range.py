@@ -42,7 +42,7 @@ def test_saturated_film_leaves_the_rgb_cube() -> None:
     assert values.max() > 1.4
 
 
-LIGHT = ("super-slomo", "fsrcnn", "compact", "span", "single-frame")
+LIGHT = ("fsrcnn", "compact", "single-frame")
 """Those whose export takes a second or two."""
 
 
@@ -107,6 +107,7 @@ def test_a_model_file_of_before_is_clamped() -> None:
         NetworkSpec.from_json(spec.to_json().replace('"clamped"', '"wide"'))
 
 
+@pytest.mark.slow
 def test_the_colour_graph_clamps_once_a_window() -> None:
     """The part that runs for every time is given frames that are clamped already."""
     _, model = exported("super-slomo")

@@ -206,6 +206,7 @@ def test_an_even_picture_stays_even_to_its_edges(scale: int) -> None:
     assert np.abs(made.astype(int) - 160).max() <= 2
 
 
+@pytest.mark.slow
 def test_five_parallel_is_nearer_to_real_frames_than_fsrcnn_alone() -> None:
     """A sharp part of a real clip at a quarter of its size: 0.1 dB and more above FSRCNN (soft ones lose as much)."""
     known = vectors("flower")

@@ -45,6 +45,7 @@ def begun(film: Path, output: Path, chunks: int) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_what_was_whole_is_kept_and_the_film_is_that_of_one_go(film: Path, tmp_path: Path) -> None:
     whole, output = tmp_path / "whole.mkv", tmp_path / "out.mkv"
     assert convert(film, whole, "--whole") == 0
@@ -88,6 +89,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(film: Path, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "out.mkv", "whole.mkv"]
 
 
+@pytest.mark.slow
 def test_another_job_in_the_folder_is_refused_by_what_differs(
     film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,6 +53,7 @@ def tables(network: dict[str, Any], footage: str, crop: tuple[int, int], loss: s
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_loss_falls_and_what_is_made_has_the_truth_s_size(
     tmp_path: Path, case: tuple[dict[str, Any], str, tuple[int, int], str]
