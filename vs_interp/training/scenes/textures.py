@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from vs_interp.datasets.pictures import list_pictures
 from vs_interp.errors import DatasetError
 
 type Numbers = NDArray[np.int64]
@@ -103,7 +104,7 @@ def _unpacked(pixels: Tensor) -> Tensor:
 
 def read_pictures(folder: Path) -> list[NDArray[np.uint8]]:
     """Return the pictures of a folder, h×w×4 bytes each.  Raises :class:`DatasetError` where there are none."""
-    files = sorted(p for p in folder.glob("*") if p.suffix in {".png", ".jpg", ".jpeg", ".webp"})
-    if not files:
+    names = sorted(list_pictures(folder)) if folder.is_dir() else []  # in an order that recorded runs had
+    if not names:
         raise DatasetError(f"{folder} holds no pictures: give a folder of .png or .jpg files")
-    return [np.array(Image.open(file).convert("RGBA")) for file in files]
+    return [np.array(Image.open(folder / name).convert("RGBA")) for name in names]
