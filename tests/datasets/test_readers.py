@@ -229,3 +229,14 @@ def test_unreadable_frames_are_named_one_by_one(draw: Drawer) -> None:
     assert "is missing" in str(problems[1])
     assert "no readable picture" in str(problems[3])
     assert "5x5" in str(problems[5])
+
+
+def test_a_folder_of_frames_and_folders_of_frames_in_it(draw: Drawer) -> None:
+    """What lies in the folder itself is a sequence too; 2 comes before 10."""
+    draw("2.png", "10.png", "b/1.png", "b/2.png", "a/1.png", "a/2.png", "a/3.png")
+    (draw.root / "notes").mkdir()
+    assert draw.seen(open_footage(f"frames:{draw.root}")) == {
+        draw.root.name: ["2.png", "10.png"],
+        "a": ["a/1.png", "a/2.png", "a/3.png"],
+        "b": ["b/1.png", "b/2.png"],
+    }

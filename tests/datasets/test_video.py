@@ -91,6 +91,17 @@ def test_a_video_too_long_for_memory_is_refused(film: Path, monkeypatch: pytest.
         VideoFootage(film)
 
 
+def test_the_videos_of_a_folder_are_one_data_set(film: Path, tmp_path: Path) -> None:
+    """Other files are left alone; another film is another fingerprint."""
+    for name in ("2.mkv", "10.MKV"):
+        (tmp_path / name).symlink_to(film)
+    (tmp_path / "notes.txt").write_text("no film")
+    alone, both = VideoFootage(film), VideoFootage(tmp_path)
+    assert both.lengths == 2 * alone.lengths
+    assert both.name(0).startswith("2.mkv") and both.name(len(alone.lengths)).startswith("10.MKV")
+    assert alone.fingerprint() == VideoFootage(film).fingerprint() != both.fingerprint()
+
+
 def test_tall_frames_are_shrunk_and_small_ones_kept(film: Path) -> None:
     assert Video(film, height=24).frame_format == FrameFormat(24, 32, "bt601", False)
     assert Video(film, height=720).frame_format == FrameFormat(HEIGHT, WIDTH, "bt601", False)

@@ -19,6 +19,7 @@ from tests.training_data import fsrcnn_recipe, recipe, super_slomo_recipe
 from vs_interp.errors import ArgumentError, DatasetError
 from vs_interp.registry import NETWORKS
 from vs_interp.training.batches import Batches
+from vs_interp.training.beginning import first_network
 from vs_interp.training.checkpoints import Checkpoints
 from vs_interp.training.loop import train
 from vs_interp.training.pause import PAUSE_FILE
@@ -26,6 +27,7 @@ from vs_interp.training.processes import Processes
 from vs_interp.training.report import Report
 from vs_interp.training.scenes.samples import Batch
 from vs_interp.training.trainer import Trainer
+from vs_interp.training.validation import Judge
 
 CPU = torch.device("cpu")
 
@@ -221,3 +223,19 @@ def test_validation_that_does_not_get_better_ends_the_run(pictures: Path, tmp_pa
     steps: list[int] = []
     train(recipe(values), tmp_path / "run", device="cpu", listener=lambda report: steps.append(report.step))
     assert steps[-1] == 4
+
+
+def test_a_signal_ends_a_validation_between_two_windows(pictures: Path) -> None:
+    """Slurm kills what has not ended half a minute after it asked."""
+    values = fsrcnn_recipe(pictures)
+    values["validation"] = {"footage": f"pictures:{pictures / 'photos'}", "windows": 3}
+    network = first_network(recipe(values))
+    judge = Judge.open(recipe(values), network)
+    assert judge is not None
+    looks: list[int] = []
+
+    def stopped() -> bool:
+        looks.append(len(looks))
+        return len(looks) == 2
+
+    assert judge.scores(network.state_dict(), stopped) is None and len(looks) == 2
