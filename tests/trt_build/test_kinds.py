@@ -54,11 +54,8 @@ def size_of(spec: NetworkSpec) -> tuple[int, int]:
     return spec.fixed or (spec.padded(40), spec.padded(56))
 
 
-LARGE = ("frames to come", "labels to come", "grey frames to come", "labels")
-"""Those that take long to export."""
-
-
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in LARGE)) for kind in SMALL])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SMALL)
 def test_the_graph_equals_the_network_and_its_half_precision_stays_near(kind: str) -> None:
     network, file = model(kind)
     validate(network, file)
