@@ -1,8 +1,8 @@
 """What the host does for a made frame, on a device that does nothing: no GPU is needed.
 
-    python benchmarks/host.py
-    python benchmarks/host.py --sizes 1920x1080 --factors 2,8 --sessions 3 --seconds 5
-    python benchmarks/host.py --parts
+    python -m benchmarks.host
+    python -m benchmarks.host --sizes 1920x1080 --factors 2,8 --sessions 3 --seconds 5
+    python -m benchmarks.host --parts
 
 Each line is one clip through ``super_slomo``: the frames made a second (the device never lets it wait), the
 milliseconds of processor time for each of them, and the same for sessions fed from memory without VapourSynth.  Then,
@@ -29,11 +29,11 @@ from types import CodeType, FunctionType
 
 import numpy as np
 import vapoursynth as vs
-from null_device import NullBackend
 from vs_interp.filters import layout
 from vs_interp.filters.scenes import DEFAULT_THRESHOLD, difference, is_repeat
 from vs_interp.filters.timeline import by_factor
 
+from tests.null_device import NullBackend
 from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
 from vs_interp import super_slomo

@@ -16,7 +16,8 @@ from vs_interp.filters import layout, super_slomo
 from vs_interp.filters.scenes import difference, is_repeat
 
 from tests.clips import clip_of, durations_of, lasting, moving, picture, pictures, same, with_props
-from trt_build.backends import Backend, Picture, Session
+from tests.stand_in_backend import StandInBackend
+from trt_build.backends import Picture, Session
 from trt_build.backends.base import Check
 from trt_build.backends.pool import SessionPool
 from trt_build.model_file import ModelFile
@@ -47,20 +48,12 @@ class Blending:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blender(Backend):
+class Blender(StandInBackend):
     """As a GPU does it: in the clip's own planes, by several sessions."""
 
     name = "blender"
     streams: int = 3
     worked: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
-
-    @property
-    def native_planes(self) -> bool:
-        return True
-
-    @classmethod
-    def missing(cls) -> str | None:
-        return None
 
     def open(self, model: ModelFile, profile: Profile, check: Check | None = None) -> Sequence[Session]:
         return [Blending(number, self.worked) for number in range(self.streams)]

@@ -18,7 +18,8 @@ from onnx import helper, numpy_helper
 from torch import Tensor
 
 from tests.simulated_device import STREAMS, SimulatedDevice
-from trt_build.backends.base import Backend, Check, Session
+from tests.stand_in_backend import StandInBackend
+from trt_build.backends.base import Check, Session
 from trt_build.backends.cuda import CudaDevice
 from trt_build.backends.device import Device, DeviceMemoryError
 from trt_build.backends.slots import Executors, bindings
@@ -162,21 +163,13 @@ def _view(address: int, like: Tensor, device: torch.device) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TorchBackend(Backend):
+class TorchBackend(StandInBackend):
     """Graphs on a GPU as with TensorRT, but no engines; ``device`` gives the GPU or a simulated one."""
 
     name: ClassVar[str] = "torch"
     streams: Streams = "auto"
     device: Callable[[], Device] = lambda: CudaDevice(0)
     dynamic: tuple[Size, Size, Size] | None = None
-
-    @property
-    def native_planes(self) -> bool:
-        return True
-
-    @classmethod
-    def missing(cls) -> str | None:
-        return None
 
     def open(self, model: ModelFile, profile: Profile, check: Check | None = None) -> Sequence[Session]:
         built = profile

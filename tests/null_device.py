@@ -16,7 +16,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from trt_build.backends import Backend, Session
+from tests.stand_in_backend import StandInBackend
+from trt_build.backends import Session
 from trt_build.backends.base import Check
 from trt_build.backends.device import ALIGNMENT
 from trt_build.backends.slots import Executors, bindings
@@ -29,19 +30,11 @@ ITEM_SIZES = {onnx.TensorProto.FLOAT: 4, onnx.TensorProto.UINT8: 1, onnx.TensorP
 
 
 @dataclass(frozen=True, kw_only=True)
-class NullBackend(Backend):
+class NullBackend(StandInBackend):
     """Serves any model in the clip's own planes, and makes pictures of whatever lies in its staging memory."""
 
     streams: Streams = 3
     name: ClassVar[str] = "null"
-
-    @property
-    def native_planes(self) -> bool:
-        return True
-
-    @classmethod
-    def missing(cls) -> str | None:
-        return None
 
     def open(self, model: ModelFile, profile: Profile, check: Check | None = None) -> Sequence[Session]:
         graphs = engine_graphs(model, profile, BuildOptions())
