@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import vapoursynth as vs
-from vs_interp.filters import flavr, super_slomo, upscale
+from vs_interp.filters import flavr, masks, nowcast, optical_flow, predict, rife, super_slomo, upscale
 
+from tests import foreseen
 from tests.clips import moving, pictures, same
+from tests.filters.test_flow import clip_of, texture
+from tests.published import published_model
 from tests.support import ROOT
 from trt_build import backends
 from trt_build.backends import OnnxRuntime, OpenVINO, choose, gpus
@@ -44,6 +47,45 @@ def test_every_filter_gives_what_openvino_gives(serve: Callable[..., vs.VideoNod
     clip = moving(vs.YUV420P8, range(4), 90, 70)
     ours, theirs = (pictures(serve(clip, backend)) for backend in (THERE, CPU))
     assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        assert max(np.abs(p.astype(int) - q).max() for p, q in zip(a, b, strict=True)) <= 1
+
+
+def other_kinds(folder: Path) -> dict[str, Callable[[Any], list[vs.VideoNode]]]:
+    """The filters that make flow, labels and frames to come, by networks that are here."""
+    gray = clip_of(lambda n: np.roll(texture((3.0 * n, 0.0))[0, :64, :64], 0), 10, vs.GRAYS)
+    footage = moving(vs.YUV420P8, range(3), 128, 64)
+    bright = foreseen.bright(folder / "bright.onnx")
+
+    def flow(model: str | Path, backend: Any) -> list[vs.VideoNode]:
+        found = optical_flow(footage, model=model, backend=backend)
+        return [found.right, found.down]
+
+    return {
+        "optical_flow": lambda backend: flow("super-slomo-small", backend),
+        "predict": lambda backend: [predict(gray, model="simvp-digits", backend=backend)],
+        "masks": lambda backend: [masks(footage, model=bright, backend=backend)],
+        "nowcast": lambda backend: [nowcast(footage, frames=2, flow_model="super-slomo-small", backend=backend)],
+    }
+
+
+def test_the_other_kinds_of_filters_give_what_openvino_gives(tmp_path: Path) -> None:
+    """Pictures and labels within a code; flow within a hundredth of a pixel.  Random weights are not for bf16."""
+    exact = replace(THERE, precision="fp32"), replace(CPU, precision="fp32")
+    for name, serve in other_kinds(tmp_path).items():
+        for ours, theirs in zip(*(serve(backend) for backend in exact), strict=True):
+            assert len(ours) == len(theirs)
+            limit = 0.01 if name == "optical_flow" else 1 / 255 if ours.format.sample_type == vs.FLOAT else 1
+            for a, b in zip(pictures(ours), pictures(theirs), strict=True):
+                off = max(np.abs(p.astype(float) - q).max() for p, q in zip(a, b, strict=True))
+                assert off <= limit, f"{name}: {off}"
+
+
+@pytest.mark.published
+@pytest.mark.parametrize("name", ["rife-4.0", "rife-4.6", "rife-4.25"])
+def test_rife_s_versions_give_what_openvino_gives(name: str) -> None:
+    model, clip = published_model(name), moving(vs.YUV420P8, range(3), 128, 64)
+    ours, theirs = (pictures(rife(clip, model=model, backend=replace(at, precision="fp32"))) for at in (THERE, CPU))
     for a, b in zip(ours, theirs, strict=True):
         assert max(np.abs(p.astype(int) - q).max() for p, q in zip(a, b, strict=True)) <= 1
 
