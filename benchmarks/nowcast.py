@@ -1,23 +1,37 @@
-"""Nowcasts of Meteosat's pictures: the chunks that recipes/nowcast-meteosat.toml is trained on, and the scores."""
+"""Nowcasts of Meteosat's pictures: the chunks that recipes/nowcast-meteosat.toml is trained on, and scores by lead.
+
+python benchmarks/nowcast.py pack FILE.npz .data/meteosat
+python benchmarks/nowcast.py score FILE.npz nowcast.onnx
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import click
 import numpy as np
+import vapoursynth as vs
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
+from vs_interp import nowcast
 from vs_interp.datasets.chunks import write_chunks
 from vs_interp.datasets.drifting_clouds import SEQUENCES, DriftingClouds
+from vs_interp.metrics import ms_ssim
 from vs_interp.size import Size
+
+METHODS: tuple[Literal["network", "flow", "mix"], ...] = ("network", "flow", "mix")
 
 SIDE = 128
 TRAIN, VALIDATION, TEST = slice(0, 448), slice(448, 576), slice(640, 1024)
 """Columns; the gap is wider than clouds drift."""
 
 CLOUDS = 400
+SEEN, MADE, WINDOWS = 12, 13, 12
+STRUCTURE = 0.06
+"""Deviation, of a range of 1, that the last picture seen of a window has at least: bare land is no test."""
 
 
 def meteosat(file: Path) -> NDArray[np.uint16]:
@@ -47,6 +61,61 @@ def _clouds(length: int) -> Iterator[dict[str, NDArray[np.uint8]]]:
     sky = DriftingClouds(Size(SIDE, SIDE), "train")
     for sequence in range(min(CLOUDS, SEQUENCES["train"])):
         yield {"frames": sky.frames(sequence, range(length))[..., 0]}
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True))
+@click.argument("model")
+def score(file: Path, model: str) -> None:
+    """Print MS-SSIM (window 3) by lead of MODEL, of motion carried on, of both, and of the last picture again."""
+    found: dict[str, list[list[float]]] = {}
+    for window in windows(meteosat(file)):
+        clip = as_clip(window[:SEEN])
+        made = {name: pictures(nowcast(clip, frames=MADE, model=model, method=name)) for name in METHODS}
+        made["last"] = [window[SEEN - 1]] * MADE
+        made["last, blurred"] = [gaussian_filter(window[SEEN - 1], 3)] * MADE
+        for name, foreseen in made.items():
+            pairs = zip(foreseen, window[SEEN:], strict=True)
+            found.setdefault(name, []).append([ms_ssim(middle(one), middle(true)) for one, true in pairs])
+    click.echo(f"| minutes | {' | '.join(found)} |\n|{'---|' * (len(found) + 1)}")
+    by_lead = {name: np.mean(each, 0) for name, each in found.items()}
+    for lead in range(MADE):
+        click.echo(f"| {5 * (lead + 1)} | {' | '.join(f'{by_lead[name][lead]:.3f}' for name in found)} |")
+    click.echo(f"| mean | {' | '.join(f'{by_lead[name].mean():.3f}' for name in found)} |")
+
+
+def windows(counts: NDArray[np.uint16]) -> Iterator[NDArray[np.float32]]:
+    """Yield windows of the part to test, T×128×128 in [0, 1], at places drawn once and for all."""
+    random, part, found = np.random.default_rng(7), counts[:, :, TEST].astype(np.float32) / 1023, 0
+    while found < WINDOWS:
+        top, left = (int(random.integers(length - SIDE + 1)) for length in part.shape[1:])
+        window = part[:, top : top + SIDE, left : left + SIDE]
+        if window[SEEN - 1].std() > STRUCTURE:
+            found += 1
+            yield window
+
+
+def as_clip(frames: NDArray[np.float32]) -> vs.VideoNode:
+    """Return grey frames as a clip."""
+    blank = vs.core.std.BlankClip(format=vs.GRAYS, width=SIDE, height=SIDE, length=len(frames), keep=True)
+
+    def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        frame = f.copy()
+        np.copyto(np.asarray(frame[0]), frames[n])
+        return frame
+
+    return vs.core.std.ModifyFrame(blank, blank, fill)
+
+
+def pictures(clip: vs.VideoNode) -> list[NDArray[np.float32]]:
+    """Return the pictures that were made."""
+    return [np.array(frame[0]) for frame in clip[SEEN:].frames(close=True)]
+
+
+def middle(picture: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the middle 64×64."""
+    edges = [(length - SIDE // 2) // 2 for length in picture.shape]
+    return picture[tuple(slice(edge, edge + SIDE // 2) for edge in edges)].astype(np.float64)
 
 
 if __name__ == "__main__":

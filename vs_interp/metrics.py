@@ -157,6 +157,9 @@ def overlap(made: NDArray[np.uint8], truth: NDArray[np.uint8], classes: int) -> 
     """Return how many pixels of each class both have, the one, and the other: 3 × classes, to be added up."""
     if made.shape != truth.shape:
         raise ArgumentError(f"labels of {made.shape} and {truth.shape} cannot be compared: make them one size")
+    most = max(int(made.max(initial=0)), int(truth.max(initial=0)))
+    if most >= classes:
+        raise ArgumentError(f"there is the label {most}, and {classes} classes are 0 to {classes - 1}: mend the labels")
     return np.stack([np.bincount(part.ravel(), minlength=classes) for part in (made[made == truth], made, truth)])
 
 

@@ -15,6 +15,7 @@ from .footage import Footage
 from .listing import folder, listed, present, subfolders, whole
 from .moving_digits import MovingDigits
 from .object_scenes import ObjectScenes, parse_size
+from .object_videos import open_object_masks, open_object_videos
 from .pictures import Clip, Pictures, list_pictures
 
 SPLITS = ("train", "validation", "test")
@@ -147,6 +148,8 @@ LAYOUTS: dict[str, Callable[[Path, str], Footage]] = {
     "video": video,
     "chunks": lambda folder, split: ChunkedFootage(folder),
     "moving-digits": MovingDigits,
+    "object-videos": open_object_videos,
+    "object-masks": open_object_masks,
     "scenes": lambda size, split: ObjectScenes(parse_size(size), split),
     "clouds": lambda size, split: DriftingClouds(parse_size(size), split),
     "scene-labels": lambda size, split: ObjectScenes(parse_size(size), split, "labels"),
