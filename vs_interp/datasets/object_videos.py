@@ -113,7 +113,7 @@ def _problem(path: Path, count: int) -> str | None:
 
 def _mapped(path: Path) -> NDArray[np.uint8]:
     try:
-        masks = np.load(path, mmap_mode="r", allow_pickle=False)
+        masks: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path.name} is missing or broken ({error})") from error
     if masks.dtype != np.uint8 or masks.ndim != 3:
