@@ -118,6 +118,15 @@ def test_time_codes_at_other_rates(timecode: str, source: float, made: float, fi
     assert retimed(timecode, Fraction(source), Fraction(made), first) == expected
 
 
+def test_attached_files_that_are_lost_are_told(tmp_path: Path) -> None:
+    source, font = tmp_path / "in.mkv", tmp_path / "a.ttf"
+    font.write_bytes(b"font")
+    ffmpeg("-i", make_video(tmp_path / "plain.mp4", frames=5), "-c", "copy", "-attach", font, "-metadata:s:t",
+           "mimetype=font/ttf", source)  # fmt: skip
+    assert notes(source, "out.mp4") == ("mp4 holds no attached files (fonts and the like), 1 left out",)
+    assert notes(source, "out.mkv") == ()
+
+
 def test_odd_sizes_are_told(tmp_path: Path) -> None:
     odd = tmp_path / "odd.mkv"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.2,format=yuv444p,crop=63:47:exact=1", "-pix_fmt", "yuv420p",

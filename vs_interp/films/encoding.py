@@ -240,6 +240,8 @@ def _timecode(source: Source, stream: Stream) -> str | None:
 def _unlabelled(source: Source, stream: Stream, container: str, arguments: Sequence[str]) -> Iterator[str]:
     """Yield a line on what the source says of its picture and the output cannot say."""
     labels = source.labels
+    if labels.files and container != "matroska":
+        yield f"{container} holds no attached files (fonts and the like), {labels.files} left out"
     if labels.timecode and _timecode(source, stream) is None:
         yield f"the time code {labels.timecode} has no equal at the output's rate and is left out"
     if (views := labels.tags.get(TAG)) and container not in STEREO_TAGGED and not has_packing(arguments):
