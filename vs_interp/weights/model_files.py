@@ -32,7 +32,10 @@ def read_model_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise CheckpointError(f"{path} is no model file, or a truncated one ({error})") from error
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if "network" not in metadata:
-        raise CheckpointError(f"{path} does not say what network it holds: give the checkpoint that it was made of")
+        raise CheckpointError(
+            f"{path} does not say what network it holds: give the checkpoint that it was made of, or, if `vs-interp "
+            "weights get` made it, remove it and get it again"
+        )
     tensors = {name.removeprefix(PREFIX): value for name, value in constants.items() if name.startswith(PREFIX)}
     elsewhere = json.loads(metadata.get(WEIGHTS_KEY, "{}"))
     tensors |= {name: constants[constant] for name, constant in elsewhere.items() if constant in constants}
