@@ -111,6 +111,7 @@ def test_a_data_set_that_has_changed_is_noticed(tmp_path: Path) -> None:
         ("learning_rate=1e-5", ("training", "learning_rate"), 1e-5),
         ("training.precision=bf16", ("training", "precision"), "bf16"),
         ("data.source.0.share=0.25", ("data", "source", 0, "share"), 0.25),
+        ("still=0.5", ("data", "source", 0, "still"), 0.5),
         ("noise = 2.5", ("data", "variation", "noise"), 2.5),
         ("features=16", ("network", "features"), 16),
         ("losses.ssim=0.1", ("losses", "ssim"), 0.1),
@@ -134,6 +135,10 @@ def test_any_key_can_be_set(pictures: Path, change: str, key: tuple[str | int, .
     [
         ("learning_rat=1", "no table of a recipe has the key 'learning_rat': did you mean learning_rate"),
         ("patience=3", r"the key 'patience' has several places: give one of schedule\.patience, validation\.patience"),
+        (
+            "footage=frames:x",
+            r"'footage' has several places: give one of data\.source\.0\.footage, validation\.footage",
+        ),
         ("data.source.7.share=1", "'data.source.7.share' cannot be set: .*the entries 0 to 0"),
         ("training.steps.more=1", "'training.steps.more' cannot be set"),
         ("steps", "'steps' changes nothing: give KEY=VALUE"),

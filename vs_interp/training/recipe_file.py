@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from vs_interp.errors import ArgumentError
 from vs_interp.registry import network_class
 
-from .recipe import Recipe
+from .recipe import Recipe, Source
 
 MOST_TOLD = 3
 """Wrong keys that are named; of more there is only the number."""
@@ -103,6 +103,9 @@ def _with_table(key: str, document: Mapping[str, Any]) -> str:
     if key in Recipe.model_fields:
         return key
     places = [f"{table}.{key}" for table in TABLES if key in _keys(table, document)]
+    if key in Source.model_fields:
+        sources = document.get("data", {}).get("source", ())
+        places = [*(f"data.source.{number}.{key}" for number in range(len(sources))), *places]
     if len(places) == 1:
         return places[0]
     if places:
