@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,6 +24,8 @@ def told_plainly(trainer: Trainer, checkpoints: Checkpoints) -> Iterator[None]:
     except RuntimeError as error:
         text = str(error)
         if "DataLoader worker" in text:
+            if hasattr(signal, "SIGCHLD"):  # PyTorch's handler may raise the same once more on the way out
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             raise BackendError(
                 f"a data worker was ended by the system ({text.splitlines()[0]}), as where memory is full: lower "
                 f"data.workers; {_smaller(trainer, checkpoints)}"
