@@ -38,9 +38,13 @@ def unheard(number: int, frames: int) -> None:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a file shows: time stamps, pictures by hash, the range of its sound, and what it says of colour."""
+    """What a file shows: time stamps, pictures by hash, the range of its sound, and what it says of colour.
+
+    ``span`` is when its first picture is decoded, and how long the container says that the pictures last.
+    """
 
     times: list[Fraction]
+    span: tuple[Fraction, Fraction | None]
     pictures: list[str]
     sound: tuple[Fraction, Fraction]
     colour: tuple[int, ...]
@@ -54,12 +58,16 @@ def decoded(path: Path) -> Decoded:
         context = video.codec_context
         colour = (context.color_range, context.colorspace, context.color_primaries, context.color_trc)
         base = Fraction(str(video.time_base))
+        lasts = None if video.duration is None else base * video.duration
     with av.open(str(path)) as container:
         sound = container.streams.audio[0]
         unit = Fraction(str(sound.time_base))
         heard = [packet.pts * unit for packet in container.demux(sound) if packet.pts is not None]
+    with av.open(str(path)) as container:
+        decodes = next(packet.dts for packet in container.demux(video=0) if packet.dts is not None)
     return Decoded(
         times=[base * pts for pts, _ in frames if pts is not None],
+        span=(base * decodes, lasts),
         pictures=[hashlib.sha256(picture).hexdigest() for _, picture in frames],
         sound=(min(heard), max(heard)),
         colour=colour,

@@ -22,6 +22,9 @@ from .conversion import OpenConversion
 MILLISECONDS = ("matroska", "webm")
 """Containers that round times to milliseconds themselves, and say what colours are where a codec cannot."""
 
+PIPED = "frag_keyframe+empty_moov+negative_cts_offsets"
+"""How MOV is written into a pipe; the last part lets packets be decoded before the first frame's time."""
+
 
 def join(
     job: OpenConversion,
@@ -48,12 +51,16 @@ def join(
 
 
 def _pipe_format(container: str, film: Path) -> str:
-    """Return in what the packets go through the pipe: with exact times, where the output keeps these."""
+    """Return in what the packets go through the pipe: with exact times, where the output keeps these.
+
+    MOV keeps when packets are decoded, too.  NUT, which leaves that to its reader, is for codecs that MOV does not
+    hold: those do not reorder frames.
+    """
     if container in MILLISECONDS:
         return "matroska"
-    with av.open(str(film)) as chunk, av.open(os.devnull, "w", format="nut") as exact:
+    with av.open(str(film)) as chunk, av.open(os.devnull, "w", format="mov") as exact:
         codec = chunk.streams.video[0].codec_context.codec.canonical_name
-        return "nut" if codec in exact.supported_codecs else "mov"
+        return "mov" if codec in exact.supported_codecs else "nut"
 
 
 class TimeStamps:
@@ -85,7 +92,7 @@ class TimeStamps:
 
 
 def _write(pipe: IO[bytes], pipe_format: str, films: Sequence[Path], stamps: TimeStamps) -> None:
-    options = {"movflags": "frag_keyframe+empty_moov"} if pipe_format == "mov" else {}
+    options = {"movflags": PIPED} if pipe_format == "mov" else {}
     with av.open(pipe, "w", format=pipe_format, buffer_size=BUFFER, options=options) as joined:
         stream: VideoStream | None = None
         headers, base = None, 0
