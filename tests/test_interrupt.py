@@ -37,6 +37,30 @@ with ending_on_signals():
     print(len(caught), heard())
 """
 
+SWALLOWED = """
+import signal, sys
+from fractions import Fraction
+from pathlib import Path
+import av
+from vs_interp.films.unfinished import finished_as
+from vs_interp.interrupt import ending_on_signals
+
+class Pipe:
+    def __init__(self, file):
+        self.file = file
+    def write(self, content):
+        signal.raise_signal(int(sys.argv[2]))
+        self.file.write(content)
+
+with ending_on_signals(), finished_as(Path(sys.argv[1]), overwrite=False) as unfinished, unfinished.open("wb") as file:
+    with av.open(Pipe(file), "w", format="nut") as container:
+        stream = container.add_stream("rawvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 16, 16, "gray"
+        packet = av.Packet(256)
+        packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1, 25)
+        container.mux(packet)
+"""
+
 
 def started(script: str, mark: Path) -> subprocess.Popen[str]:
     """Start a script, and wait until it has made its mark."""
@@ -63,6 +87,18 @@ def test_a_process_that_does_not_end_by_itself_is_ended(
     assert said == "vs-interp: stopping …\nvs-interp: interrupted, nothing was written\n"
     assert not mark.exists()
     assert presses > 1 or time.monotonic() - begin >= 0.9, "it had its time to end by itself"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_file_is_not_taken_for_whole_after_a_library_swallowed_the_signal(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """PyAV cannot hand on what a callback raises, and what it was about to write is missing."""
+    command = [sys.executable, "-c", SWALLOWED, tmp_path / "out.nut", str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr == "vs-interp: stopping …\nvs-interp: interrupted, nothing was written\n"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there signals do not wake a process")

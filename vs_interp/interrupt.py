@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
 
 PATIENCE = 1.0
 """Seconds that the work is given to end by itself."""
@@ -83,7 +83,8 @@ def ending_on_signals() -> Iterator[None]:
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, _raise)
-    hook_before, sys.unraisablehook = sys.unraisablehook, _unraisable
+    hooks_before = sys.excepthook, sys.unraisablehook
+    sys.excepthook, sys.unraisablehook = _uncaught, _unraisable
     told_before = signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_listen, args=(listening,), name="signals", daemon=True).start()
     try:
@@ -93,7 +94,7 @@ def ending_on_signals() -> Iterator[None]:
             sys.stdout.flush()
             _end(_heard[0])
         signal.set_wakeup_fd(told_before)
-        sys.unraisablehook = hook_before
+        sys.excepthook, sys.unraisablehook = hooks_before
         for number, handler in before.items():
             signal.signal(number, handler)
         telling.close()
@@ -104,17 +105,35 @@ def heard() -> bool:
     return bool(_heard)
 
 
+def raise_where_heard() -> None:
+    """Raise :class:`KeyboardInterrupt` where a signal is ending the process: a library may have swallowed the first.
+
+    To be called before what was made is taken for whole.
+    """
+    if heard():
+        raise KeyboardInterrupt
+
+
 def _raise(number: int, frame: FrameType | None) -> None:
-    """Leave through every ``finally`` at the first signal; the others find that under way."""
+    """Leave through every ``finally`` at the first signal; the others find that under way.
+
+    By the same exception for all: Cython ends the process at once where a callback raises :class:`SystemExit`.
+    """
     if not _heard:
         _heard.append(number)
         _announce()
-        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(EXIT_CODES[signal.Signals(number)])
+        raise KeyboardInterrupt
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Say nothing of the exception that ends the work where a callback cannot hand it on: Cython reports it here."""
+    if not (heard() and issubclass(kind, KeyboardInterrupt)):
+        sys.__excepthook__(kind, error, traceback)
 
 
 def _unraisable(told: sys.UnraisableHookArgs) -> None:
-    """Say nothing of the exception that ends the work where a library's callback cannot hand it on."""
-    if not (heard() and issubclass(told.exc_type, KeyboardInterrupt | SystemExit)):
+    """Say nothing of it here, where Cython and Python itself report it."""
+    if not (heard() and issubclass(told.exc_type, KeyboardInterrupt)):
         sys.__unraisablehook__(told)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -9,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.video import ffmpeg, make_variable
+from vs_interp.errors import EncoderError
 from vs_interp.films.codecs import Choice
-from vs_interp.films.render import render
+from vs_interp.films.ffmpeg import find_ffmpeg
+from vs_interp.films.render import BUFFER, render
 from vs_interp.jobs.chunk import ChunkFolder, Record, delay_of
 from vs_interp.jobs.conversion import Conversion
 from vs_interp.jobs.here import make_chunks
@@ -77,6 +82,31 @@ def test_a_variable_rate_keeps_every_duration(tmp_path: Path) -> None:
     assert replace(chunked, span=whole.span) == whole  # ffmpeg by itself leaves the last duration out
     assert chunked.span == (-2 * chunked.times[1], 1), "two frames ahead, and a second long"
     assert len({later - earlier for earlier, later in zip(chunked.times, chunked.times[1:], strict=False)}) > 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's script")
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_the_reason_is_told_where_ffmpeg_ends_while_chunks_are_joined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """A disk that is full, say; PyAV has a word of its own for a pipe that nobody reads."""
+    source = tmp_path / "in.mkv"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=2,noise=alls=100:allf=t", "-c:v", "libx264", source)
+    conversion = enlargement(source, tmp_path / f"out{suffix}", "h264")
+    fails = tmp_path / "ffmpeg"
+    fails.write_text(
+        f'#!/bin/sh\ncase "$*" in *"-c:v:0 copy"*) head -c 100000 >/dev/null; '
+        f'echo "Error writing: {os.strerror(errno.ENOSPC)}" >&2; exit 228;; *) exec {find_ffmpeg()} "$@";; esac\n'
+    )
+    fails.chmod(0o755)
+    monkeypatch.setenv("VS_INTERP_FFMPEG", str(fails))
+    job = conversion.open()
+    manifest, chunks = plan(conversion, job, 0.5), ChunkFolder(tmp_path)
+    records = dict(make_chunks(job, chunks, manifest.borders, range(len(manifest.chunks)), unheard))
+    assert sum(record.bytes for record in records.values()) > BUFFER, "it is written to before it ends"
+    with pytest.raises(EncoderError, match=r"Error writing: No space left on device \(make room"):
+        join(job, chunks, [records[number] for number in sorted(records)], conversion.output, overwrite=False)
+    assert not conversion.output.exists() and not list(tmp_path.glob(".*partial*"))
 
 
 def test_packets_are_decoded_in_order_and_never_after_they_are_shown() -> None:

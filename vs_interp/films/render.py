@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Buffer, Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
 from itertools import chain
@@ -66,13 +66,38 @@ GONE = {errno.EPIPE, errno.EINVAL}
 """What writing says once the reader has ended: Windows knows no EPIPE."""
 
 
+class Pipe:
+    """What ffmpeg reads; ``gone`` is set when a write has failed because ffmpeg has ended."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.gone = file, False
+
+    def write(self, content: Buffer) -> None:
+        """Write all of ``content``."""
+        with self._noticing():
+            self._file.write(content)
+
+    def flush(self) -> None:
+        """Write what is still held back."""
+        with self._noticing():
+            self._file.flush()
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.gone = error.errno in GONE
+            raise
+
+
 class FrameWriter:
     """Writes frames with their time stamps into a pipe, as the encoding's ``pipe_format``.
 
     Frames at a constant rate are bare planes, which need no container.
     """
 
-    def __init__(self, pipe: IO[bytes], encoding: Encoding) -> None:
+    def __init__(self, pipe: Pipe, encoding: Encoding) -> None:
         clip = encoding.stream.clip
         self._constant, self._tick = encoding.stream.tick is None, encoding.tick
         self._lasts = 1 / clip.fps if clip.fps else None
@@ -134,7 +159,7 @@ class FrameWriter:
 
 
 @contextmanager
-def run_ffmpeg(command: list[str]) -> Iterator[IO[bytes]]:
+def run_ffmpeg(command: list[str]) -> Iterator[Pipe]:
     """Run ffmpeg and hand out the pipe it reads.  Ctrl-C reaches us alone: ffmpeg is in a session of its own."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -146,17 +171,15 @@ def run_ffmpeg(command: list[str]) -> Iterator[IO[bytes]]:
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         assert process.stdin is not None
+        pipe = Pipe(process.stdin)
         try:
             with undone(process.kill):
-                yield process.stdin
-                process.stdin.flush()
-        except OSError as error:
-            if error.errno not in GONE:
+                yield pipe
+                pipe.flush()
+        except BaseException as error:
+            if not (pipe.gone and isinstance(error, OSError | av.FFmpegError)):  # PyAV may make its own of a pipe's
                 process.kill()
                 raise
-        except BaseException:
-            process.kill()
-            raise
         finally:
             with suppress(OSError):
                 process.stdin.close()

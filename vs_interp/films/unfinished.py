@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vs_interp.errors import ArgumentError, EncoderError
-from vs_interp.interrupt import undone
+from vs_interp.interrupt import raise_where_heard, undone
 
 LONGEST_STEM = 200
 """Bytes of an output's name that a name beside it repeats: file systems take 255 in all."""
@@ -30,6 +30,7 @@ def finished_as(output: Path, *, overwrite: bool) -> Iterator[Path]:
     """
     with beside(output, overwrite=overwrite) as unfinished:
         yield unfinished
+        raise_where_heard()
         _check_free(output, overwrite)
         with _told(output):
             unfinished.replace(output)

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import av
 from av.video.stream import VideoStream
 
 from vs_interp.errors import EncoderError
-from vs_interp.films.render import BUFFER, run_ffmpeg
+from vs_interp.films.render import BUFFER, Pipe, run_ffmpeg
 from vs_interp.films.unfinished import finished_as
 
 from .chunk import ChunkFolder, Record
@@ -91,7 +91,7 @@ class TimeStamps:
         return self._shown[frame + 1] - self._shown[frame]
 
 
-def _write(pipe: IO[bytes], pipe_format: str, films: Sequence[Path], stamps: TimeStamps) -> None:
+def _write(pipe: Pipe, pipe_format: str, films: Sequence[Path], stamps: TimeStamps) -> None:
     options = {"movflags": PIPED} if pipe_format == "mov" else {}
     with av.open(pipe, "w", format=pipe_format, buffer_size=BUFFER, options=options) as joined:
         stream: VideoStream | None = None
