@@ -53,14 +53,16 @@ def join(
 def _pipe_format(container: str, film: Path) -> str:
     """Return in what the packets go through the pipe: with exact times, where the output keeps these.
 
-    MOV keeps when packets are decoded, too.  NUT, which leaves that to its reader, is for codecs that MOV does not
-    hold: those do not reorder frames.
+    MOV keeps when packets are decoded, too.  NUT, which leaves that to its reader, knows more formats of bare pixels.
     """
-    if container in MILLISECONDS:
-        return "matroska"
-    with av.open(str(film)) as chunk, av.open(os.devnull, "w", format="mov") as exact:
-        codec = chunk.streams.video[0].codec_context.codec.canonical_name
-        return "mov" if codec in exact.supported_codecs else "nut"
+    with av.open(str(film)) as chunk:
+        codec = chunk.streams.video[0].codec_context.codec
+    exact = ("nut", "mov") if codec.intra_only else ("mov", "nut")
+    for name in ("matroska", *exact) if container in MILLISECONDS else exact:
+        with av.open(os.devnull, "w", format=name) as able:
+            if codec.canonical_name in able.supported_codecs:
+                return name
+    raise EncoderError(f"chunks of {codec.canonical_name} cannot be joined: use --whole, or another codec")
 
 
 class TimeStamps:
@@ -119,6 +121,7 @@ def _stream_like(joined: Any, source: VideoStream, stamps: TimeStamps) -> VideoS
     """Add a stream that says of codec, colour and shape what a chunk's says, and of time what is true of the whole."""
     stream: VideoStream = joined.add_stream_from_template(source, opaque=True)
     stream.time_base = stamps.tick
+    stream.codec_context.codec_tag = source.codec_context.codec_tag  # tells profiles and formats of pixels apart
     return stream
 
 
