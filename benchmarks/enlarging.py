@@ -5,7 +5,7 @@
 Photographs are shrunk by antialiased bicubic (Pillow), a frame of each clip by ``resize.Bicubic`` (Catmull-Rom); what
 ``upscale`` makes of them on OpenVINO in FP32 is compared with the original: PSNR of luma at 8 bits without a border of
 8 pixels.  kMAC are the multiplications of all convolutions for a pixel of the small picture; the time is processor
-time (user and system) of one 1280×720 frame made, FSRCNN's is measured beside each network's.
+time (user and system) of one 1280×720 frame enlarged, FSRCNN's is measured beside each network's.
 """
 
 from __future__ import annotations
