@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing.util
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from typing import Any
 
 from vs_interp.errors import ArgumentError
 from vs_interp.extras import how_to_get
-from vs_interp.interrupt import last_words
+from vs_interp.interrupt import last_words, undone
 
 
 @contextmanager
@@ -44,7 +45,7 @@ def local_workers(count: int, gpus: Sequence[int] | None = None) -> Iterator[Any
             n_workers=0, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
             memory_limit=0, silence_logs=logging.CRITICAL,
         )  # fmt: skip
-    with started as cluster:
+    with undone(_end_processes), started as cluster:
         from .in_dask import Share
 
         with distributed.Client(cluster, set_as_default=False) as client:
@@ -113,5 +114,12 @@ def serve(address: str, host: str | None, tls: Mapping[str, str], say: Callable[
             await nanny.finished()
             say(f"{address} went away: nothing is left to work for")
 
-    with suppress(KeyboardInterrupt), last_words(f"no longer works for {address}"):
+    with suppress(KeyboardInterrupt), last_words(f"no longer works for {address}"), undone(_end_processes):
         asyncio.run(work())
+
+
+def _end_processes() -> None:
+    """End what multiprocessing began, and unlink its semaphores: Python complains where that is left to it."""
+    for process in multiprocessing.active_children():
+        process.kill()
+    multiprocessing.util._run_finalizers(0)  # type: ignore[attr-defined]
