@@ -39,7 +39,7 @@ ONLY_READ = {
     "clips/*": "needs films",
     "4x_something": "needs a checkpoint",
     "RTX 4090": "is the builder's own test",
-    "engines export": "has a test of its own, tests/cli/test_engine_carrying.py",
+    "engines export": "has tests of its own, tests/cli/carrying",
     "engines import": "has a test of its own",
     "engines which": "has a test of its own",
     '--gpu "RTX 4070"': "has a test of its own",
