@@ -41,6 +41,14 @@ def test_convert_gives_the_frames_and_times_asked_for(
     assert time_stamps(output) == [n * seconds for n in range(frames)]
 
 
+def test_the_frames_told_are_the_files_where_ffmpeg_is_asked_for_fewer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, output = make_video(tmp_path / "in.mp4", frames=10), tmp_path / "out.mp4"
+    assert convert(source, output, "--factor", "2", "--encoder-args", "-frames:v 4", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == len(time_stamps(output)) == 4
+
+
 def test_convert_divides_variable_durations_exactly(tmp_path: Path) -> None:
     source, output = make_variable(tmp_path / "in.mp4"), tmp_path / "out.mp4"
     before = time_stamps(source)

@@ -86,11 +86,13 @@ def _converted(conversion: Conversion, how: How, *, overwrite: bool, quiet: bool
 
 
 def _in_one_go(opened: OpenConversion, output: Path, *, overwrite: bool, quiet: bool) -> int:
-    from vs_interp.films.render import render
+    from vs_interp.films.render import frames_in, render
     from vs_interp.jobs.here import frames_ahead
+    from vs_interp.jobs.run import wants_one_encoder
 
     with frames_done(len(opened.clip), quiet=quiet) as advance:
-        return render(opened.encoding, output, overwrite=overwrite, ahead=frames_ahead(opened), advance=advance)
+        handed = render(opened.encoding, output, overwrite=overwrite, ahead=frames_ahead(opened), advance=advance)
+    return frames_in(output) if wants_one_encoder(opened.conversion.choice.arguments) else handed
 
 
 def _as_a_job(opened: OpenConversion, manifest: Manifest, how: How, *, overwrite: bool, quiet: bool) -> int:

@@ -29,7 +29,7 @@ from .unfinished import finished_as
 
 
 def render(encoding: Encoding, output: Path, *, overwrite: bool, ahead: int, advance: Callable[[], None]) -> int:
-    """Encode the clip into ``output``, which appears only when it is whole; return the number of frames.
+    """Encode the clip into ``output``, which appears only when it is whole; return how many frames ffmpeg was handed.
 
     ``ahead`` frames are worked on before they are needed; ``advance`` is called after each that is handed to ffmpeg.
     Raises :class:`SourceError` with a script's own message, :class:`EncoderError` with ffmpeg's,
@@ -52,6 +52,12 @@ def render(encoding: Encoding, output: Path, *, overwrite: bool, ahead: int, adv
             reason = reason_of(error)
             raise SourceError(f"{reason} (at frame {done} of {len(clip)})" if done else reason) from error
     return done
+
+
+def frames_in(film: Path) -> int:
+    """Return how many frames a film holds, which is read from beginning to end but not decoded."""
+    with av.open(str(film)) as container:
+        return sum(1 for packet in container.demux(video=0) if packet.size)
 
 
 def reason_of(error: vs.Error) -> str:
