@@ -71,6 +71,7 @@ def _try(distributed: Any, address: str, tls: Mapping[str, str] | None) -> None:
         why = str(error) or type(error).__name__
         raise ArgumentError(
             f"no Dask scheduler answers at {address} ({why}): start one with `dask scheduler`, or correct the address"
+            f"{' or the certificates' if tls else ''}"
         ) from error
 
 
