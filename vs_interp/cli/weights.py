@@ -31,11 +31,23 @@ def list_weights(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_describe(entry) for entry in catalogue().values()], indent=1))
         return
-    for entry in catalogue().values():
-        size = sum(file.size for file in entry.files)
-        fetched = f"{size / 1e6:.1f} MB" if size else ""
-        click.echo(f"{entry.name:24}{entry.network:22}{_state(entry):18}{fetched:>9}  {entry.licence}")
+    entries = list(catalogue().values())
+    names, networks, states = (
+        2 + max(map(len, column))
+        for column in zip(*((entry.name, entry.network, _state(entry)) for entry in entries), strict=True)
+    )
+    for entry in entries:
+        columns = f"{entry.name:{names}}{entry.network:{networks}}{_state(entry):{states}}{_size(entry):>9}"
+        click.echo(f"{columns}  {entry.licence}")
         click.echo(f"    {entry.about}{f' ({entry.scores})' if entry.scores else ''}")
+
+
+def _size(entry: Weights) -> str:
+    """Return how much is fetched, or bundled; nothing where that is not known."""
+    size = sum(file.size for file in entry.files)
+    if not size:
+        return ""
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
 
 
 @command.command()
