@@ -44,6 +44,7 @@ GUARDED = {
     "vs_interp/films/unfinished.py": {"fcntl"},
     "vs_interp/host.py": {"os.sched_getaffinity", "os.sched_setaffinity", "resource"},
     "vs_interp/memory.py": {"os.confstr"},
+    "vs_interp/training/failures.py": {"signal.SIGCHLD"},
     "vs_interp/training/pause.py": {"signal.SIGUSR1"},
 }
 """File → what it uses where the system has it, and does without elsewhere."""

@@ -43,6 +43,7 @@ def load_checkpoint(path: Path, settings: Mapping[str, Any] | None = None) -> Ne
     if "network" in metadata:
         network = _build(path, metadata)
         if path.suffix == ".onnx":
+            _check_norms(path, network, tensors)
             wanted = network.state_dict()
             tensors = {name: _shaped(tensor, wanted[name]) for name, tensor in tensors.items() if name in wanted}
             tensors |= {name: tensor for name, tensor in wanted.items() if not tensor.is_floating_point()}  # counters
@@ -52,6 +53,16 @@ def load_checkpoint(path: Path, settings: Mapping[str, Any] | None = None) -> Ne
         network = _with_settings(path, network, settings)
     _fill(network, tensors, path)
     return network.eval()
+
+
+def _check_norms(path: Path, network: Network, tensors: Mapping[str, Tensor]) -> None:
+    """Raise :class:`CheckpointError` where batch norms are folded into convolutions, as in the large RAFT's files."""
+    norms = [name for name, module in network.named_modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    if any(f"{name}.weight" not in tensors for name in norms):
+        raise CheckpointError(
+            f"{path} has its batch norms folded into the convolutions, and only serves: give the checkpoint "
+            "that it was made of"
+        )
 
 
 def load_mean(paths: Sequence[Path], settings: Mapping[str, Any] | None = None) -> Network:
