@@ -35,7 +35,7 @@ def test_the_host_is_called_once_a_window_and_copies_no_picture_twice() -> None:
     """Each source frame is copied to the device, each picture from it; source frames are passed on without Python."""
     small = ["--sizes", "256x256", "--formats", "YUV420P8", "--factors", "2,8", "--sessions", "1", "--seconds", "0.2"]
     done = subprocess.run(
-        [sys.executable, "-W", "error", ROOT / "benchmarks" / "host.py", *small],
+        [sys.executable, "-W", "error", "-m", "benchmarks.host", *small],
         cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
