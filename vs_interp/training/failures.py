@@ -21,15 +21,12 @@ def told_plainly(trainer: Trainer, checkpoints: Checkpoints) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise BackendError(f"{_memory(trainer)}: {_smaller(trainer, checkpoints)}") from error
+    except (ConnectionError, EOFError) as error:  # what it was to send broke off
+        raise _worker_ended(error, trainer, checkpoints) from error
     except RuntimeError as error:
         text = str(error)
         if "DataLoader worker" in text:
-            if hasattr(signal, "SIGCHLD"):  # PyTorch's handler may raise the same once more on the way out
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            raise BackendError(
-                f"a data worker was ended by the system ({text.splitlines()[0]}), as where memory is full: lower "
-                f"data.workers; {_smaller(trainer, checkpoints)}"
-            ) from error
+            raise _worker_ended(error, trainer, checkpoints) from error
         if "can't allocate memory" in text:
             raise BackendError(f"this machine's memory is full: {_smaller(trainer, checkpoints)}") from error
         if trainer.processes.world > 1 and _is_of_a_group(error):
@@ -37,6 +34,15 @@ def told_plainly(trainer: Trainer, checkpoints: Checkpoints) -> Iterator[None]:
                 f"process {trainer.processes.rank} cannot go on, another one of this run has ended: see what that said"
             ) from error
         raise
+
+
+def _worker_ended(error: Exception, trainer: Trainer, checkpoints: Checkpoints) -> BackendError:
+    if hasattr(signal, "SIGCHLD"):  # PyTorch's handler may raise once more on the way out
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return BackendError(
+        f"a data worker was ended by the system ({_first_line(error)}), as where memory is full: lower "
+        f"data.workers; {_smaller(trainer, checkpoints)}"
+    )
 
 
 def _memory(trainer: Trainer) -> str:
@@ -56,3 +62,7 @@ def _smaller(trainer: Trainer, checkpoints: Checkpoints) -> str:
 
 def _is_of_a_group(error: RuntimeError) -> bool:
     return isinstance(error, torch.distributed.DistError) or "gloo" in str(error) or "Connection closed" in str(error)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
