@@ -36,8 +36,7 @@ def join(
 ) -> None:
     """Write ``output`` from the chunks in ``folder``, which appears only when it is whole.
 
-    Raises :class:`EncoderError` with ffmpeg's own message, or where
-    chunks do not belong together.
+    Raises :class:`EncoderError` with ffmpeg's own message, or where chunks do not belong together.
     """
     encoding = job.encoding
     pipe_format = _pipe_format(encoding.container, folder.film(0))

@@ -21,7 +21,9 @@ def told_plainly(trainer: Trainer, checkpoints: Checkpoints) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise BackendError(f"{_memory(trainer)}: {_smaller(trainer, checkpoints)}") from error
-    except (ConnectionError, EOFError) as error:  # what it was to send broke off
+    except (ConnectionResetError, EOFError) as error:  # what a worker was to send broke off
+        if not trainer.recipe.data.workers:
+            raise
         raise _worker_ended(error, trainer, checkpoints) from error
     except RuntimeError as error:
         text = str(error)
