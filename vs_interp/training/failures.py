@@ -22,7 +22,7 @@ def told_plainly(trainer: Trainer, checkpoints: Checkpoints) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise BackendError(f"{_memory(trainer)}: {_smaller(trainer, checkpoints)}") from error
     except (ConnectionResetError, EOFError) as error:  # what a worker was to send broke off
-        if not trainer.recipe.data.workers:
+        if trainer.recipe.data.workers == 0:
             raise
         raise _worker_ended(error, trainer, checkpoints) from error
     except RuntimeError as error:
