@@ -41,7 +41,7 @@ from tests.simulated_device import SimulatedDevice
 from trt_build.backends import Backend, TensorRT, TensorRTRTX
 from trt_build.backends.cuda import missing_cuda
 from vs_interp.files import write_whole
-from vs_interp.memory import begin_again_with_a_lasting_heap
+from vs_interp.memory import restart_with_tuned_malloc
 from vs_interp.size import Size
 
 
@@ -146,5 +146,5 @@ def chosen() -> tuple[torch.device, Backend]:
 
 
 if __name__ == "__main__":
-    begin_again_with_a_lasting_heap()  # as the command line does: else every made frame's pages are new
+    restart_with_tuned_malloc()  # as the command line does: else every made frame's pages are new
     main()

@@ -38,7 +38,7 @@ from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
 from vs_interp import super_slomo
 from vs_interp.cli.loops import feed
-from vs_interp.memory import begin_again_with_a_lasting_heap
+from vs_interp.memory import restart_with_tuned_malloc
 from vs_interp.weights.catalogue import resolve
 
 core = vs.core
@@ -188,5 +188,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    begin_again_with_a_lasting_heap()  # as the command line does: else every made frame's pages are new
+    restart_with_tuned_malloc()  # as the command line does: else every made frame's pages are new
     main()

@@ -34,7 +34,7 @@ from vs_interp.films.render import render
 from vs_interp.films.source import open_source
 from vs_interp.host import resident_memory
 from vs_interp.jobs.steps import Interpolation
-from vs_interp.memory import begin_again_with_a_lasting_heap
+from vs_interp.memory import restart_with_tuned_malloc
 
 ROWS = (100, 500, 1000, 2000, 3000, 5000, 10000, 15000, 20000)
 LOOKS = 50
@@ -95,7 +95,7 @@ class Table:
 
 
 def main() -> None:
-    begin_again_with_a_lasting_heap()
+    restart_with_tuned_malloc()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="320x180")
     parser.add_argument("--frames", type=int, default=20000, help="of the output")

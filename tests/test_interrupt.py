@@ -13,10 +13,10 @@ import pytest
 STUBBORN = """
 import contextlib, sys, time
 from pathlib import Path
-from vs_interp.interrupt import ending_on_signals, undone
+from vs_interp.interrupt import ending_on_signals, on_forced_exit
 
 half = Path(sys.argv[1])
-with ending_on_signals(), undone(half.unlink):
+with ending_on_signals(), on_forced_exit(half.unlink):
     half.touch()
     while True:
         with contextlib.suppress(KeyboardInterrupt, SystemExit):  # as a library's callback does
@@ -26,7 +26,7 @@ with ending_on_signals(), undone(half.unlink):
 OWN = """
 import signal, sys
 from pathlib import Path
-from vs_interp.interrupt import ending_on_signals, heard
+from vs_interp.interrupt import ending_on_signals, interrupted
 
 with ending_on_signals():
     caught = []
@@ -34,7 +34,7 @@ with ending_on_signals():
     Path(sys.argv[1]).touch()
     while len(caught) < 5:
         signal.pause()
-    print(len(caught), heard())
+    print(len(caught), interrupted())
 """
 
 SWALLOWED = """

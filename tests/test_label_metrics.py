@@ -9,7 +9,7 @@ from torchmetrics import JaccardIndex
 
 from tests.prediction_reference import vectors
 from vs_interp.errors import ArgumentError
-from vs_interp.metrics import jaccard, ms_ssim
+from vs_interp.metrics import ms_ssim, overlap, overlap_score
 from vs_interp.training.losses import ms_ssim_loss
 
 
@@ -18,14 +18,14 @@ def test_the_jaccard_index_is_torchmetrics() -> None:
     truth = random.integers(0, 30, (4, 24, 32)).astype(np.uint8)
     made = np.where(random.random(truth.shape) < 0.7, truth, random.integers(0, 30, truth.shape)).astype(np.uint8)
     theirs = JaccardIndex(task="multiclass", num_classes=49)(torch.from_numpy(made), torch.from_numpy(truth))
-    assert abs(jaccard(made, truth, 49) - float(theirs)) < 1e-6
-    assert jaccard(truth, truth, 49) == 1
+    assert abs(overlap_score(overlap(made, truth, 49)) - float(theirs)) < 1e-6
+    assert overlap_score(overlap(truth, truth, 49)) == 1
 
 
 def test_labels_beyond_the_classes_are_refused() -> None:
     made = np.array([[0, 70]], np.uint8)
-    with pytest.raises(ArgumentError, match="there is the label 70, and 49 classes are 0 to 48"):
-        jaccard(made, np.zeros((1, 2), np.uint8), 49)
+    with pytest.raises(ArgumentError, match="there is the label 70, but 49 classes end at 48"):
+        overlap(made, np.zeros((1, 2), np.uint8), 49)
 
 
 def test_ms_ssim_is_pytorch_msssim_s_with_a_window_of_3() -> None:

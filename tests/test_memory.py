@@ -33,10 +33,10 @@ for number, frame in enumerate(clip.frames(close=True)):
 BEGUN_AGAIN = """
 import os, sys
 sys.path.insert(0, {root!r})
-from vs_interp.memory import VARIABLE, begin_again_with_a_lasting_heap
+from vs_interp.memory import VARIABLE, restart_with_tuned_malloc
 
 print(os.getpid(), os.environ.get(VARIABLE), *sys.argv[1:], flush=True)
-begin_again_with_a_lasting_heap()
+restart_with_tuned_malloc()
 """
 
 
@@ -49,7 +49,7 @@ def test_the_command_begins_again_once_where_glibc_is_old(chosen: str | None) ->
         env=environment if chosen is None else {**environment, VARIABLE: chosen},
     ) as process:  # fmt: skip
         said, _ = process.communicate()
-    again = chosen is None and memory._glibc() < memory.MENDED
+    again = chosen is None and memory._glibc() < memory.FIXED_IN
     heaps = [chosen, *[memory.TUNABLES][:again]]
     assert said == "".join(f"{process.pid} {heap} a b c\n" for heap in heaps)
 

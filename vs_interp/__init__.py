@@ -1,7 +1,6 @@
 """Neural frame interpolation and upscaling for VapourSynth.
 
-The names below are imported from where they live when they are first used, so that importing this package loads
-neither VapourSynth nor a runtime::
+Public names are imported on first use, so importing this package loads neither VapourSynth nor an inference runtime::
 
     from vs_interp import super_slomo, upscale, OpenVINO
 """

@@ -1,4 +1,4 @@
-"""``python -m vs_interp``, which ``torchrun -m`` can start, too."""
+"""Entry point of ``python -m vs_interp`` and of ``torchrun -m vs_interp``."""
 
 from vs_interp.cli.start import start
 

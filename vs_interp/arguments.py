@@ -1,4 +1,4 @@
-"""What callers hand over, checked in one wording: a wrong type gets the same care as a wrong value."""
+"""Checks of arguments, all worded alike; a wrong type gets as clear a message as a value out of range."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .log import logger
 
 
 def is_whole(value: object, least: int = 1, most: int | None = None) -> TypeGuard[int]:
-    """Whether a value is a whole number in a range; ``True`` and ``64.0`` are none."""
+    """Whether a value is an integer in a range; ``True`` and ``64.0`` do not count as integers."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     return whole and value >= least and (most is None or value <= most)  # type: ignore[operator]
 
 
 def check_whole(name: str, value: object, *, least: int = 1, most: int | None = None, examples: str = "") -> int:
-    """Return a whole number.  Raises :class:`ArgumentError` that names the argument and what it may be."""
+    """Return an integer in a range.  Raises :class:`ArgumentError` that names the argument and the range."""
     if is_whole(value, least, most):
         return value
     ends = f"from {least} up" if most is None else f"from {least} to {most}"
@@ -30,11 +30,11 @@ def check_share(name: str, value: object, example: str) -> float:
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Raise :class:`ArgumentError` unless a value is one of the words."""
+    """Raise :class:`ArgumentError` unless ``value`` is one of ``choices``."""
     if value not in choices:
         raise ArgumentError(f"{name} is {value!r}: it must be {' or '.join(map(repr, choices))}")
 
 
-def renamed(old: str, new: str) -> None:
-    """Say that something is called otherwise now; it still works."""
-    logger.warning("%s is called %s now: the old name will go", old, new)
+def warn_renamed(old: str, new: str) -> None:
+    """Warn that an old name was used, which still works."""
+    logger.warning("%s is now called %s: the old name will be removed", old, new)

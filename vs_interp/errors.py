@@ -4,16 +4,16 @@
 
     VsInterpError (ValueError)       what was wrong, with the value, and what to do
      ├─ ArgumentError                an argument of a filter or a command
-     ├─ CheckpointError              weights that do not fit, or that are no weights
-     ├─ DownloadError                weights that cannot be fetched, or that arrived damaged
-     ├─ ModelFileError               an ONNX file that is broken, has no spec, or does not say what it is
+     ├─ CheckpointError              weights that do not fit the network, or a file that is not a checkpoint
+     ├─ DownloadError                weights that cannot be downloaded, or that arrived damaged
+     ├─ ModelFileError               an ONNX file that is broken, has no spec, or does not fit its use
      ├─ ExportError                  an exported graph that differs from its network
      ├─ BackendError                 a runtime that is missing, or that failed
      ├─ SourceError                  a video that cannot be read
      ├─ EncoderError                 ffmpeg missing or failing
      └─ DatasetError                 training data that is missing or broken
 
-Every message is one line, says what is wrong with the value in question, and what to do.
+Every message is one line that says which value is wrong, why, and what to do about it.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ class ArgumentError(VsInterpError):
 
 
 class CheckpointError(VsInterpError):
-    """Weights of the wrong network, of wrong shapes, or in a file that is no checkpoint."""
+    """Weights of another network or of the wrong shapes, or a file that is not a checkpoint."""
 
 
 class DownloadError(VsInterpError):
-    """Weights that cannot be fetched, or that differ from what the catalogue says of them."""
+    """Weights that cannot be downloaded, or whose size or hash differs from the catalogue's."""
 
 
 class ModelFileError(VsInterpError):
-    """An ONNX file that is broken, has no spec, or whose spec does not fit what it is used for."""
+    """An ONNX file that is broken, has no spec, or whose spec does not fit the use at hand."""
 
 
 class ExportError(VsInterpError):
-    """An exported graph that does not equal the network it came from."""
+    """An exported graph whose results differ from those of the network it came from."""
 
 
 class BackendError(VsInterpError):
-    """A runtime that is missing, cannot take the model, or failed at work."""
+    """A runtime that is missing, does not support the model, or failed while running it."""
 
 
 class SourceError(VsInterpError):

@@ -1,4 +1,4 @@
-"""What to install for what is missing, as the package's own metadata has it."""
+"""What to install when an optional package is missing, read from this package's own metadata."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import re
 
 
 def how_to_get(extra: str) -> str:
-    """Return the pip command that brings the packages of an extra.
+    """Return the pip command that installs the packages of an extra.
 
-    It names those packages, not ``vs-interp[extra]``, which pip only knows where vs-interp itself came from an index.
+    It lists the packages instead of ``vs-interp[extra]``, which pip could not find if vs-interp was installed from a
+    file and not from an index.
     """
     return f"pip install {' '.join(_quoted(package) for package in packages(extra))}"
 
 
 def packages(extra: str) -> list[str]:
-    """Return what an extra asks for, with versions; an extra that names others asks for theirs."""
+    """Return the requirements of an extra with their versions, including those of the extras that it refers to."""
     try:
         requirements = importlib.metadata.requires("vs-interp") or []
     except importlib.metadata.PackageNotFoundError:

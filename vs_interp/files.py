@@ -1,4 +1,4 @@
-"""Files that appear under their name only once they are whole, and the order of names."""
+"""Files that appear under their name only once they are complete, and the natural order of names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PARTIAL = ".partial"
 
 @contextmanager
 def appearing_whole(path: Path) -> Iterator[Path]:
-    """Hand out the name of a file beside ``path`` to write, which becomes ``path`` where nothing goes wrong.
+    """Yield a temporary path beside ``path`` to write to; it replaces ``path`` at the end, and is removed on an error.
 
     A process that is killed leaves ``.NAME.PID.partial`` behind.  Raises :class:`OSError`.
     """
@@ -29,11 +29,11 @@ def appearing_whole(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file to disk; whatever happens, its name holds the old content or the new.  Raises :class:`OSError`."""
+    """Write a file atomically: ``path`` holds either its old content or all of the new.  Raises :class:`OSError`."""
     with appearing_whole(path) as unfinished:
         unfinished.write_bytes(content)
 
 
 def natural(name: str) -> list[tuple[int, str]]:
-    """Return a key that sorts the numbers within names by value."""
+    """Return a sort key that orders the numbers in names by value: ``2.png`` before ``10.png``."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

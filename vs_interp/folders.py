@@ -1,4 +1,4 @@
-"""Where vs-interp keeps what it made or fetched: one folder of the user's cache, or the one that a variable names."""
+"""Where vs-interp keeps downloads, engines and indexes: in the user's cache folder, or in ``VS_INTERP_CACHE``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ VARIABLE = "VS_INTERP_CACHE"
 
 
 def cache_folder(part: str) -> Path:
-    """Return the folder for one kind of files (``"weights"``, ``"engines"``, …); it need not exist yet.
-
-    ``VS_INTERP_CACHE`` names another root than the user's cache folder.
-    """
+    """Return the folder for one kind of files (``"weights"``, ``"engines"``, …), which may not exist yet."""
     named = os.environ.get(VARIABLE)
     if named:
         root = Path(named).expanduser()

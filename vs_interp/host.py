@@ -1,4 +1,4 @@
-"""What differs from system to system: processor cores, memory, the processor's name, how words are quoted."""
+"""What differs between operating systems: processor cores, memory, the processor's name, quoting of words."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 
 
 def cores() -> int:
-    """Return how many processor cores this process may use; Windows and macOS do not say, and count all of them."""
+    """Return how many processor cores this process may use: on Windows and macOS, which do not say, all of them."""
     if sys.platform == "linux" and hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def share_cores(place: int, count: int) -> None:
-    """Keep this process to its part of the cores, as one of ``count`` processes; only Linux can be told."""
+    """Pin this process to its share of the cores, as process ``place`` of ``count``; does nothing outside Linux."""
     if sys.platform == "linux" and hasattr(os, "sched_setaffinity"):
         available = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, available[place % len(available) :: count])
 
 
 def free_memory() -> int | None:
-    """Return the bytes that this machine can still give out; ``None`` where it does not say, as Linux alone does."""
+    """Return the bytes of memory that are available on this machine; ``None`` outside Linux."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -34,7 +34,7 @@ def free_memory() -> int | None:
 
 
 def resident_memory() -> int | None:
-    """Return the bytes that this process holds now; ``None`` where the system does not say, as Linux alone does."""
+    """Return the resident memory of this process in bytes; ``None`` outside Linux."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -43,7 +43,7 @@ def resident_memory() -> int | None:
 
 
 def peak_memory() -> int | None:
-    """Return the most bytes that this process has held at once; ``None`` on Windows."""
+    """Return the peak resident memory of this process in bytes; ``None`` on Windows."""
     try:
         import resource
     except ImportError:
@@ -53,7 +53,7 @@ def peak_memory() -> int | None:
 
 
 def processor() -> str:
-    """Return the processor's name where the system gives it, else its architecture."""
+    """Return the processor's model name if the system tells it, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -63,9 +63,9 @@ def processor() -> str:
 
 
 def split_words(text: str) -> list[str]:
-    r"""Return the words of a command line, quoted as a shell has them; on Windows ``\`` is not an escape but a path's.
+    r"""Split a command line into words as a POSIX shell does; on Windows ``\`` separates folders and escapes nothing.
 
-    Raises :class:`ValueError` where a quotation does not end.
+    Raises :class:`ValueError` if a quotation is not closed.
     """
     lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters = True, ""

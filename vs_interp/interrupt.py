@@ -1,9 +1,10 @@
-"""How the process ends on Ctrl-C and SIGTERM: soon, without a crash, and with nothing half-written.
+"""How the process ends on Ctrl-C and SIGTERM: promptly, without a crash, and with nothing half-written.
 
-Python hears a signal only between two of its own instructions.  While frames are made the main thread waits inside of
-libraries most of the time, and to tear VapourSynth down while its threads work ends the process with SIGSEGV.  So a
-thread listens: the first signal ends the work by an exception as usual; where that takes longer than :data:`PATIENCE`
-seconds, or at the third press, what is half-written is undone and the process ends as it is, without tearing down.
+Python handles signals only between two of its own instructions, but while frames are rendered the main thread mostly
+waits inside libraries; and unloading VapourSynth while its threads still work ends in SIGSEGV.  So a thread watches the
+signals.  The first one raises an exception in the main thread as usual.  If the work then takes more than
+:data:`GRACE_PERIOD` seconds to end, or at the third signal, the process is forced to exit: registered callbacks remove
+half-written files, and nothing is torn down.
 """
 
 from __future__ import annotations
@@ -19,164 +20,165 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
-PATIENCE = 1.0
-"""Seconds that the work is given to end by itself."""
+GRACE_PERIOD = 1.0
+"""Seconds that the work has to end by itself."""
 
-PRESSES = 3
-"""So many signals end the process at once."""
+FORCING_SIGNALS = 3
+"""Number of signals after which the process ends at once."""
 
 EXIT_CODES = {
     getattr(signal, name): code
     for name, code in (("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129))
     if hasattr(signal, name)
 }
-"""What a shell takes for "ended by that signal"."""
+"""The exit codes that a shell gives to processes ended by these signals."""
 
 SHOW_CURSOR = b"\x1b[?25h\r\n"
-"""What a terminal needs after a progress bar that did not come to its end."""
+"""What a terminal needs after an unfinished progress bar, which hides the cursor."""
 
-_last_words = ["interrupted, nothing was written"]
-_undo: list[Callable[[], object]] = []
-_heard: list[int] = []
+_exit_messages = ["interrupted, nothing was written"]
+_cleanups: list[Callable[[], object]] = []
+_received: list[int] = []
 _announced = threading.Lock()
 
 
 @contextmanager
-def undone(undo: Callable[[], object]) -> Iterator[None]:
-    """Call ``undo`` should the process have to end in the middle of the block; not otherwise.
+def on_forced_exit(cleanup: Callable[[], object]) -> Iterator[None]:
+    """Call ``cleanup`` if the process is forced to exit inside the block, and only then.
 
-    It is called from another thread, and may be called while the block ends.
+    The call comes from another thread, and may come while the block is ending.
     """
-    _undo.append(undo)
+    _cleanups.append(cleanup)
     try:
         yield
     finally:
-        _undo.remove(undo)
+        _cleanups.remove(cleanup)
 
 
 @contextmanager
-def last_words(words: str) -> Iterator[None]:
-    """Say these words should the process have to end in the middle of the block."""
-    _last_words.append(words)
+def exit_message(message: str) -> Iterator[None]:
+    """Print ``message`` if a signal ends the process inside the block."""
+    _exit_messages.append(message)
     try:
         yield
     except BaseException as error:
-        if not isinstance(error, KeyboardInterrupt | SystemExit) or not _heard:
-            _last_words.remove(words)
-        raise  # they are still said when this error ends the process
+        if not isinstance(error, KeyboardInterrupt | SystemExit) or not _received:
+            _exit_messages.remove(message)
+        raise  # otherwise the message is kept, and printed when this exception has ended the process
     else:
-        _last_words.remove(words)
+        _exit_messages.remove(message)
 
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """Within the block (of the main thread) signals end the process, with one of :data:`EXIT_CODES`.
+    """End the process on a signal inside the block, with one of :data:`EXIT_CODES`.  For the main thread.
 
-    Signals that are ignored stay so, and code that sets a handler of its own has its way as long as that is set.
+    Signals that were ignored stay ignored, and a handler that other code sets in the block takes precedence.
     """
-    _heard.clear()
+    _received.clear()
     if _announced.locked():
         _announced.release()
-    listening, telling = socket.socketpair()
-    telling.setblocking(False)
+    receiving, sending = socket.socketpair()
+    sending.setblocking(False)
     before = {number: signal.getsignal(number) for number in EXIT_CODES}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, _raise)
     hooks_before = sys.excepthook, sys.unraisablehook
-    sys.excepthook, sys.unraisablehook = _uncaught, _unraisable
-    told_before = signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_listen, args=(listening,), name="signals", daemon=True).start()
+    sys.excepthook, sys.unraisablehook = _excepthook, _unraisablehook
+    descriptor_before = signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(receiving,), name="signals", daemon=True).start()
     try:
         yield
     finally:
-        if _heard:
+        if _received:
             sys.stdout.flush()
-            _end(_heard[0])
-        signal.set_wakeup_fd(told_before)
+            _exit(_received[0])
+        signal.set_wakeup_fd(descriptor_before)
         sys.excepthook, sys.unraisablehook = hooks_before
         for number, handler in before.items():
             signal.signal(number, handler)
-        telling.close()
+        sending.close()
 
 
-def heard() -> bool:
+def interrupted() -> bool:
     """Whether a signal is ending the process."""
-    return bool(_heard)
+    return bool(_received)
 
 
-def raise_where_heard() -> None:
-    """Raise :class:`KeyboardInterrupt` where a signal is ending the process: a library may have swallowed the first.
+def raise_if_interrupted() -> None:
+    """Raise :class:`KeyboardInterrupt` if a signal is ending the process.
 
-    To be called before what was made is taken for whole.
+    To be called before a result is accepted as complete: a library may have swallowed the exception of the signal.
     """
-    if heard():
+    if interrupted():
         raise KeyboardInterrupt
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    """Leave through every ``finally`` at the first signal; the others find that under way.
+    """Handle the first signal: unwind the main thread through every ``finally``.
 
-    By the same exception for all: Cython ends the process at once where a callback raises :class:`SystemExit`.
+    All signals raise the same exception, since Cython ends the process at once if a callback raises
+    :class:`SystemExit`.
     """
-    if not _heard:
-        _heard.append(number)
+    if not _received:
+        _received.append(number)
         _announce()
         raise KeyboardInterrupt
 
 
-def _uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    """Say nothing of the exception that ends the work where a callback cannot hand it on: Cython reports it here."""
-    if not (heard() and issubclass(kind, KeyboardInterrupt)):
+def _excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Print no traceback of our own exception, which Cython reports here if a callback cannot propagate it."""
+    if not (interrupted() and issubclass(kind, KeyboardInterrupt)):
         sys.__excepthook__(kind, error, traceback)
 
 
-def _unraisable(told: sys.UnraisableHookArgs) -> None:
-    """Say nothing of it here, where Cython and Python itself report it."""
-    if not (heard() and issubclass(told.exc_type, KeyboardInterrupt)):
-        sys.__unraisablehook__(told)
+def _unraisablehook(unraisable: sys.UnraisableHookArgs) -> None:
+    """Likewise for exceptions that Cython or Python reports as unraisable."""
+    if not (interrupted() and issubclass(unraisable.exc_type, KeyboardInterrupt)):
+        sys.__unraisablehook__(unraisable)
 
 
-def _listen(listening: socket.socket) -> None:
-    """Count the signals, whose numbers arrive as bytes, and end the process when it is time."""
-    first, presses, end = 0, 0, 0.0
-    with listening:
+def _watch(receiving: socket.socket) -> None:
+    """Count the signals, whose numbers arrive as bytes, and force the exit when it is due."""
+    first, signals, deadline = 0, 0, 0.0
+    with receiving:
         while True:
-            listening.settimeout(max(end - time.monotonic(), 0.001) if first else None)
+            receiving.settimeout(max(deadline - time.monotonic(), 0.001) if first else None)
             try:
-                told = listening.recv(1)
+                numbers = receiving.recv(1)
             except TimeoutError:
-                _end(first)
-            if not told:
+                _exit(first)
+            if not numbers:
                 return
-            if told[0] not in EXIT_CODES or signal.getsignal(told[0]) is not _raise:
+            if numbers[0] not in EXIT_CODES or signal.getsignal(numbers[0]) is not _raise:
                 continue
-            presses += 1
+            signals += 1
             if not first:
-                first, end = told[0], time.monotonic() + PATIENCE
+                first, deadline = numbers[0], time.monotonic() + GRACE_PERIOD
                 _announce()
-            if presses >= PRESSES:
-                _end(first)
+            if signals >= FORCING_SIGNALS:
+                _exit(first)
 
 
-def _end(number: int) -> None:
-    """End the process, whatever its threads do."""
-    for undo in reversed(_undo):
-        with contextlib.suppress(Exception):  # of what is left to undo, as much as can be
-            undo()
+def _exit(number: int) -> None:
+    """Clean up and end the process, whatever its threads are doing."""
+    for cleanup in reversed(_cleanups):
+        with contextlib.suppress(Exception):  # one that fails must not keep the others from running
+            cleanup()
     if os.isatty(2):
         os.write(2, SHOW_CURSOR)
-    _say(_last_words[-1])
+    _print(_exit_messages[-1])
     os._exit(EXIT_CODES[signal.Signals(number)])
 
 
 def _announce() -> None:
-    """Say that the work is ending; once, by the thread that comes first."""
+    """Print once that the work is ending, from whichever thread comes first."""
     if _announced.acquire(blocking=False):
-        _say("stopping …")
+        _print("stopping …")
 
 
-def _say(message: str) -> None:
-    """Write a line past Python's streams, which the main thread may be holding."""
+def _print(message: str) -> None:
+    """Write a line to standard error directly: the main thread may hold the lock of Python's stream."""
     with contextlib.suppress(OSError):
         os.write(2, f"vs-interp: {message}\n".encode())

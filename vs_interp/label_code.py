@@ -1,7 +1,8 @@
-"""The labels of scenes in the manner of CLEVRER: 48 looks of objects by number, and as fourteen planes for networks.
+"""Label codes of CLEVRER-like scenes: 48 kinds of objects as class numbers, and as fourteen planes for networks.
 
-Class 0 is the background; an object's is 1 + 16 · shape + 8 · material + colour.  The fourteen planes say shape (0–2),
-material (3–4), colour (5–12) and background (13), so that what objects have in common is learned once.
+Class 0 is the background; an object's class is 1 + 16 · shape + 8 · material + colour.  The fourteen planes encode
+shape (0–2), material (3–4), colour (5–12) and background (13), so that a network learns each attribute once and not
+once per combination.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ GROUPS = (len(SHAPES), len(MATERIALS), len(COLOURS))
 PLANES = sum(GROUPS) + 1
 CLASSES = 1 + len(SHAPES) * len(MATERIALS) * len(COLOURS)
 WEIGHTS = (len(MATERIALS) * len(COLOURS), len(COLOURS), 1)
-"""How many classes lie between an attribute and the next of its group."""
+"""By how much the class number grows from one shape, material or colour to the next."""
 
 THRESHOLD = 0.025
-"""The background's plane above which a pixel is background."""
+"""A pixel whose background plane exceeds this is background."""
 
 _LIGHT = {"metal": 1.0, "rubber": 0.7}
 _HUES = {
@@ -35,12 +36,12 @@ Labels = NDArray[np.uint8]
 
 
 def label(shape: int, material: int, colour: int) -> int:
-    """Return the class of an object."""
+    """Return the class number of an object, from 1 to 48."""
     return 1 + shape * WEIGHTS[0] + material * WEIGHTS[1] + colour
 
 
 def name(number: int) -> str:
-    """Return what a class is called, such as ``red metal cube``.  Raises :class:`IndexError` for one there is not."""
+    """Return the name of a class, such as ``red metal cube``.  Raises :class:`IndexError` for an unknown number."""
     if not 0 <= number < CLASSES:
         raise IndexError(number)
     if number == 0:
@@ -51,7 +52,7 @@ def name(number: int) -> str:
 
 
 def table() -> NDArray[np.float32]:
-    """Return the planes of every class, :data:`CLASSES` × :data:`PLANES`."""
+    """Return the code of every class: :data:`CLASSES` × :data:`PLANES`, zeros and ones."""
     found = np.zeros((CLASSES, PLANES), np.float32)
     found[0, -1] = 1
     numbers = np.arange(CLASSES - 1)
@@ -62,12 +63,12 @@ def table() -> NDArray[np.float32]:
 
 
 def to_planes(labels: Labels) -> NDArray[np.float32]:
-    """Return the planes of labels, … × 14 × H × W of … × H × W."""
+    """Turn labels (… × H × W) into planes (… × 14 × H × W)."""
     return np.moveaxis(table()[labels], -1, -3)
 
 
 def from_planes(planes: NDArray[np.floating], threshold: float = THRESHOLD) -> Labels:
-    """Return the labels of planes, … × H × W of … × 14 × H × W: the largest of each group, or background."""
+    """Turn planes (… × 14 × H × W) into labels (… × H × W): the largest of each group, or background."""
     found: NDArray[np.int64] = np.ones(planes.shape[:-3] + planes.shape[-2:], np.int64)
     first = 0
     for count, weight in zip(GROUPS, WEIGHTS, strict=True):
@@ -78,7 +79,7 @@ def from_planes(planes: NDArray[np.floating], threshold: float = THRESHOLD) -> L
 
 @cache
 def palette() -> NDArray[np.uint8]:
-    """Return a colour for every number, 256×3: that of the object; nearly black for the background."""
+    """Return RGB colours for all labels, 256×3: those of the objects, nearly black for the background."""
     return np.array([_colour(number) for number in range(256)], np.uint8)
 
 

@@ -1,7 +1,7 @@
-"""What vs-interp says while it works: lines of the logger ``vs_interp``.
+"""The package's logger, ``vs_interp``.
 
-A program that configures logging gets them as it gets all others.  Where none is configured, as in a script for vspipe,
-warnings go to standard error, as ``vs-interp: …``.  ``logging.getLogger("vs_interp").setLevel("ERROR")`` silences them.
+Its records go to whatever logging handlers a program configures.  Without any, as in a script for vspipe, warnings are
+printed to standard error as ``vs-interp: …``; ``logging.getLogger("vs_interp").setLevel("ERROR")`` silences them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ logger = logging.getLogger("vs_interp")
 
 
 class _Fallback(logging.Handler):
-    """Writes to what is standard error at that moment, as long as no other handler would have the line."""
+    """Prints to the current standard error, unless another handler is configured."""
 
     def emit(self, record: logging.LogRecord) -> None:
         others = [handler for handler in (*logger.handlers, *logging.root.handlers) if handler is not self]
@@ -26,5 +26,5 @@ if not any(isinstance(handler, _Fallback) for handler in logger.handlers):
 
 
 def speak(*, quiet: bool = False) -> None:
-    """Let the command line say how far it is as well, or, ``quiet``, nothing but errors."""
+    """Set the level for the command line: progress messages too, or with ``quiet`` errors only."""
     logger.setLevel(logging.ERROR if quiet else logging.INFO)

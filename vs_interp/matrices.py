@@ -1,4 +1,4 @@
-"""The matrices of video: how much red, green and blue weigh in luma."""
+"""The colour matrices of video: the weights of red, green and blue in luma."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RED_AND_BLUE: dict[Matrix, tuple[float, float]] = {
     "709": (0.2126, 0.0722),
     "2020": (0.2627, 0.0593),
 }
-"""Kr and Kb (ITU-T H.273, table 4); green weighs what remains of 1."""
+"""Kr and Kb (ITU-T H.273, table 4); Kg is 1 − Kr − Kb."""
 
 BT601 = (0.299, 0.587, 0.114)
-"""Red, green and blue in BT.601 luma, which super-resolution is trained and scored on."""
+"""Weights of red, green and blue in BT.601 luma, on which super-resolution is trained and scored."""

@@ -1,12 +1,12 @@
-"""Memory that frames leave behind: glibc before 2.39 keeps it, and finds no use for it.
+"""Workarounds for a heap that grows with every frame: glibc before 2.39 does not reuse freed planes.
 
-VapourSynth asks for its planes with ``posix_memalign``.  glibc cuts the ends off a block that is aligned so, hands them
-to small objects, and can then never make the block whole again, which is too short for the next plane of the same size
-(its bugs 14581 and 30723): the heap grows by 0.2 MB an output frame of 320×180, to more than 1 GB.  Without its caches
-of small blocks the ends are joined again at once, planes are used over and over, and the heap stays as it is.  That can
-be chosen only before a process begins, so the command line begins again.  Scripts get :func:`give_back_freed_memory`.
+VapourSynth allocates planes with ``posix_memalign``.  To align such a block, glibc cuts off its ends and gives them to
+small objects; the freed block is then too short for the next plane of the same size (glibc bugs 14581 and 30723).  The
+heap grows by 0.2 MB per output frame of 320×180, to more than 1 GB.  With glibc's caches of small blocks switched off,
+the ends are merged again at once, planes are reused, and the heap does not grow.  Since this can be chosen only before
+a process starts, the command line restarts itself.  For scripts there is :func:`give_back_freed_memory`.
 
-A fixed mmap threshold would do it as well, and costs half as much processor time again: every plane's pages are new.
+A fixed mmap threshold would work as well, but costs half as much processor time again, as every plane gets new pages.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from functools import cache
 
 from vs_interp.host import resident_memory
 
-MENDED = (2, 39)
-"""The version of glibc that joins the ends by itself."""
+FIXED_IN = (2, 39)
+"""The first version of glibc that merges the ends by itself."""
 
 VARIABLE = "GLIBC_TUNABLES"
 TUNABLES = "glibc.malloc.arena_max=1:glibc.malloc.mxfast=0:glibc.malloc.tcache_count=0"
 """One heap for all threads, and no caches of small blocks."""
 
 INTERVAL = 0.25
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 GROWTH = 16 << 20
-"""Bytes by which the process may have grown since the last time, before what is free is given back."""
+"""Bytes by which the process may grow before freed memory is given back."""
 
 
-def begin_again_with_a_lasting_heap() -> None:
-    """Start this process's own command again, under the same number, where its heap would grow; else do nothing.
+def restart_with_tuned_malloc() -> None:
+    """Restart this command, under the same process number, with malloc settings that keep the heap from growing.
 
-    Only where it is glibc, and nobody has chosen how that works.  To be called before anything is begun.
+    Does nothing with a newer glibc, another C library, or if ``GLIBC_TUNABLES`` is set.  To be called before any work.
     """
-    if _glibc() < MENDED and VARIABLE not in os.environ:
+    if _glibc() < FIXED_IN and VARIABLE not in os.environ:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, VARIABLE: TUNABLES})
 
 
 def _glibc() -> tuple[int, ...]:
-    """Return the version of glibc; one later than all where there is none."""
+    """Return the version of glibc; with another C library, one later than all versions."""
     try:
         name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
         return tuple(map(int, version.split("."))) if name == "glibc" else (sys.maxsize,)
@@ -54,18 +54,18 @@ def _glibc() -> tuple[int, ...]:
 
 @cache
 def give_back_freed_memory() -> None:
-    """From now on, give freed memory back to the system while this process works.
+    """Start a thread that gives freed memory back to the system whenever the process has grown.
 
-    Once in a process is enough; does nothing where there is no glibc.
+    Later calls do nothing, nor does any call without glibc.
     """
     if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim") and resident_memory() is not None:
         threading.Thread(target=_watch, name="memory", daemon=True).start()
 
 
 def _watch() -> None:
-    trim, least = ctypes.CDLL(None).malloc_trim, resident_memory() or 0
+    trim, after_trim = ctypes.CDLL(None).malloc_trim, resident_memory() or 0
     while True:
         time.sleep(INTERVAL)
-        if (resident_memory() or 0) > least + GROWTH:
+        if (resident_memory() or 0) > after_trim + GROWTH:
             trim(0)
-            least = resident_memory() or 0
+            after_trim = resident_memory() or 0

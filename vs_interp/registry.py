@@ -1,4 +1,4 @@
-"""The networks by name.  A module is imported when its network is asked for, since it brings PyTorch along."""
+"""The networks by name.  A network's module is imported only when it is asked for, since it imports PyTorch."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ NETWORKS = {
     "unet49": "unet49:Unet49",
     "slot-attention": "slot_attention:ObjectDiscovery",
 }
-"""Name → module and class below ``vs_interp.networks``: one line a network."""
+"""Name → ``module:Class`` in ``vs_interp.networks``."""
 
 
 def network_class(name: str) -> type[Network]:
-    """Return the class of the network called ``name``.  Raises :class:`ArgumentError` where there is none."""
+    """Return the class of the network called ``name``.  Raises :class:`ArgumentError` if there is none."""
     if name not in NETWORKS:
         raise ArgumentError(f"no network is called {name!r}: known are {', '.join(sorted(NETWORKS))}")
     module, _, attribute = NETWORKS[name].partition(":")

@@ -1,4 +1,4 @@
-"""The size of a picture, written one way everywhere: (width, height)."""
+"""The size of a picture, everywhere as (width, height)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Size(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """The same as an array of lines × columns has it: (height, width)."""
+        """The shape of an array that holds such a picture: (height, width)."""
         return self.height, self.width
 
     @classmethod
     def of(cls, shape: tuple[int, ...]) -> Size:
-        """Return the size of an array whose first two axes are lines and columns."""
+        """Return the size of a picture from the shape of its array: height, width, and any further axes."""
         return cls(shape[1], shape[0])
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
-"""What a network is to those who serve it: a window of frames in, frames at given times out.
+"""The specification of a network for those who run it: a window of frames in, frames at given times out.
 
-The spec travels as JSON in the metadata of the ONNX model file, so that a file describes itself.  No PyTorch here.
+The spec is stored as JSON in the metadata of the ONNX model file, so that a model file describes itself.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ class Window:
     """The frames that a network looks at.
 
     offsets
-        Their positions, relative to the frame the window belongs to; ascending, 0 among them.
+        Their positions relative to the frame that the window belongs to; ascending, including 0.
     channels
-        3 for RGB, 1 for luma alone; values in [0, 1].
+        3 for RGB, 1 for luma; values in [0, 1].
     labels
-        Whether its one channel holds labels, whole numbers divided by 255, and no picture.
+        Whether the one channel holds class numbers, divided by 255, instead of a picture.
     edge
-        What stands before the first and after the last frame of a clip: it repeats, or the clip is mirrored.
+        What comes before the first and after the last frame of a clip: that frame repeated, or the clip mirrored.
     """
 
     offsets: tuple[int, ...] = (0, 1)
@@ -36,7 +36,7 @@ class Window:
 
 
 def reflect(number: int, length: int, edge: str) -> int:
-    """Return the number of the frame used for ``number``, which may lie outside a clip of ``length`` frames."""
+    """Return the number of the frame to use for ``number``, which may lie outside a clip of ``length`` frames."""
     if edge == "mirror" and length > 1:
         number = abs(number) % (2 * length - 2)
         return min(number, 2 * length - 2 - number)
@@ -45,21 +45,21 @@ def reflect(number: int, length: int, edge: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """The pictures that a network gives for a window.
+    """The pictures that a network makes from a window.
 
     kind
-        ``"frame"``: values in [0, 1].  All others have one channel.  ``"flow"``: two signed pictures, by how many
-        pixels each pixel of frame 0 lies further right, and further down, in frame 1.  ``"labels"``: whole numbers,
-        divided by 255.  ``"mask"``: as many pictures as there are parts, how much of each pixel belongs to a part, in
-        [0, 1].
+        ``"frame"``: pictures with values in [0, 1].  ``"flow"``: two signed pictures, by how many pixels each pixel of
+        frame 0 lies further right and further down in frame 1.  ``"labels"``: class numbers divided by 255.
+        ``"mask"``: one picture per object, how much of each pixel belongs to it, in [0, 1].  All but frames have one
+        channel.
     times
-        Where they lie, frame 0 at 0 and frame 1 at 1: between the two, upon frame 0 itself (flow, labels and enlarged
-        frames: all 0), or from 1 up, ascending, for frames yet to come.  ``None`` where the caller asks for any time in
-        (0, 1), one at a run.
+        The time of each picture, where frame 0 is at 0 and frame 1 at 1.  In (0, 1) and ascending: frames in between.
+        All 0: the pictures belong to frame 0 (flow, labels, upscaling).  Ascending from 1: frames to come.  ``None``:
+        the caller chooses any time in (0, 1), one per run.
     scale
         Height and width are this many times the input's.
     crop
-        Where the pictures show a part of the input only: its top, left, height and width.
+        The part of the input that the pictures show: top, left, height and width; ``None`` for all of it.
     """
 
     kind: Literal["frame", "flow", "labels", "mask"] = "frame"
@@ -71,28 +71,28 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """Everything that exporter, builder and server must know of a network.
+    """Everything that the exporter, the engine builder and the filters must know about a network.
 
     The graph's inputs are ``frame0`` … ``frame{N-1}`` (1×C×H×W float32, C the window's channels) in the order of the
-    window's offsets, then ``time`` (1×1×1×1) where the network takes one; its only output is ``output``
-    (M×C×S·H×S·W, M the number of times of a run, S the scale).
+    window's offsets, then ``time`` (1×1×1×1) if the network takes one; its only output is ``output`` (M×C×S·H×S·W, M
+    the number of pictures per run, S the scale).
 
     multiple_of, minimum
-        Height and width must be multiples of the one, and at least the other; servers pad by edge repetition.
+        Height and width must be multiples of the first and at least the second; filters pad by repeating the edges.
     fixed
-        The one height and width that the network takes, where it takes no other.
+        The only height and width that the network takes; ``None`` if it takes any.
     updates
-        How often the network refines its output, where it does so in equal steps; ``output_k`` is then the graph's
-        tensor that holds it after the k-th, see :meth:`trt_build.model_file.ModelFile.with_updates`.
+        The number of equal steps in which the network refines its output, 0 if it does not; the graph then has tensors
+        ``output_k``, the output after step k: see :meth:`trt_build.model_file.ModelFile.with_updates`.
     tileable
-        Whether a picture may be worked on in overlapping tiles (not where the network takes a mean of it all).
+        Whether a picture may be processed in overlapping tiles (not if the network averages over all of it).
     state
-        Names of inner tensors that do not depend on the time: worked out once a window, used for every time.
+        Names of tensors in the graph that do not depend on the time: computed once per window, used for every time.
     fp32_islands
-        Patterns (``fnmatch``) of node names or operator types that stay FP32 in a half-precision engine.
+        Patterns (``fnmatch``) of node names or operator types that stay FP32 in an FP16 engine.
     input_range
-        Ordinary film leaves the RGB cube where chroma was resampled, by up to 0.4, which networks have never seen:
-        servers bring its values to [0, 1], unless the network takes them as they are (``"free"``).
+        After chroma resampling, the RGB values of ordinary film exceed [0, 1] by up to 0.4, which networks were not
+        trained on.  Filters clamp them (``"clamped"``) unless the network takes them as they are (``"free"``).
     """
 
     name: str
@@ -109,23 +109,23 @@ class NetworkSpec:
 
     @property
     def takes_time(self) -> bool:
-        """Whether a run is asked for one time in (0, 1)."""
+        """Whether the caller chooses the time, one in (0, 1) per run."""
         return self.output.times is None
 
     @property
     def between(self) -> bool:
-        """Whether its pictures lie between frame 0 and frame 1, and not upon frame 0."""
+        """Whether its pictures lie between frame 0 and frame 1."""
         times = self.output.times
         return times is None or 0 < times[0] < 1
 
     @property
     def foresees(self) -> bool:
-        """Whether its pictures lie after the newest frame that it sees."""
+        """Whether it predicts: its pictures come after the last frame of the window."""
         return self.output.times is not None and self.output.times[0] >= 1
 
     @property
     def frame_inputs(self) -> tuple[str, ...]:
-        """Names of the graph's inputs that hold frames."""
+        """Names of the graph's frame inputs."""
         return tuple(f"frame{index}" for index in range(len(self.window.offsets)))
 
     @property
@@ -135,27 +135,27 @@ class NetworkSpec:
 
     @property
     def pictures(self) -> int:
-        """Pictures that one run gives (M)."""
+        """How many pictures one run makes (M)."""
         return 1 if self.output.times is None else len(self.output.times)
 
     def padded(self, size: int) -> int:
-        """Return the smallest height or width that the network takes and that holds ``size``."""
+        """Return the height or width to which one of ``size`` pixels is padded."""
         size = max(size, self.minimum)
         return -(-size // self.multiple_of) * self.multiple_of
 
     def made_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return the height and width of what is made of frames of a size."""
+        """Return the height and width of the output for frames of a given height and width."""
         if self.output.crop is not None:
             return self.output.crop[2:]
         return height * self.output.scale, width * self.output.scale
 
     def check_size(self, height: int, width: int) -> None:
-        """Raise :class:`ArgumentError` where the network takes one size only, and not this."""
+        """Raise :class:`ArgumentError` if the network takes one size only, and it is not this one."""
         if self.fixed not in (None, (height, width)):
             assert self.fixed is not None
             raise ArgumentError(
-                f"the picture is {width}x{height}, and {self.name} works at {self.fixed[1]}x{self.fixed[0]} only: "
-                "resize the clip, or cut it into such parts"
+                f"the picture is {width}x{height}, but {self.name} works at {self.fixed[1]}x{self.fixed[0]} only: "
+                "resize the clip, or crop it to that size"
             )
 
     def to_json(self) -> str:
@@ -164,12 +164,12 @@ class NetworkSpec:
 
     @classmethod
     def from_json(cls, text: str) -> NetworkSpec:
-        """Read what :meth:`to_json` wrote.  Raises :class:`ModelFileError` naming what is wrong."""
+        """Read the JSON of :meth:`to_json`.  Raises :class:`ModelFileError` for a spec that is broken or too new."""
         try:
             values = json.loads(text)
             version = values.pop("version")
             if version != FORMAT_VERSION:
-                raise ModelFileError(f"its spec has version {version!r}, known is {FORMAT_VERSION}: update vs-interp")
+                raise ModelFileError(f"its spec has version {version!r}, not {FORMAT_VERSION}: update vs-interp")
             window = Window(**_tuples(values.pop("window")))
             output = Output(**_tuples(values.pop("output")))
             spec = cls(window=window, output=output, **_tuples(values))
@@ -190,7 +190,7 @@ class NetworkSpec:
         offsets, times = self.window.offsets, self.output.times
         whole = isinstance(offsets, tuple) and all(isinstance(offset, int) for offset in offsets)
         if not whole or 0 not in offsets or list(offsets) != sorted(set(offsets)):
-            raise ModelFileError(f"its window has the offsets {offsets}: they must be whole numbers that ascend, 0 too")
+            raise ModelFileError(f"its window has the offsets {offsets}: they must be ascending integers with 0")
         if times is not None and not _is_sensible(times):
             raise ModelFileError(
                 f"its output has the times {times}: they must be 0, ascend between 0 and 1, or ascend from 1 up"
@@ -210,13 +210,15 @@ class NetworkSpec:
 
 
 def _is_sensible(times: tuple[float, ...]) -> bool:
-    """Whether all times are 0, or ascend and lie in (0, 1) or from 1 up."""
-    if not times or any(times) is False:
-        return bool(times)
+    """Whether there are times, and they are all 0, or ascend and either lie in (0, 1) or begin at 1 or later."""
+    if not times:
+        return False
+    if not any(times):
+        return True
     ascending = all(before < after for before, after in pairwise(times))
     return ascending and (0 < times[0] <= times[-1] < 1 or times[0] >= 1)
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """JSON has lists where the spec has tuples."""
+    """Turn the lists of JSON into the tuples of the spec."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

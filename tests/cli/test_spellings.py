@@ -34,7 +34,8 @@ from vs_interp.log import logger, speak
 def test_old_words_are_understood(capsys: pytest.CaptureFixture[str], old: str, new: str, said: list[str]) -> None:
     assert modern(old.split()) == new.split()
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split(" is called ")[1] for line in lines] == [f"{name} now: the old name will go" for name in said]
+    announced = [line.split(" is now called ")[1] for line in lines]
+    assert announced == [f"{name}: the old name will be removed" for name in said]
 
 
 def options(command: click.Command) -> dict[str, click.Option]:

@@ -19,7 +19,7 @@ from trt_build.graphs.precision import to_bfloat
 from trt_build.graphs.subpixel import with_subpixels
 from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, RGBS, Profile, made_profile
-from vs_interp.arguments import check_choice, check_whole, renamed
+from vs_interp.arguments import check_choice, check_whole, warn_renamed
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.host import cores, processor
 
@@ -65,7 +65,7 @@ class OpenVINO(Backend):
 
     def __post_init__(self, slots: int | None) -> None:
         if slots is not None:
-            renamed("OpenVINO(slots=…)", "streams")
+            warn_renamed("OpenVINO(slots=…)", "streams")
             object.__setattr__(self, "streams", slots)
         check_whole("threads", self.threads)
         if self.streams != "auto":

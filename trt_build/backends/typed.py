@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from vs_interp.arguments import renamed
+from vs_interp.arguments import warn_renamed
 from vs_interp.errors import ArgumentError
 
 from .base import Backend
@@ -39,7 +39,7 @@ def with_options[B: Backend](kind: type[B], text: str) -> B:
     for part in filter(None, text.split(",")):
         option, _, value = (piece.strip() for piece in part.partition("="))
         if option == "slots" and "streams" in options:
-            renamed("slots", "streams")
+            warn_renamed("slots", "streams")
             option = "streams"
         if option not in options or not value:
             raise ArgumentError(f"the backend {kind.name} takes no {part!r}: its options are {', '.join(options)}")

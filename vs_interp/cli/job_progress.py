@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from vs_interp.interrupt import last_words
+from vs_interp.interrupt import exit_message
 
 from .progress import INTERVAL, clock
 
@@ -33,7 +33,7 @@ class JobProgress:
 
     def __enter__(self) -> Self:
         self._stack.enter_context(
-            last_words(f"interrupted; what is finished stays in {self._folder}: run the same command again to go on")
+            exit_message(f"interrupted; what is finished stays in {self._folder}: run the same command again to go on")
         )
         if self._console.is_terminal and not self._console.quiet:
             self._bars = self._stack.enter_context(_Bars(self._console))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from vs_interp.errors import VsInterpError
-from vs_interp.interrupt import ending_on_signals, heard
+from vs_interp.interrupt import ending_on_signals, interrupted
 from vs_interp.log import speak
 
 from .old_spellings import modern
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except VsInterpError as error:
             _say(str(error))
         except (KeyboardInterrupt, click.Abort):
-            if not heard():  # an answer was asked for, and the input ended
+            if not interrupted():  # an answer was asked for, and the input ended
                 _say("interrupted, nothing was written")
             sys.exit(INTERRUPTED)
         sys.exit(BAD_INPUT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vs_interp.arguments import renamed
+from vs_interp.arguments import warn_renamed
 
 OPTIONS = {
     "convert": {"--upscale": "--scale", "--upscale-model": "--scale-model"},
@@ -24,10 +24,10 @@ def modern(arguments: Sequence[str]) -> list[str]:
     for place, word in enumerate(arguments):
         option, equals, value = word.partition("=")
         if option in names:
-            renamed(option, names[option])
+            warn_renamed(option, names[option])
             words.append(names[option] + equals + value)
         elif option == "--json" and command in REPORTING and (equals or _is_file(arguments[place + 1 :])):
-            renamed("--json FILE", "--report FILE")
+            warn_renamed("--json FILE", "--report FILE")
             words.append(f"--report{equals}{value}")
         else:
             words.append(word)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from vs_interp.arguments import renamed
+from vs_interp.arguments import warn_renamed
 from vs_interp.errors import ArgumentError
 from vs_interp.log import speak
 
@@ -86,7 +86,7 @@ class Threshold(click.ParamType[float | None]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
         try:
             if value == "off":
-                renamed("--scene-threshold off", "--scene-threshold none")
+                warn_renamed("--scene-threshold off", "--scene-threshold none")
             return None if value.lower() in ("none", "off") else float(value)
         except ValueError:
             self.fail(f"{value!r} is no number: give one from 0 to 1, or none", param, ctx)

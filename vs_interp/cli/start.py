@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from vs_interp.memory import begin_again_with_a_lasting_heap
+from vs_interp.memory import restart_with_tuned_malloc
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
@@ -21,7 +21,7 @@ def start() -> None:
             signal.signal(number, lambda *_, code=code: os._exit(code))
     if sys.argv[1:2] and sys.argv[1] in LONG and hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, CODES)  # signals wait until the handlers are there once more
-        begin_again_with_a_lasting_heap()
+        restart_with_tuned_malloc()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, CODES)
     from .main import main
 

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from vs_interp.errors import SourceError
 from vs_interp.files import natural
 from vs_interp.folders import cache_folder
-from vs_interp.interrupt import undone
+from vs_interp.interrupt import on_forced_exit
 
 from .unfinished import can_lock, lock
 
@@ -90,7 +90,7 @@ def piped(path: Path, stdin: BinaryIO, progress: Callable[[float], None]) -> Ite
     _remove_abandoned()
     with (
         tempfile.TemporaryDirectory(prefix=PIPED) as folder,
-        undone(lambda: shutil.rmtree(folder, ignore_errors=True)),
+        on_forced_exit(lambda: shutil.rmtree(folder, ignore_errors=True)),
         ExitStack() as opened,
     ):
         whole = Path(folder) / "film"

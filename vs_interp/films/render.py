@@ -20,7 +20,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vs_interp.errors import EncoderError, SourceError
-from vs_interp.interrupt import undone
+from vs_interp.interrupt import on_forced_exit
 
 from .alpha import PLANE
 from .encoding import Encoding
@@ -179,7 +179,7 @@ def run_ffmpeg(command: list[str]) -> Iterator[Pipe]:
         assert process.stdin is not None
         pipe = Pipe(process.stdin)
         try:
-            with undone(process.kill):
+            with on_forced_exit(process.kill):
                 yield pipe
                 pipe.flush()
         except BaseException as error:

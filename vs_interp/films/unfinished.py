@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vs_interp.errors import ArgumentError, EncoderError
-from vs_interp.interrupt import raise_where_heard, undone
+from vs_interp.interrupt import on_forced_exit, raise_if_interrupted
 
 LONGEST_STEM = 200
 """Bytes of an output's name that a name beside it repeats: file systems take 255 in all."""
@@ -30,7 +30,7 @@ def finished_as(output: Path, *, overwrite: bool) -> Iterator[Path]:
     """
     with beside(output, overwrite=overwrite) as unfinished:
         yield unfinished
-        raise_where_heard()
+        raise_if_interrupted()
         _check_free(output, overwrite)
         with _told(output):
             unfinished.replace(output)
@@ -44,7 +44,7 @@ def beside(output: Path, *, overwrite: bool) -> Iterator[Path]:
         _check_free(output, overwrite)
         _remove_abandoned(output)
         file = unfinished.open("wb")
-    with file, undone(lambda: unfinished.unlink(missing_ok=True)):
+    with file, on_forced_exit(lambda: unfinished.unlink(missing_ok=True)):
         try:
             lock(file.fileno())
             yield unfinished

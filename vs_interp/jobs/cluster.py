@@ -13,7 +13,7 @@ from typing import Any
 
 from vs_interp.errors import ArgumentError
 from vs_interp.extras import how_to_get
-from vs_interp.interrupt import last_words, undone
+from vs_interp.interrupt import exit_message, on_forced_exit
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def local_workers(count: int, gpus: Sequence[int] | None = None) -> Iterator[Any
             n_workers=0, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
             memory_limit=0, silence_logs=logging.CRITICAL,
         )  # fmt: skip
-    with undone(_end_processes), started as cluster:
+    with on_forced_exit(_end_processes), started as cluster:
         from .in_dask import Share
 
         with distributed.Client(cluster, set_as_default=False) as client:
@@ -115,7 +115,7 @@ def serve(address: str, host: str | None, tls: Mapping[str, str], say: Callable[
             await nanny.finished()
             say(f"{address} went away: nothing is left to work for")
 
-    with suppress(KeyboardInterrupt), last_words(f"no longer works for {address}"), undone(_end_processes):
+    with suppress(KeyboardInterrupt), exit_message(f"no longer works for {address}"), on_forced_exit(_end_processes):
         asyncio.run(work())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trt_build.backends import choose
 from trt_build.backends.tensorrt import EngineBackend
-from vs_interp.interrupt import last_words
+from vs_interp.interrupt import exit_message
 
 from .chunk import ChunkFolder, Record
 from .conversion import Conversion, OpenConversion
@@ -77,7 +77,7 @@ def run(
         listener.joins()
         in_order = [records[number] for number in sorted(records)]
         join(job, chunks, in_order, output, overwrite=overwrite)
-    with last_words(f"interrupted, though {output} is whole: vs-interp jobs remove {folder} takes away what is left"):
+    with exit_message(f"interrupted, though {output} is whole: vs-interp jobs remove {folder} takes away what is left"):
         remove(folder)
     return frames
 

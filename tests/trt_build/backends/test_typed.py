@@ -63,8 +63,8 @@ def test_runtimes_are_understood_in_any_case() -> None:
 def test_old_names_work_with_a_line_that_says_the_new_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert choose("openvino:slots=2") == OpenVINO(slots=2) == OpenVINO(streams=2)
     first, second = capsys.readouterr().err.splitlines()
-    assert first == "vs-interp: slots is called streams now: the old name will go"
-    assert second == "vs-interp: OpenVINO(slots=…) is called streams now: the old name will go"
+    assert first == "vs-interp: slots is now called streams: the old name will be removed"
+    assert second == "vs-interp: OpenVINO(slots=…) is now called streams: the old name will be removed"
 
 
 @pytest.mark.parametrize(
