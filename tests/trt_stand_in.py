@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from enum import Enum, IntEnum
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -33,6 +34,8 @@ class StandIn(ModuleType):
         super().__init__("stand_in")
         self.freed: list[str] = []
         self.loggers: list[Any] = []
+        self.room: Callable[[], int] = lambda: 1 << 40
+        """Bytes that the GPU has free for the ``weights`` of a plan."""
         self.configs: list[Any] = []
         self.TensorIOMode = MODES
         self.ExecutionContextAllocationStrategy = SimpleNamespace(USER_MANAGED="user managed")
@@ -50,7 +53,10 @@ class StandIn(ModuleType):
             def deserialize_cuda_engine(self, content: bytes) -> Any:
                 if not content.startswith(b"{"):
                     return module.fail("Error Code 1: Serialization (magic tag does not match)")
-                return _Engine(module, json.loads(content))
+                about = json.loads(content)
+                if about["quirks"].get("weights", 0) > module.room():
+                    return module.fail("Error Code 2: OutOfMemory (Requested size was 1048576 bytes.)")
+                return _Engine(module, about)
 
         ILogger.Severity = Severity  # type: ignore[attr-defined]
         self.ILogger, self.Runtime = ILogger, Runtime

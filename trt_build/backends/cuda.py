@@ -88,7 +88,7 @@ class _Memory:
         self.address = int(_call("cudaMalloc", max(size, 1)))
         _release(self, "cudaFree", self.address)
         _call("cudaMemset", self.address, 0, size)
-        _call("cudaDeviceSynchronize")
+        _call("cudaStreamSynchronize", 0)  # not the whole device: another stream may be recording, which that spoils
 
 
 class _Event:

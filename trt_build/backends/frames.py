@@ -94,6 +94,11 @@ class FrameStore:
         self._changed = threading.Condition()
         self._clock = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of device memory that all places take."""
+        return len(self.frames) * self.layout.size
+
     def reserve(self, count: int) -> None:
         """Add places for the window of one more slot."""
         self.frames += [StoredFrame(self.device, self.layout) for _ in range(count)]

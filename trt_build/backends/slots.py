@@ -92,6 +92,11 @@ class Slot:
         self.is_recorded = synthesis.is_recorded and (state is None or state.is_recorded)
         """Whether the device runs all of it from recordings."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of device memory that it has for itself; what the executors took besides is not known."""
+        return sum(memory.size for memory in (*self._places, *self._blocks))
+
     def _bind(self, executors: Executors) -> None:
         """Give every tensor of the executors a place; tensors of one name, such as the state's, share it."""
         bindings, sizes = self.bindings, {}

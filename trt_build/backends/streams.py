@@ -94,19 +94,47 @@ def open_slots(device: Device, make: Callable[[], Executors], bindings: Bindings
         device.activate()
         store = FrameStore(device, bindings.frame)
         before = device.free_memory()
-        first = _first(device, lambda: _slot(device, store, make, bindings))
+        first = with_room(device, lambda: _slot(device, store, make, bindings))
         after = device.free_memory()
-        wanted = _affordable(before - after, after) if streams == "auto" else streams
+        size = max(before - after, first.size + store.size)  # another program may have freed some meanwhile
+        wanted = _affordable(size, after) if streams == "auto" else streams
         more: list[Slot] = []
         while 1 + len(more) < wanted:
             try:
-                more.append(_slot(device, store, make, bindings))
+                more.append(_collected(device, lambda: _slot(device, store, make, bindings)))
             except (DeviceMemoryError, PinnedMemoryError) as error:
                 logger.warning("GPU %d has memory for %d of %d streams: %s", device.index, 1 + len(more), wanted, error)
                 break
         sessions: list[Session] = [first, *(Spare(slot, first) if streams == "auto" else slot for slot in more)]
-        _filters[device.identity] = [*_open_on(device), _Filter(bindings.network, sessions, before - after)]
+        _filters[device.identity] = [*_open_on(device), _Filter(bindings.network, sessions, size)]
         return sessions
+
+
+def with_room[T](device: Device, make: Callable[[], T]) -> T:
+    """Return what ``make`` takes a device's memory for and a filter cannot do without.
+
+    Where memory ends, what nobody holds is freed, and then other filters give back the streams that they took by
+    themselves.  Raises :class:`~vs_interp.errors.BackendError` where that is not enough, with what the others hold.
+    """
+    with _opening:
+        try:
+            return _collected(device, make)
+        except (DeviceMemoryError, PinnedMemoryError):
+            others = _open_on(device)
+        given = sum(each.give_way() for each in others)
+        if given:
+            logger.warning("GPU %d: other filters gave %d streams back for this one", device.index, given)
+        free = device.free_memory()
+        try:
+            return make()
+        except PinnedMemoryError as error:
+            raise BackendError(f"{error}: use tiles, a smaller size, or end other programs") from error
+        except DeviceMemoryError as error:
+            held = f"; in this script {', '.join(map(str, others))}: give it fewer" if others else ""
+            raise BackendError(
+                f"GPU {device.index} has {free / MIB:.0f} MiB free, too little for one stream: "
+                f"use tiles, a smaller size, or end other programs that use it{held}"
+            ) from error
 
 
 def _open_on(device: Device) -> list[_Filter]:
@@ -114,49 +142,27 @@ def _open_on(device: Device) -> list[_Filter]:
     return [each for each in _filters.get(device.identity, []) if each.sessions]
 
 
-def _slot(device: Device, store: FrameStore, make: Callable[[], Executors], bindings: Bindings) -> Slot:
-    """Return a new slot; what nobody holds any more is freed before memory counts as ended.
+def _collected[T](device: Device, make: Callable[[], T]) -> T:
+    """Return what ``make`` gives; what nobody holds any more is freed before memory counts as ended.
 
     VapourSynth's clips leave cycles behind, such as ``clip.frames()``, which keep the filters that they came from.
     """
     try:
-        return _new_slot(device, store, make, bindings)
+        return make()
     except (DeviceMemoryError, PinnedMemoryError):
         pass
     gc.collect()
     device.activate()  # what was freed may have been another device's
-    return _new_slot(device, store, make, bindings)
+    return make()
 
 
-def _new_slot(device: Device, store: FrameStore, make: Callable[[], Executors], bindings: Bindings) -> Slot:
+def _slot(device: Device, store: FrameStore, make: Callable[[], Executors], bindings: Bindings) -> Slot:
     places = len(store.frames)
     try:
         return Slot(device, store, make(), bindings)
     except BaseException:
         store.release(len(store.frames) - places)
         raise
-
-
-def _first(device: Device, make: Callable[[], Slot]) -> Slot:
-    """Return the first slot of a filter, for which others give way."""
-    try:
-        return make()
-    except (DeviceMemoryError, PinnedMemoryError):
-        others = _open_on(device)
-    given = sum(each.give_way() for each in others)
-    if given:
-        logger.warning("GPU %d: other filters gave %d streams back for this one", device.index, given)
-    free = device.free_memory()
-    try:
-        return make()
-    except PinnedMemoryError as error:
-        raise BackendError(f"{error}: use tiles, a smaller size, or end other programs") from error
-    except DeviceMemoryError as error:
-        held = f"; in this script {', '.join(map(str, others))}: give it fewer" if others else ""
-        raise BackendError(
-            f"GPU {device.index} has {free / MIB:.0f} MiB free, too little for one stream: "
-            f"use tiles, a smaller size, or end other programs that use it{held}"
-        ) from error
 
 
 def _affordable(used: int, free: int) -> int:

@@ -28,7 +28,7 @@ from .cuda import CudaDevice, missing_cuda
 from .device import Device
 from .loaded import LoadedEngine, PlanError
 from .slots import bindings
-from .streams import MOST_STREAMS, Streams, open_slots
+from .streams import MOST_STREAMS, Streams, open_slots, with_room
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,9 +207,13 @@ def load_engine(
     device: Device,
     kernels: Mapping[str, bytes] | None = None,
 ) -> LoadedEngine:
-    """Return an engine that works at the profile's size; raises :class:`PlanError` where the runtime refuses it."""
+    """Return an engine that works at the profile's size.
+
+    Raises :class:`PlanError` where the runtime refuses it, and what :func:`~trt_build.backends.streams.with_room` does.
+    """
     shapes = input_shapes(model, profile) if options.dynamic else {}
-    return LoadedEngine(load(options.runtime), engine.plans, shapes, kernels, device=device)
+    runtime = load(options.runtime)
+    return with_room(device, lambda: LoadedEngine(runtime, engine.plans, shapes, kernels, device=device))
 
 
 def _are_sizes(value: object) -> bool:

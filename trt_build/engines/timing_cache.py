@@ -22,8 +22,11 @@ class TimingCache:
         self._lock = FileLock(f"{path}.lock")
 
     def load(self, config: Any) -> None:
-        """Give the measurements kept so far to a build."""
-        config.set_timing_cache(config.create_timing_cache(self.read()), ignore_mismatch=False)
+        """Give the measurements kept so far to a build; those that it refuses, as of another driver, are begun anew."""
+        kept = config.create_timing_cache(self.read())
+        if kept is None or not config.set_timing_cache(kept, ignore_mismatch=False):
+            logger.warning("the timing cache %s is of another system and is begun anew", self.path.name)
+            config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)
 
     def store(self, config: Any) -> None:
         """Add what a build measured to what other builds may have stored meanwhile."""
@@ -31,7 +34,9 @@ class TimingCache:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock:
-                measured.combine(config.create_timing_cache(self.read()), ignore_mismatch=False)
+                kept = config.create_timing_cache(self.read())
+                if kept is not None:
+                    measured.combine(kept, ignore_mismatch=False)  # does nothing where they do not fit
                 self.write(bytes(memoryview(measured.serialize())))
         except OSError as error:
             logger.warning("the timing cache %s is not kept (%s)", self.path, error.strerror)

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from tests.arithmetic import BINDINGS, clip, numpy_executors, run
-from tests.simulated_device import SimulatedDevice
-from trt_build.backends.streams import MOST_STREAMS, open_slots
+from tests.simulated_device import SimulatedDevice, SimulatedMemory
+from tests.trt_stand_in import StandIn, plan
+from trt_build.backends.loaded import LoadedEngine
+from trt_build.backends.streams import MOST_STREAMS, open_slots, with_room
 from vs_interp.errors import BackendError
 
 
@@ -124,3 +126,62 @@ def test_slots_that_go_give_their_memory_back() -> None:
     del slots
     gc.collect()
     assert device.used == 0
+
+
+def test_weights_get_the_memory_of_other_filters_spare_streams(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are the first that a filter takes, before any stream of its own."""
+    device, trt = SimulatedDevice(capacity=int(used_by_one() * 5)), StandIn()
+    trt.room = device.free_memory
+    first = open_slots(device, numpy_executors, BINDINGS, "auto")
+    assert len(first) == 2
+    tensors = {"frame0": ("input", (1, 3, 8, 8)), "output": ("output", (1, 3, 8, 8))}
+
+    def load(weights: int) -> LoadedEngine:
+        plans = {"synthesis": plan(tensors, weights=weights)}
+        return with_room(device, lambda: LoadedEngine(trt, plans, {}, device=device))
+
+    load(device.free_memory())
+    assert not capsys.readouterr().err
+    load(device.free_memory() + 1)
+    assert "other filters gave 1 streams back" in capsys.readouterr().err
+    with pytest.raises(BackendError, match=r"too little for one stream: .*; in this script a network holds 1 stream"):
+        load(device.free_memory() + 1)
+    run(first[1], clip(3), 1, [0.5])
+
+
+class Shared(SimulatedDevice):
+    """A GPU that another program uses as well: ``theirs`` more bytes (or fewer) from the ``at``-th allocation on."""
+
+    def __init__(self, capacity: int, at: int, theirs: int) -> None:
+        super().__init__(capacity)
+        self.at, self.theirs, self.allocations = at, theirs, 0
+
+    def allocate(self, size: int) -> SimulatedMemory:
+        self.allocations += 1
+        if self.allocations == self.at:
+            self.used += self.theirs
+        return super().allocate(size)
+
+
+@pytest.mark.parametrize("at", range(1, 12))
+def test_what_another_program_takes_meanwhile_costs_streams_and_never_a_filter(at: int) -> None:
+    """Two processes that open at once see each other's memory come and go between counting and taking."""
+    each = used_by_one()
+    grabbed = Shared(int(each * 8), at, int(each * 6.5))
+    opened = open_slots(grabbed, numpy_executors, BINDINGS, "auto")
+    assert len(opened) == 1
+    given = Shared(int(each * 4.5), at, -int(each * 2))
+    given.used = int(each * 2)
+    opened = open_slots(given, numpy_executors, BINDINGS, "auto")
+    assert len(opened) <= 2, "the first stream took what it took, whatever the difference in free memory says"
+    run(opened[-1], clip(3), 1, [0.5])
+
+
+def test_a_program_that_takes_all_memory_meanwhile_leaves_an_error_and_nothing_behind() -> None:
+    each = used_by_one()
+    for at in range(1, 10):
+        device = Shared(int(each * 4), at, int(each * 4))
+        with pytest.raises(BackendError, match=r"GPU 0 has -?\d+ MiB free, too little for one stream.*other programs"):
+            open_slots(device, numpy_executors, BINDINGS, "auto")
+        gc.collect()
+        assert device.used == device.theirs

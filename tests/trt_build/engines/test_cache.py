@@ -172,3 +172,49 @@ def test_a_damaged_timing_cache_is_begun_anew_with_one_line(tmp_path: Path, caps
         assert timing.read() == b""
         assert capsys.readouterr().err == "vs-interp: the timing cache gpu.timing is damaged and is begun anew\n"
         assert not timing.path.exists()
+
+
+class Timings:
+    """A build's config with TensorRT's promises: a cache of another system is refused, and then none is set."""
+
+    class Cache:
+        def __init__(self, content: bytes) -> None:
+            self.content = content
+
+        def combine(self, other: Timings.Cache, ignore_mismatch: bool) -> bool:
+            fits = not other.content.startswith(b"elsewhere")
+            self.content += other.content if fits else b""
+            return fits
+
+        def serialize(self) -> bytes:
+            return self.content
+
+    def __init__(self) -> None:
+        self.set: Timings.Cache | None = None
+
+    def create_timing_cache(self, content: bytes) -> Timings.Cache | None:
+        return None if content == b"not timings" else self.Cache(content)
+
+    def set_timing_cache(self, cache: Timings.Cache, ignore_mismatch: bool) -> bool:
+        assert isinstance(cache, self.Cache)
+        fits = not cache.content.startswith(b"elsewhere")
+        self.set = cache if fits else self.set
+        return fits
+
+    def get_timing_cache(self) -> Timings.Cache | None:
+        return self.set
+
+
+@pytest.mark.parametrize("kept", [b"elsewhere", b"not timings"])
+def test_timings_that_the_runtime_refuses_are_begun_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kept: bytes
+) -> None:
+    """A new driver or another card under the same name must not cost a finished build."""
+    timing, build = TimingCache(tmp_path / "gpu.timing"), Timings()
+    timing.write(kept)
+    timing.load(build)
+    assert "gpu.timing is of another system and is begun anew" in capsys.readouterr().err
+    assert build.set is not None
+    build.set.content = b"measured"
+    timing.store(build)
+    assert timing.read() == b"measured"
