@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +21,7 @@ from vs_interp.arguments import check_share
 from vs_interp.errors import ArgumentError
 from vs_interp.files import write_whole
 from vs_interp.films.durations import check_durations, variable_durations
+from vs_interp.log import logger
 
 from .models import speaking_as
 
@@ -29,6 +32,9 @@ LIMIT = 0.012
 
 LONGEST = 0.3
 """Seconds, a drawing held for seven frames at 24 frames a second; anything held longer is a pause."""
+
+INTERVAL = 10.0
+"""Seconds between two lines that say how far the film is looked through."""
 
 SAMPLES = 8
 """How many frames are hashed to tell clips apart."""
@@ -73,28 +79,27 @@ def drop_repeats(
 
 
 @dataclass(frozen=True)
-class Difference:
-    """How two frames' luma differs, of a range of 1: block by block, signed and absolute, and as a whole."""
+class Drawing:
+    """A frame's luma, of a range of 1, and the means of its blocks."""
 
-    signed: NDArray[np.float32]
-    absolute: NDArray[np.float32]
+    luma: NDArray[np.float32]
+    means: NDArray[np.float32]
 
     @classmethod
-    def between(cls, first: NDArray[np.float32], second: NDArray[np.float32]) -> Difference:
-        """Compare two planes of luma."""
-        change = second - first
-        return cls(_blocks(change), _blocks(np.abs(change)))
+    def seen_in(cls, luma: NDArray[np.float32]) -> Drawing:
+        """Return what a plane of luma shows."""
+        return cls(luma, _means(luma.shape, luma.__getitem__))
 
-    def is_repeat(self, limit: float) -> bool:
+    def is_repeated_by(self, other: Drawing, limit: float) -> bool:
         """Return whether two frames show the same but for grain and compression.
 
         A line that moves within a block leaves the block's mean as it is, and stands out from the grain of the others.
         """
-        return (
-            float(np.abs(self.signed).max()) <= limit
-            and abs(float(self.signed.mean())) <= limit / 10
-            and float(self.absolute.max()) <= GRAIN * float(np.median(self.absolute)) + limit
-        )
+        change = other.means - self.means
+        if float(np.abs(change).max()) > limit or abs(float(change.mean())) > limit / 10:
+            return False
+        grain = _means(self.luma.shape, lambda lines: np.abs(other.luma[lines] - self.luma[lines]))
+        return float(grain.max()) <= GRAIN * float(np.median(grain)) + limit
 
 
 def first_frames(clip: vs.VideoNode, limit: float) -> Iterator[int]:
@@ -102,12 +107,16 @@ def first_frames(clip: vs.VideoNode, limit: float) -> Iterator[int]:
 
     A frame is compared with the first of the drawing so far, so that nothing drifts away unnoticed.
     """
-    shown: NDArray[np.float32] | None = None
+    shown: Drawing | None = None
+    said = time.monotonic()
     for number, frame in enumerate(_luma(clip).frames(close=True)):
-        luma = np.asarray(frame[0])
-        if shown is None or not Difference.between(shown, luma).is_repeat(limit):
-            shown = luma.copy()
+        seen = Drawing.seen_in(np.asarray(frame[0]))
+        if shown is None or not shown.is_repeated_by(seen, limit):
+            shown = replace(seen, luma=seen.luma.copy())
             yield number
+        if time.monotonic() - said > INTERVAL:
+            said = time.monotonic()
+            logger.info("looking for repeated drawings: %d of %d frames", number + 1, len(clip))
 
 
 def split_pauses(firsts: Sequence[int], durations: Sequence[Fraction], longest: Fraction) -> list[int]:
@@ -128,13 +137,15 @@ def _luma(clip: vs.VideoNode) -> vs.VideoNode:
     return plane if plane.format.id == vs.GRAYS else core.resize.Point(plane, format=vs.GRAYS, matrix_in=1)
 
 
-def _blocks(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean of each block; the last block of a row or column takes in what is left over at the edge."""
-    height, width = values.shape
-    rows, columns = range(0, max(height - BLOCK, 0) + 1, BLOCK), range(0, max(width - BLOCK, 0) + 1, BLOCK)
-    sums = np.add.reduceat(np.add.reduceat(values, rows, 0), columns, 1)
-    areas = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
-    means: NDArray[np.float32] = (sums / areas).astype(np.float32)
+def _means(shape: tuple[int, ...], lines: Callable[[slice], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the mean of each block of a plane whose lines ``lines`` gives: in strips, which stay in the caches.
+
+    The last block of a row or column takes in what is left over at the edge.
+    """
+    (*rows, height), (*columns, width) = ([*range(0, max(length - BLOCK, 0) + 1, BLOCK), length] for length in shape)
+    strips = [lines(slice(*ends)).sum(0) for ends in pairwise([*rows, height])]
+    sums = np.add.reduceat(np.stack(strips), columns, 1)
+    means: NDArray[np.float32] = sums / np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
     return means
 
 
@@ -143,12 +154,17 @@ def _remembered(clip: vs.VideoNode, limit: float, folder: Path | None) -> list[i
     if folder is None:
         return list(first_frames(clip, limit))
     path = folder / f"{_identity(clip, limit)}.json"
+    with suppress(OSError, ValueError, TypeError):  # not there yet, or damaged
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(kept, list) and kept[:1] == [0] and kept == sorted({*map(int, kept)} & {*range(len(clip))}):
+            return kept
+    logger.info("looking for repeated drawings in %d frames", len(clip))
+    firsts = list(first_frames(clip, limit))
     try:
-        return [int(number) for number in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError):  # not there yet, or damaged
-        firsts = list(first_frames(clip, limit))
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(firsts).encode())
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(firsts).encode())
+    except OSError as error:
+        logger.warning("the drawings found cannot be kept in %s (%s)", folder, error.strerror)
     return firsts
 
 

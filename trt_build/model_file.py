@@ -66,7 +66,7 @@ class ModelFile:
         digest = _digest(content)
         try:
             graph = onnx.load_model_from_string(content)
-            onnx.checker.check_model(graph)
+            onnx.checker.check_model(content)
         except (DecodeError, onnx.checker.ValidationError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ModelFileError(

@@ -135,6 +135,8 @@ def test_several_models_are_one_table_and_a_script_is_played(tmp_path: Path) -> 
     both = json.loads(bench(script, "fsrcnn-x2"))
     assert [each.get("script", each.get("model")) for each in both] == ["script.vpy", "fsrcnn-x2.onnx"]
     script.write_text("1 / 0\n")
+    with pytest.raises(ArgumentError, match=r"^there is no script .*absent\.vpy$"):
+        bench(tmp_path / "absent.vpy")
     with pytest.raises(ArgumentError, match=r"script\.vpy stops with ZeroDivisionError: division by zero"):
         bench(script)
     script.write_text("")

@@ -95,6 +95,10 @@ def test_export_of_something_else_is_refused(tmp_path: Path, capsys: pytest.Capt
     assert "no PyTorch checkpoint" in refused(capsys, run("export", words, "-o", tmp_path / "model.onnx"))
 
 
+def test_export_of_a_name_says_what_makes_its_model_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "`vs-interp weights get rife-4.25` makes its model file" in refused(capsys, run("export", "rife-4.25"))
+
+
 def test_pictures_are_written_bit_exact(tmp_path: Path) -> None:
     import numpy as np
     import vapoursynth as vs

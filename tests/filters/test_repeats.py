@@ -125,9 +125,20 @@ def test_the_result_is_kept_and_used_again(tmp_path: Path, monkeypatch: pytest.M
     assert looked == []
     assert lengths(drop_repeats(film([drawing(6.0 * index) for index in range(8)]), kept=tmp_path)) == [1] * 8
     drop_repeats(clip, kept=tmp_path, limit=0.011)
-    file.write_text("{")
-    assert lengths(drop_repeats(clip, kept=tmp_path)) == [2] * 4
-    assert looked == [8, 8, 8]
+    for damaged in ("{", "{}", "[0, 9]", "[2, 4]", "[0, 2, 2]", "[0, [2]]", '"0"'):
+        file.write_text(damaged)
+        assert lengths(drop_repeats(clip, kept=tmp_path)) == [2] * 4
+    assert looked == [8] * 9
+
+
+def test_a_folder_that_cannot_be_written_costs_another_look_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a pass over a whole film the film is still made."""
+    (tmp_path / "file").touch()
+    clip = film([drawing(6.0 * index) for index in range(4) for _ in range(2)])
+    assert lengths(drop_repeats(clip, kept=tmp_path / "file")) == [2] * 4
+    assert "the drawings found cannot be kept in" in capsys.readouterr().err
 
 
 def test_what_cannot_be_done_is_said() -> None:

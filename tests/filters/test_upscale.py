@@ -235,7 +235,7 @@ def reason(clip: Any, **arguments: Any) -> str:
         ({"scale": True}, "scale is True: it must be a whole number"),
         ({"scale": 2, "model": "fsrcnn-x3"}, "scale is 2, and the model enlarges by 3: give scale=3, or another"),
         ({"model": "super-slomo-small"}, "super-slomo makes frames between frames: choose one that enlarges them"),
-        ({"model": "fsrcnn-x5"}, "there is no model file fsrcnn-x5: give a file, or a name"),
+        ({"model": "fsrcnn-x5"}, "there is no model file fsrcnn-x5: did you mean fsrcnn-x"),
         ({"model": 5}, "model is 5: give a path, or a name"),
         ({"overlap": 16}, "overlap is 16, and there are no tiles: give tile= too"),
         ({"tile": 16}, "tile is 16, and 8 pixels on each side of one only serve its neighbours: give 64 or more"),

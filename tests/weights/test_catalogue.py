@@ -76,6 +76,12 @@ def test_names_and_paths_are_resolved(cache: Path, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(ArgumentError, match=r"did you mean rife-4.0"):
         find("rife-40")
+    with pytest.raises(ArgumentError, match=r"^there is no model file rife-4\.22: did you mean rife-4\.25\?$"):
+        resolve("rife-4.22", network="super-slomo")
+    with pytest.raises(
+        ArgumentError, match=r"^span is a network, not the name of weights: of it there are span-x2, span-"
+    ):
+        find("span")
     assert not cache.exists(), "looking up must leave nothing behind"
 
 
@@ -134,6 +140,19 @@ def test_a_wrong_file_is_refused_even_where_the_right_one_is_here(cache: Path, f
     assert run("verify", "rife-4.25").stdout == "rife-4.25: good\n"
     with pytest.raises(CheckpointError, match=r"flownet.pkl does not fit .*encoder.stem.0.weight is missing"):
         run("get", "flavr-2x", "--from", flownet)
+
+
+def test_of_what_is_bundled_nothing_is_made(
+    cache: Path, flownet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package's own file is never written; where it is damaged, that is said, and what helps."""
+    with pytest.raises(ArgumentError, match=r"fsrcnn-x2 comes with vs-interp: there is nothing to make of .*flownet"):
+        run("get", "fsrcnn-x2", "--from", flownet)
+    damaged = tmp_path / "fsrcnn-x2.onnx"
+    damaged.write_bytes(find("fsrcnn-x2").model_file.read_bytes()[:-1])
+    monkeypatch.setitem(catalogue(), "fsrcnn-x2", replace(find("fsrcnn-x2"), bundled=str(damaged)))
+    with pytest.raises(ModelFileError, match=r"fsrcnn-x2.onnx is damaged .*: install vs-interp again$"):
+        run("get", "fsrcnn-x2")
 
 
 def test_a_damaged_model_file_is_noticed_and_made_again(

@@ -67,7 +67,7 @@ def test_a_filled_skeleton_is_the_network_s_export(tmp_path: Path) -> None:
 def test_a_skeleton_of_another_version_is_refused(tmp_path: Path) -> None:
     _, path = published(tmp_path)
     with pytest.raises(
-        CheckpointError, match=r"flownet.pkl does not fit .*block0.conv0.0.0.weight is 96×15×3×3 where 96×7"
+        CheckpointError, match=r"flownet.pkl does not fit rife: .*block0.conv0.0.0.weight is 96×15×3×3 where 96×7"
     ):
         filled(read_skeleton("rife-4.6"), path)
 

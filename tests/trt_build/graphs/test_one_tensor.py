@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from vs_interp.filters import super_slomo, upscale
 
 from tests.colour import core, picture_of
-from tests.support import ROOT
+from tests.support import ROOT, names
 from trt_build.backends.openvino import OpenVINO
 from trt_build.backends.signal_stack import signal_stack_kept
 from trt_build.graphs.one_tensor import one_tensor
 from trt_build.model_file import ModelFile
 from vs_interp.cli.export import command
+from vs_interp.weights.catalogue import catalogue, find
 
 MODELS = ROOT / "vs_interp/models"
 
@@ -84,3 +86,15 @@ def test_a_window_with_several_pictures_leaves_as_their_channels() -> None:
     channels = [value.type.tensor_type.shape.dim[1].dim_value for value in (graph.input[0], graph.output[0])]
     assert channels == [12, 9]
     assert [value.name for value in (*graph.input, *graph.output)] == ["input", "output"]
+
+
+def test_what_is_written_is_called_by_its_name_and_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The point of 4.25 begins no suffix, and a model file of ours is not overwritten by one for others."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(catalogue(), "tiny-4.25", find("fsrcnn-x2"))
+    done = CliRunner().invoke(command, ["tiny-4.25", "--for", "vs-mlrt", "--json"])
+    told = json.loads(done.stdout)
+    assert (told["output"], told["network"], told["for"]) == ("tiny-4.25-vs-mlrt.onnx", "fsrcnn", "vs-mlrt")
+    assert told["bytes"] == (tmp_path / told["output"]).stat().st_size
+    CliRunner().invoke(command, [str(MODELS / "fsrcnn-x2.onnx"), "--for", "vs-mlrt"])
+    assert names(tmp_path) == ["fsrcnn-x2-vs-mlrt.onnx", "tiny-4.25-vs-mlrt.onnx"]
