@@ -1,21 +1,25 @@
 """Score networks that enlarge on photographs and on film, beside bicubic, and say what they cost.
 
-    python benchmarks/enlarging.py --photos KODAK --clips CLIPS fsrcnn-x2 span-x2 real-cugan-x2 > enlarging.md
+    python benchmarks/enlarging.py fsrcnn-x2 span-x2 real-cugan-x2 --on kodak,clips > enlarging.md
+    python benchmarks/enlarging.py fsrcnn-x2 real-cugan-x2 --on animation --crf 28       # as a stream would bring it
 
-Photographs are shrunk by antialiased bicubic (Pillow), a frame of each clip by ``resize.Bicubic`` (Catmull-Rom); what
-``upscale`` makes of them on OpenVINO in FP32 is compared with the original: PSNR of luma at 8 bits without a border of
-8 pixels.  kMAC are the multiplications of all convolutions for a pixel of the small picture; the time is processor
-time (user and system) of one 1280×720 frame enlarged, FSRCNN's is measured beside each network's.
+Photographs are shrunk by antialiased bicubic (Pillow), a frame of each film by ``resize.Bicubic`` (Catmull-Rom) and,
+with ``--crf``, encoded by x264 then; what ``upscale`` makes of them on OpenVINO in FP32 is compared with the original:
+PSNR of luma at 8 bits without a border of 8 pixels.  kMAC are the multiplications of all convolutions for a pixel of
+the small picture; the time is processor time (user and system) of one 1280×720 frame enlarged, FSRCNN's is measured
+beside each network's.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import av
 import numpy as np
 import onnx
 import vapoursynth as vs
@@ -31,41 +35,52 @@ core = vs.core
 BORDER = 8
 CATMULL_ROM = {"filter_param_a": 0, "filter_param_b": 0.5}
 REFERENCE = "fsrcnn-x2"
+PICTURES = ".png", ".jpg"
+TIMES = 3
 
 
 def main() -> None:
     """Print one table: a line for each network, below bicubic's of its scale."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="+", help="entries of the catalogue that are here")
-    parser.add_argument("--photos", type=Path, required=True)
-    parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--on", metavar="FOLDER,…", required=True, help="folders of pictures or films, a column each")
+    parser.add_argument("--crf", type=int, help="encode the small pictures by x264 at this quality")
     arguments = parser.parse_args()
-    print("| network | photographs, dB | film, dB | worst against bicubic, dB ", end="")
+    folders = [Path(name) for name in arguments.on.split(",")]
+    print(f"| network | {' | '.join(folder.name for folder in folders)} | worst against bicubic ", end="")
     print("| kMAC a pixel | s a 720p frame | times FSRCNN |")
-    print("|---|---|---|---|---|---|---|", flush=True)
+    print("|---" * (5 + len(folders)) + "|", flush=True)
     known: dict[int, list[NDArray[np.float64]]] = {}
     for name in arguments.names:
         file = find(name).model_file
         scale = ModelFile.load(file).spec.output.scale
         if scale not in known:
-            known[scale] = [np.array(list(each)) for each in scores(None, scale, arguments)]
-            photos, film = (values.mean() for values in known[scale])
-            print(f"| bicubic ×{scale} | {photos:.2f} | {film:.2f} | | | | |", flush=True)
-        photos, film = (np.array(list(each)) for each in scores(file, scale, arguments))
-        worst = min((film - known[scale][1]).min(), (photos - known[scale][0]).min())
+            known[scale] = [scores(None, scale, folder, arguments.crf) for folder in folders]
+            print(f"| bicubic ×{scale} | {means(known[scale])} | | | | |", flush=True)
+        found = [scores(file, scale, folder, arguments.crf) for folder in folders]
+        worst = min((mine - bicubic).min() for mine, bicubic in zip(found, known[scale], strict=True))
         took, beside = seconds(file, scale), seconds(find(REFERENCE).model_file, 2)
         print(
-            f"| {name} | {photos.mean():.2f} | {film.mean():.2f} | {worst:+.2f} | {thousands(file):,.0f} |"
-            f" {took:.2f} | {took / beside:.1f} |",
+            f"| {name} | {means(found)} | {worst:+.2f} | {thousands(file):,.0f} | {took:.2f} | {took / beside:.1f} |",
             flush=True,
         )
 
 
-def scores(file: Path | None, scale: int, arguments: argparse.Namespace) -> tuple[Iterator[float], Iterator[float]]:
-    """Return the PSNR of every photograph, and of every clip; ``None`` stands for bicubic."""
-    photos = (photograph(path, scale) for path in sorted(arguments.photos.glob("*.[pj]*")))
-    clips = (excerpt(path, scale) for path in sorted(arguments.clips.iterdir()))
-    return (compared(*pair, file, scale) for pair in photos), (compared(*pair, file, scale) for pair in clips)
+def means(found: Sequence[NDArray[np.float64]]) -> str:
+    """Return the cells of a line."""
+    return " | ".join(f"{values.mean():.2f}" for values in found)
+
+
+def scores(file: Path | None, scale: int, folder: Path, crf: int | None) -> NDArray[np.float64]:
+    """Return the PSNR of every picture or film of a folder; ``None`` stands for bicubic."""
+    return np.array([compared(*pair, file, scale) for pair in pairs(folder, scale, crf)])
+
+
+def pairs(folder: Path, scale: int, crf: int | None) -> Iterator[tuple[vs.VideoNode, vs.VideoNode]]:
+    """Yield what is to be enlarged, and the truth."""
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        small, large = (photograph if path.suffix in PICTURES else excerpt)(path, scale)
+        yield small if crf is None else encoded(small, crf), large
 
 
 def photograph(path: Path, scale: int) -> tuple[vs.VideoNode, vs.VideoNode]:
@@ -80,23 +95,50 @@ def photograph(path: Path, scale: int) -> tuple[vs.VideoNode, vs.VideoNode]:
 def as_clip(picture: Image.Image) -> vs.VideoNode:
     """Return one frame of a picture in YUV 4:4:4."""
     blank = core.std.BlankClip(None, *picture.size, vs.RGB24, 1, keep=True)
+    shown = showing(blank, list(np.moveaxis(np.asarray(picture), 2, 0)))
+    return core.resize.Bicubic(shown, format=vs.YUV444P8, matrix_s="709")
+
+
+def showing(clip: vs.VideoNode, planes: Sequence[NDArray[np.uint8]]) -> vs.VideoNode:
+    """Return a clip of one frame with other planes."""
 
     def filled(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         frame = f.copy()
-        for plane, values in enumerate(np.moveaxis(np.asarray(picture), 2, 0)):
+        for plane, values in enumerate(planes):
             np.copyto(np.asarray(frame[plane]), values)
         return frame
 
-    return core.resize.Bicubic(core.std.ModifyFrame(blank, blank, filled), format=vs.YUV444P8, matrix_s="709")
+    return core.std.ModifyFrame(clip, clip, filled)
 
 
 def excerpt(path: Path, scale: int) -> tuple[vs.VideoNode, vs.VideoNode]:
-    """Return a frame of a clip shrunk and as it is, in YUV 4:2:0 of 8 bits."""
+    """Return a frame of a film shrunk and as it is, in YUV 4:2:0 of 8 bits."""
     clip = core.bs.VideoSource(str(path), cachemode=0)[10]
     step = 4 * scale
     large = core.std.CropRel(clip, right=clip.width % step, bottom=clip.height % step)
     large = core.resize.Bicubic(large, format=vs.YUV420P8)
     return core.resize.Bicubic(large, large.width // scale, large.height // scale, **CATMULL_ROM), large
+
+
+def encoded(clip: vs.VideoNode, crf: int) -> vs.VideoNode:
+    """Return a frame in YUV 4:2:0, as x264 leaves it."""
+    clip = core.resize.Bicubic(clip, format=vs.YUV420P8)
+    with clip.get_frame(0) as frame:
+        planes = np.concatenate([np.asarray(frame[plane]).ravel() for plane in range(3)])
+    stored = io.BytesIO()
+    with av.open(stored, "w", "h264") as container:
+        stream = container.add_stream("libx264", 24, options={"crf": str(crf)})
+        stream.width, stream.height, stream.pix_fmt = clip.width, clip.height, "yuv420p"
+        picture = av.VideoFrame.from_ndarray(planes.reshape(-1, clip.width), "yuv420p")
+        container.mux([*stream.encode(picture), *stream.encode(None)])
+    stored.seek(0)
+    with av.open(stored) as film:
+        left = np.asarray(next(film.decode(video=0)).to_ndarray(), np.uint8).ravel()
+    luma, chroma = clip.width * clip.height, clip.width * clip.height // 4
+    small = clip.height // 2, clip.width // 2
+    return showing(
+        clip, [left[:luma].reshape(clip.height, -1), *(part.reshape(small) for part in np.split(left[luma:], [chroma]))]
+    )
 
 
 def compared(small: vs.VideoNode, large: vs.VideoNode, file: Path | None, scale: int) -> float:
@@ -135,11 +177,11 @@ def thousands(file: Path) -> float:
 
 
 def seconds(file: Path, scale: int) -> float:
-    """Return the processor time of one 1280×720 frame: the less of two."""
-    clip = core.std.BlankClip(None, 1280, 720, vs.YUV420P8, 2, color=[90, 110, 140])
+    """Return the least processor time of one 1280×720 frame."""
+    clip = core.std.BlankClip(None, 1280, 720, vs.YUV420P8, TIMES, color=[90, 110, 140])
     made = upscale(clip, scale=scale, model=file, backend=OpenVINO(streams=1, threads=1), scene_threshold=None)
     times = []
-    for number in range(2):
+    for number in range(TIMES):
         before = time.process_time()
         made.get_frame(number).close()
         times.append(time.process_time() - before)
