@@ -69,8 +69,6 @@ def optical_flow(
         check_threshold(scene_threshold)
         colour = check_clip(clip)
         small = shrunk(clip, colour, _scale(clip, scale))
-        if small is not clip:
-            check_clip(small)
         file = _flow_model(clip, model, updates)
         found = Served(small, colour, file, backend)(small, scene_threshold)
         return Flow(

@@ -20,7 +20,7 @@ from vs_interp.spec import NetworkSpec
 
 from .layout import lay_out, or_source
 from .models import load_model, speaking_as
-from .planes import SMALLEST, check_clip
+from .planes import check_clip
 from .routes import Route, enlarged, find_route, shrunk
 from .scenes import DEFAULT_THRESHOLD, check_threshold
 from .serve import serve
@@ -160,11 +160,6 @@ def interpolate(
         check_hold(hold)
         colour = check_clip(clip)
         small = shrunk(clip, colour, check_share("scale", scale, "0.5"))
-        if min(small.width, small.height) < SMALLEST:
-            raise ArgumentError(
-                f"scale is {scale}, which leaves {small.width}x{small.height} of the clip: the network needs "
-                f"{SMALLEST}x{SMALLEST} or more"
-            )
         wanted = {"factor": factor} if network == "flavr" else {}
         file = load_model(clip, model, network, **wanted)
         _check_spec(file.spec, model, network)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import vapoursynth as vs
@@ -14,13 +15,23 @@ from vs_interp.spec import NetworkSpec
 from vs_interp.weights.obtain import load
 
 
+_called: ContextVar[str | None] = ContextVar("called", default=None)
+"""The filter that a script called: others that it is made of do not speak."""
+
+
 @contextmanager
 def speaking_as(name: str) -> Iterator[None]:
-    """Turn the package's own errors into ``vs.Error`` with the filter's name in front."""
+    """Turn the package's own errors into ``vs.Error``, with the name in front of the filter that a script called."""
+    if _called.get() is not None:
+        yield
+        return
+    token = _called.set(name)
     try:
         yield
     except VsInterpError as error:
         raise vs.Error(f"{name}: {error}") from None  # vspipe prints every link of a chain
+    finally:
+        _called.reset(token)
 
 
 def load_model(

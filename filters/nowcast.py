@@ -128,14 +128,15 @@ def _by_network(clip: vs.VideoNode, frames: int, model: Any, backend: Any) -> tu
         made = Served(window, FULL, file, backend, alone=True)(window, None)
         return clip, core.std.Splice([picture[-1] for picture in made[:frames]])
     (rows, columns), (top, left, height, width) = spec.fixed, spec.output.crop
-    if (
-        min(clip.width - columns, clip.height - rows) < 0
-        or (clip.width - columns) % width
-        or (clip.height - rows) % height
-    ):
+    if min(clip.width - columns, clip.height - rows) < 0:
+        raise ArgumentError(
+            f"the clip is {clip.width}x{clip.height}, and {spec.name} works in parts of {columns}x{rows}: give a larger one"
+        )
+    whole = clip.width - (clip.width - columns) % width, clip.height - (clip.height - rows) % height
+    if whole != (clip.width, clip.height):
         raise ArgumentError(
             f"the clip is {clip.width}x{clip.height}, and {spec.name} works in parts of {columns}x{rows}, {width} and "
-            f"{height} pixels apart: crop it to such a size"
+            f"{height} pixels apart: crop it, to {whole[0]}x{whole[1]} say"
         )
     across, down = (clip.width - columns) // width + 1, (clip.height - rows) // height + 1
     served = Served(core.std.CropAbs(window, columns, rows), FULL, file, backend)

@@ -37,7 +37,8 @@ def predict(
     """Return the clip with frames that a network foresees from those before them (SimVP).
 
     clip
-        As for :func:`super_slomo`; GRAY8 labels, as :func:`masks` gives them, for a model of labels.
+        As for :func:`super_slomo`; grey for a model of grey pictures; GRAY8 labels, as :func:`masks` gives them, for a
+        model of labels.
     model
         A model file that makes frames to come, of the frames up to one.
     frames
@@ -64,6 +65,11 @@ def predict(
         if spec.window.labels:
             check_labels(clip)
             colour, scene_threshold = FULL, None
+        elif spec.window.channels == 1 and clip.format.color_family != vs.GRAY:
+            raise ArgumentError(
+                f"the clip is {clip.format.name}, and the model {model} foresees grey pictures: give a GRAY clip, such "
+                "as the luma of YUV, std.ShufflePlanes(clip, 0, vs.GRAY)"
+            )
         check_whole("horizon", horizon, most=spec.pictures)
         count = spec.pictures if frames is None else check_whole("frames", frames, examples="11")
         served = Served(clip, colour, file, backend, alone=mode == "extend")

@@ -9,9 +9,10 @@ import vapoursynth as vs
 
 from trt_build.backends import Backend
 from trt_build.profile import GRAYS, RGBS, PlaneFormat
+from vs_interp.errors import ArgumentError
 from vs_interp.spec import NetworkSpec
 
-from .planes import BT709, Colour, from_rgb, plane_format, to_rgb
+from .planes import BT709, SMALLEST, Colour, from_rgb, plane_format, to_rgb
 
 core = vs.core
 
@@ -49,9 +50,17 @@ def find_route(clip: vs.VideoNode, colour: Colour, runtime: Backend, spec: Netwo
 
 
 def shrunk(clip: vs.VideoNode, colour: Colour, scale: float) -> vs.VideoNode:
-    """Return the clip at ``scale`` times its size, rounded to what its subsampling allows; for 1 the clip itself."""
+    """Return the clip at ``scale`` times its size, rounded to what its subsampling allows; for 1 the clip itself.
+
+    Raises :class:`ArgumentError` where next to nothing is left of it.
+    """
     columns, rows = 1 << clip.format.subsampling_w, 1 << clip.format.subsampling_h
     size = round(clip.width * scale / columns) * columns, round(clip.height * scale / rows) * rows
+    if min(size) < SMALLEST:
+        raise ArgumentError(
+            f"scale is {scale}, which leaves {size[0]}x{size[1]} of the clip: the network needs {SMALLEST}x{SMALLEST} or "
+            "more"
+        )
     return clip if size == (clip.width, clip.height) else _resized(clip, colour, size)
 
 

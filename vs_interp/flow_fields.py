@@ -21,11 +21,12 @@ def endpoint_error(made: tuple[Field, Field], truth: tuple[Field, Field]) -> flo
 def sampled(plane: NDArray[Any], right: Field, down: Field) -> NDArray[Any]:
     """Return a plane (height×width) warped backwards: pixel (x, y) is what lies at (x + right, y + down).
 
-    Bilinear; beyond the edges the last pixels repeat.  The result has the plane's own type.
+    Bilinear; beyond the edges the last pixels repeat, and where the flow is not known (NaN) nothing moves.  The result
+    has the plane's own type.
     """
     height, width = plane.shape
-    x = np.clip(np.arange(width, dtype=np.float32) + right, 0, width - 1)
-    y = np.clip(np.arange(height, dtype=np.float32)[:, None] + down, 0, height - 1)
+    x = _places(right, np.arange(width, dtype=np.float32))
+    y = _places(down, np.arange(height, dtype=np.float32)[:, None])
     left, top = np.minimum(x.astype(np.int32), max(width - 2, 0)), np.minimum(y.astype(np.int32), max(height - 2, 0))
     right_weight, lower_weight = x - left, y - top
     corner = top * width + left  # the upper left of the four pixels around each position, in the flattened plane
@@ -36,6 +37,13 @@ def sampled(plane: NDArray[Any], right: Field, down: Field) -> NDArray[Any]:
     lower = flat[corner] * (1 - right_weight) + flat[corner + one_right] * right_weight
     made: Field = upper * (1 - lower_weight) + lower * lower_weight
     return np.rint(made).astype(plane.dtype) if plane.dtype.kind == "u" else made.astype(plane.dtype)
+
+
+def _places(moved: Field, own: Field) -> Field:
+    """Return where pixels are sampled along an axis: their own places (a row or a column of them) and how far."""
+    places = moved + own
+    np.copyto(places, own, where=np.isnan(places))
+    return np.clip(places, 0, own.size - 1, out=places)
 
 
 def coloured(right: Field, down: Field, largest: float | None = None) -> NDArray[np.uint8]:

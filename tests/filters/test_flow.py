@@ -114,6 +114,8 @@ def test_sampling_between_pixels_is_bilinear_and_repeats_the_edges() -> None:
     assert np.allclose(sampled(plane, half, none)[0], [0.5, 1.5, 2.5, 3.0])
     assert np.allclose(sampled(plane, none, half)[:, 0], [2, 6, 8])
     assert sampled(plane.astype(np.uint8), half, none).dtype == np.uint8
+    unknown = np.where(half > 0, np.float32(np.nan), half)
+    assert np.array_equal(sampled(plane, unknown, none), plane)
     assert sampled(np.ones((1, 1), np.float32), np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32)) == 1
 
 
@@ -138,6 +140,7 @@ def test_the_colours_are_the_usual_wheel_s() -> None:
         (lambda clip: optical_flow(clip, model="flavr-small-2x"), "finds no flow between two frames"),
         (lambda clip: optical_flow(clip, model="super-slomo-small", updates=3), "refines nothing"),
         (lambda clip: optical_flow(clip, model="super-slomo-small", scale=2), "scale is 2"),
+        (lambda clip: optical_flow(clip, model="super-slomo-small", scale=0.001), "scale is 0.001, which leaves 0x0"),
         (lambda clip: optical_flow(clip[0], model="super-slomo-small"), "one frame only"),
         (lambda clip: warp(clip, known(1, 1, 3)), "make both alike"),
         (lambda clip: warp(clip, (clip, clip)), "not both GRAYS"),

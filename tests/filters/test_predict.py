@@ -139,8 +139,9 @@ def test_a_nowcast_by_the_network_works_in_parts_that_lie_side_by_side(tmp_path:
             for number in range(3):
                 with cast.get_frame(2 + number) as got:
                     assert np.abs(np.asarray(got[0])[:, place : place + 64] - wanted[number, 0]).max() < 1e-4
-    with pytest.raises(vs.Error, match="parts of 128x128"):
-        nowcast(core.std.Crop(clip, right=8), method="network", frames=1, model=tmp_path / "cast.onnx")
+    for right, message in ((8, "crop it, to 128x128 say"), (72, "give a larger one")):
+        with pytest.raises(vs.Error, match=f"parts of 128x128.*{message}"):
+            nowcast(core.std.Crop(clip, right=right), method="network", frames=1, model=tmp_path / "cast.onnx")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,9 @@ def test_a_nowcast_by_the_network_works_in_parts_that_lie_side_by_side(tmp_path:
         (lambda clip, model: masks(clip, model=model), "makes frame, not labels or mask"),
         (lambda clip, model: label_picture(clip), "labels are GRAY8"),
         (lambda clip, model: nowcast(clip[0], flow_model="super-slomo-small"), "one picture only"),
+        (lambda clip, model: predict(clip * 3, model="simvp-digits"), "RGBS, and the model simvp-digits foresees grey"),
         (lambda clip, model: nowcast(clip, method="network"), "no weights of the network"),
+        (lambda clip, model: nowcast(clip, flow_model=model), "^nowcast: the model .* makes frame, not flow"),
         (lambda clip, model: nowcast(clip, blur=-1), "blur is -1"),
         (lambda clip, model: nowcast(clip, method="guess"), "method is 'guess'"),
     ],
