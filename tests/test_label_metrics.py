@@ -9,7 +9,7 @@ from torchmetrics import JaccardIndex
 
 from tests.prediction_reference import vectors
 from vs_interp.errors import ArgumentError
-from vs_interp.metrics import ms_ssim, overlap, overlap_score
+from vs_interp.metrics import ms_ssim, overlap, overlap_score, rand_index
 from vs_interp.training.losses import ms_ssim_loss
 
 
@@ -20,6 +20,17 @@ def test_the_jaccard_index_is_torchmetrics() -> None:
     theirs = JaccardIndex(task="multiclass", num_classes=49)(torch.from_numpy(made), torch.from_numpy(truth))
     assert abs(overlap_score(overlap(made, truth, 49)) - float(theirs)) < 1e-6
     assert overlap_score(overlap(truth, truth, 49)) == 1
+
+
+def test_the_rand_index_is_scikit_learn_s_whatever_the_numbers() -> None:
+    """The numbers are those of the examples of scikit-learn's page on ``adjusted_rand_score``."""
+    truth, made = np.array([[1, 1, 2, 2]], np.uint8), np.array([[1, 1, 2, 3]], np.uint8)
+    assert rand_index(made, truth) == pytest.approx(0.5714285714285714)
+    assert rand_index(truth + 7, truth) == 1 == rand_index(np.full_like(truth, 3), np.full_like(truth, 5))
+    assert rand_index(np.zeros_like(truth), truth) == 0
+    assert rand_index(np.array([[1, 2, 1, 2]], np.uint8), truth) == pytest.approx(-0.5)
+    scenery = np.array([[0, 0, 0, 0, 9]], np.uint8)
+    assert rand_index(np.arange(5, dtype=np.uint8)[None], scenery) == 1  # what is no object does not count
 
 
 def test_labels_beyond_the_classes_are_refused() -> None:

@@ -21,6 +21,7 @@ from vs_interp.metrics import (
     overlap,
     overlap_score,
     psnr,
+    rand_index,
     ssim,
 )
 from vs_interp.spec import NetworkSpec
@@ -63,6 +64,7 @@ SCORES = {
     "over3": Score("over 3 px", "{:.2%}", higher=False),
     "iou": Score("IoU", "{:.4f}"),
     "equal": Score("equal", "{:.2%}"),
+    "ari": Score("ARI", "{:.4f}"),
 }
 """All scores; those of a picture come in this order, and the first of them is the one that it is judged by."""
 
@@ -169,9 +171,13 @@ def flow_scores(made: Made, truth: Made, border: int = 0) -> Judged:
 
 
 def label_scores(made: Made, truth: Made, border: int = 0) -> Judged:
-    """Return the mean intersection over union of the classes that there are, and the share of equal labels."""
+    """Return the mean intersection over union of the classes that there are, the share of equal labels, and ARI.
+
+    The last alone means something for networks whose numbers have no meaning.
+    """
     counts = overlap(made, truth, CLASSES)
-    return Judged({"iou": overlap_score(counts), "equal": float((made == truth).mean())}, counts)
+    found = {"iou": overlap_score(counts), "equal": float((made == truth).mean()), "ari": rand_index(made, truth)}
+    return Judged(found, counts)
 
 
 def _inner(picture: Made, border: int) -> Made:
