@@ -35,8 +35,8 @@ class SlotAttentionConfig:
     width, hidden
         Channels of features and slots; of the MLP that changes slots.
     seed
-        Of the noise that slots begin with, which the original draws anew for every frame: a constant, so that a frame
-        always gives the same slots.
+        Of the noise that slots begin with.  The original draws it anew for every frame; so does training here, where it
+        keeps slots from a fixed place, but served it is a constant, so that a frame always gives the same slots.
     output
         ``"labels"``: the slot of each pixel; ``"soft"``: how much of it belongs to each slot; ``"picture"``: the frame
         painted again, which is what training compares with the frame itself.  The weights are the same.
@@ -221,10 +221,14 @@ class ObjectDiscovery(SlotEncoder, Network):
         painted = painted.view(batch, count, 4, height, width)
         return painted[:, :, :3], painted[:, :, 3:].softmax(1)
 
+    def _drawn(self, batch: int) -> Tensor:
+        """Return new noise, B×S×C, drawn on the CPU, whose state a training run saves."""
+        return torch.randn(batch, *self.noise.shape).to(self.noise)
+
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the slot of every pixel, B×1×H×W in steps of 1/255, each slot's share, B·S×1×H×W, or the picture."""
         frame = frames[0]
-        slots = self.slots(frame, self.noise)
+        slots = self.slots(frame, self._drawn(len(frame)) if self.training else self.noise)
         painted, masks = self.painted(slots, *frame.shape[2:])
         if self.config.output == "picture":
             picture: Tensor = ((painted * masks).sum(1) + 1) / 2
