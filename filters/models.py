@@ -14,7 +14,6 @@ from vs_interp.errors import ArgumentError, VsInterpError
 from vs_interp.spec import NetworkSpec
 from vs_interp.weights.obtain import load
 
-
 _called: ContextVar[str | None] = ContextVar("called", default=None)
 """The filter that a script called: others that it is made of do not speak."""
 

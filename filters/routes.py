@@ -58,8 +58,8 @@ def shrunk(clip: vs.VideoNode, colour: Colour, scale: float) -> vs.VideoNode:
     size = round(clip.width * scale / columns) * columns, round(clip.height * scale / rows) * rows
     if min(size) < SMALLEST:
         raise ArgumentError(
-            f"scale is {scale}, which leaves {size[0]}x{size[1]} of the clip: the network needs {SMALLEST}x{SMALLEST} or "
-            "more"
+            f"scale is {scale}, which leaves {size[0]}x{size[1]} of the clip: the network needs {SMALLEST}x{SMALLEST} "
+            "or more"
         )
     return clip if size == (clip.width, clip.height) else _resized(clip, colour, size)
 
