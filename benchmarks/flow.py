@@ -1,0 +1,146 @@
+"""Error of optical flow where the flow is known: film that was moved by a shift, and generated scenes.
+
+    python -m benchmarks.flow film.mp4 --models raft-small,raft-sintel,rife-4.25,super-slomo-small
+
+Prints a table of mean distances between where vectors end and where they should (EPE, pixels): of six crops of the
+film's first frame the least and the most, of ten scenes the mean, over their bodies and over everything.  Beside the
+models stand OpenCV's DIS (`pip install opencv-python-headless`) and no motion at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vs_interp import optical_flow
+from vs_interp.datasets.object_scenes import ObjectScenes
+from vs_interp.matrices import BT601
+from vs_interp.size import Size
+
+SHIFT = -6, 3
+CROP = Size(256, 160)
+SCENE = Size(240, 160)
+SCENES, MIDDLE = 10, 8
+"""How many scenes, and which of their frames: bodies are on their way there."""
+
+UPDATES = 12
+
+Field = NDArray[np.float32]
+Method = Callable[["Known"], tuple[Field, Field]]
+
+
+class Known(NamedTuple):
+    """Two pictures (height × width × 3, bytes), the flow between them (2 × height × width), and which pixels count."""
+
+    first: NDArray[np.uint8]
+    second: NDArray[np.uint8]
+    flow: Field
+    counted: NDArray[np.bool_]
+
+    def error(self, right: Field, down: Field) -> float:
+        """Return the mean distance of a flow from the true one, in pixels."""
+        away = np.hypot(right - self.flow[0], down - self.flow[1])
+        return float(away[self.counted].mean(dtype=np.float64))
+
+
+def crops(picture: NDArray[np.uint8], count: int = 6) -> Iterator[Known]:
+    """Yield places of a picture beside the same moved by SHIFT; what leaves the crop does not count."""
+    right, down = SHIFT
+    height, width = picture.shape[:2]
+    places = np.random.default_rng(1).uniform(size=(count, 2))
+    flow = np.broadcast_to(np.float32(SHIFT)[:, None, None], (2, CROP.height, CROP.width))
+    y, x = np.mgrid[: CROP.height, : CROP.width]
+    stays = (x + right >= 0) & (x + right < CROP.width) & (y + down >= 0) & (y + down < CROP.height)
+    for across, along in places:
+        left = abs(right) + int(across * (width - CROP.width - 2 * abs(right)))
+        top = abs(down) + int(along * (height - CROP.height - 2 * abs(down)))
+        first, second = (
+            picture[t : t + CROP.height, s : s + CROP.width] for t, s in ((top, left), (top - down, left - right))
+        )
+        yield Known(first, second, flow, stays)
+
+
+def scenes(count: int = SCENES, *, bodies: bool = False) -> Iterator[Known]:
+    """Yield pairs of frames of the test scenes; ``bodies``: their bare floor does not count."""
+    footage = ObjectScenes(SCENE, "test")
+    for number in range(count):
+        here, after = (footage.truth(number, frame) for frame in (MIDDLE, MIDDLE + 1))
+        counted = here.labels > 0 if bodies else np.ones_like(here.labels, bool)
+        yield Known(here.picture, after.picture, here.flow, counted)
+
+
+def by_model(model: str) -> Method:
+    """Return the flow of a model, through the filter."""
+
+    def seen(known: Known) -> tuple[Field, Field]:
+        height, width = known.first.shape[:2]
+        blank = vs.core.std.BlankClip(format=vs.RGB24, width=width, height=height, length=2, keep=True)
+
+        def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+            frame = f.copy()
+            for plane in range(3):
+                np.copyto(np.asarray(frame[plane]), known[n][..., plane])
+            return frame
+
+        clip = vs.core.std.ModifyFrame(blank, blank, fill)
+        updates = UPDATES if "raft" in model else None
+        flow = optical_flow(clip, model=model, updates=updates, backend="openvino", scene_threshold=None)
+        with flow.right.get_frame(0) as right, flow.down.get_frame(0) as down:
+            return np.array(right[0]), np.array(down[0])
+
+    return seen
+
+
+def dis(known: Known) -> tuple[Field, Field]:
+    """Return the flow by OpenCV's Dense Inverse Search (Kroeger et al. 2016, arXiv:1603.03590)."""
+    import cv2
+
+    grey = [np.round(picture @ np.array(BT601)).astype(np.uint8) for picture in known[:2]]
+    search: Any = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = search.calc(*grey, None)
+    return flow[..., 0], flow[..., 1]
+
+
+def still(known: Known) -> tuple[Field, Field]:
+    """Return no motion."""
+    nothing = np.zeros(known.first.shape[:2], np.float32)
+    return nothing, nothing
+
+
+def first_picture(path: str) -> NDArray[np.uint8]:
+    """Return the first frame of a film as RGB."""
+    with av.open(path) as film:
+        return next(film.decode(video=0)).to_ndarray(format="rgb24")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("film")
+    parser.add_argument("--models", default="raft-small,super-slomo-small")
+    arguments = parser.parse_args()
+    methods: dict[str, Method] = {name: by_model(name) for name in arguments.models.split(",")}
+    methods |= {"OpenCV's DIS": dis, "no motion": still}
+    rows: dict[str, list[Known]] = {
+        "crops of film": list(crops(first_picture(arguments.film))),
+        "bodies of scenes": list(scenes(bodies=True)),
+        "whole scenes": list(scenes()),
+    }
+    print(f"| | {' | '.join(rows)} |\n|{'---|' * (len(rows) + 1)}")
+    for name, method in methods.items():
+        cells = []
+        for title, pairs in rows.items():
+            errors = [pair.error(*method(pair)) for pair in pairs]
+            film = title == "crops of film"
+            cells.append(f"{min(errors):.3f}–{max(errors):.3f}" if film else f"{np.mean(errors):.3f}")
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
