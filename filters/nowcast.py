@@ -130,8 +130,7 @@ def _by_network(clip: vs.VideoNode, frames: int, model: Any, backend: Any) -> tu
     (rows, columns), (top, left, height, width) = spec.fixed, spec.output.crop
     if min(clip.width - columns, clip.height - rows) < 0:
         raise ArgumentError(
-            f"the clip is {clip.width}x{clip.height}, and {spec.name} works in parts of {columns}x{rows}: give a larger "
-            "one"
+            f"the clip is {clip.width}x{clip.height}, and {spec.name} works in parts of {columns}x{rows}: enlarge it"
         )
     whole = clip.width - (clip.width - columns) % width, clip.height - (clip.height - rows) % height
     if whole != (clip.width, clip.height):

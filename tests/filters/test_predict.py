@@ -139,7 +139,7 @@ def test_a_nowcast_by_the_network_works_in_parts_that_lie_side_by_side(tmp_path:
             for number in range(3):
                 with cast.get_frame(2 + number) as got:
                     assert np.abs(np.asarray(got[0])[:, place : place + 64] - wanted[number, 0]).max() < 1e-4
-    for right, message in ((8, "crop it, to 128x128 say"), (72, "give a larger one")):
+    for right, message in ((8, "crop it, to 128x128 say"), (72, "enlarge it")):
         with pytest.raises(vs.Error, match=f"parts of 128x128.*{message}"):
             nowcast(core.std.Crop(clip, right=right), method="network", frames=1, model=tmp_path / "cast.onnx")
 
