@@ -187,10 +187,11 @@ def rand_index(made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
     def pairs(sizes: NDArray[np.int64]) -> float:
         return float((sizes * (sizes - 1) / 2).sum())
 
-    both, first, second = pairs(counts), pairs(counts.sum(1)), pairs(counts.sum(0))
+    sizes = counts, counts.sum(1), counts.sum(0), counts.sum(keepdims=True)
+    both, first, second, most = map(pairs, sizes)
     if both == first == second:
         return 1.0
-    chance = first * second / pairs(counts.sum())
+    chance = first * second / most
     return (both - chance) / ((first + second) / 2 - chance)
 
 
