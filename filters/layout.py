@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import vapoursynth as vs
 
-from vs_interp.films.durations import DURATION, TABLE, TICK, lasts
+from vs_interp.films.durations import DURATION, TABLE, TICK, frame_duration
 
 from .scenes import MARKS
 from .serve import REPEAT
@@ -72,7 +72,7 @@ def _timed(laid: vs.VideoNode, clip: vs.VideoNode, timeline: Timeline, rate: Fra
     following = _lay([shift(clip, 1)] * (1 + timeline.most_made), timeline)
 
     def set_duration(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
-        here, after = (lasts(frame, clip.fps) for frame in f)
+        here, after = (frame_duration(frame, clip.fps) for frame in f)
         if here is None or after is None:
             return f[0]
         frame, duration = f[0].copy(), timeline.duration(n, here, after)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from trt_build.backends.pool import SessionPool
 from vs_interp.errors import ArgumentError
-from vs_interp.films.durations import UNTIMED, lasts
+from vs_interp.films.durations import UNTIMED, frame_duration
 from vs_interp.host import cores
 from vs_interp.memory import give_back_freed_memory
 from vs_interp.spec import NetworkSpec
@@ -158,7 +158,7 @@ class _Windows:
         times = self._times[n % len(self._times)]
         if sources[centre].props.get("_FieldBased", 0):
             raise ArgumentError(f"frame {n} {INTERLACED}")
-        if self._timed and n < len(self._like) - 1 and lasts(sources[centre], NO_RATE) is None:
+        if self._timed and n < len(self._like) - 1 and frame_duration(sources[centre], NO_RATE) is None:
             raise ArgumentError(f"frame {n} {UNTIMED}")  # of the very last frame BestSource does not know it
         if not times:
             return frames[centre]

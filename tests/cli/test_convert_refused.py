@@ -36,7 +36,7 @@ def test_sources_that_are_no_videos_are_refused(tmp_path: Path, capsys: pytest.C
         (tmp_path / "missing.mp4", "no such file"),
         (tmp_path / ("a" * 300), "File name too long"),
         (text, "no video"),
-        (empty, "no video file"),
+        (empty, "not a video file"),
         (sound, "no video in it"),
     ):
         assert told in refused(capsys, convert(wrong, output, "--factor", "2"))

@@ -38,9 +38,9 @@ def test_parameters_of_x265_are_joined() -> None:
 
 def test_what_a_change_of_format_loses_is_said() -> None:
     for video, choice, said in (
-        (vs.YUV422P10, Choice(), "YUV422P10 becomes YUV420P10, which players play; --codec keeps more"),
+        (vs.YUV422P10, Choice(), "YUV422P10 becomes YUV420P10, which most players can play; --codec keeps more"),
         (vs.YUV420P16, Choice(), "YUV420P16 becomes YUV420P10"),
-        (vs.YUV444P8, Choice(codec="av1"), "YUV444P8 becomes YUV420P8, which is the nearest that av1 writes"),
+        (vs.YUV444P8, Choice(codec="av1"), "YUV444P8 becomes YUV420P8, the closest that av1 can encode"),
         (vs.YUV420P8, Choice(codec="prores"), ""),
         (vs.GRAY8, Choice(), ""),
     ):

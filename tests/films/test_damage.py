@@ -133,7 +133,7 @@ def test_a_truncated_film_gives_what_is_there(tmp_path: Path, suffix: str) -> No
     if suffix == "ts":
         assert note.startswith("the file ends in the middle of a packet, after 0:00:02.")
     else:
-        assert note.startswith("the file says that it lasts 0:00:04.000, and its picture ends after 0:00:0")
+        assert note.startswith("the file states a duration of 0:00:04.000, but its picture ends after 0:00:0")
 
 
 def decodable(path: Path) -> list[int]:
@@ -168,7 +168,7 @@ def test_packets_that_were_cut_out_are_counted_with_their_times(tmp_path: Path, 
     assert convert(source, output, []) == len(opened.stream.clip) == 96
     assert sum(gap.frames for gap in opened.damage.gaps) == 4
     line = opened.damage.report()[-1]
-    assert line.startswith("4 frames are missing, or a recorder left out what did not change")
+    assert line.startswith("4 frames are missing, or the recorder skipped what did not change")
     assert "between 0:00:01." in line and "1 between 0:00:02." in line
     stamps = time_stamps(output)
     assert stamps[-1] - stamps[0] == pytest.approx(99 / 25, abs=0.05)
@@ -184,7 +184,7 @@ def test_packets_cut_out_of_a_broadcast_are_found_by_their_numbers(tmp_path: Pat
     opened = open_source(source)
     assert len(opened.stream.clip) == 100
     (line,) = opened.damage.report()
-    assert line.startswith("the film is damaged: 1 frame came in torn packets, or after some that are gone (at 0:00:0")
+    assert line.startswith("the film is damaged: 1 frame came in incomplete packets, or after missing ones (at 0:00:0")
     with pytest.raises(SourceError, match="leave out --on-error stop"):
         open_source(source, Reading(strict=True))
 
@@ -209,7 +209,7 @@ def test_what_is_missing() -> None:
     assert cut_off(Fraction(10), Fraction(19, 2) + Fraction(1, 10), None) == []
     assert cut_off(None, Fraction(1), None) == []
     assert cut_off(Fraction(3725), Fraction(60), None) == [
-        "the file says that it lasts 1:02:05.000, and its picture ends after 0:01:00.000: 3665.0 s are missing"
+        "the file states a duration of 1:02:05.000, but its picture ends after 0:01:00.000: 3665.0 s are missing"
     ]
     assert clock(3725.25) == "1:02:05.250"
 

@@ -15,7 +15,7 @@ from tests.support import names
 from tests.video import ffmpeg, make_video
 from vs_interp.errors import ArgumentError, EncoderError
 from vs_interp.films.codecs import Choice, split_arguments
-from vs_interp.films.ffmpeg import last_words, version
+from vs_interp.films.ffmpeg import error_in, version
 from vs_interp.films.source import Stream, open_source
 
 
@@ -182,14 +182,14 @@ def test_refused_encoder_arguments_are_told_in_ffmpegs_words(
     assert names(tmp_path) == ["in.mp4"]
 
 
-def test_last_words_skip_what_only_repeats() -> None:
+def test_the_error_in_a_log_is_the_last_line_that_repeats_no_other() -> None:
     log = "[libx264 @ 0x55d] Error setting option crf to value abc.\n[out @ 0x1] [enc @ 0xab] Error while opening "
     log += "encoder - maybe incorrect parameters\nConversion failed!\n"
-    assert last_words(log) == "Error setting option crf to value abc"
-    assert last_words("Conversion failed!\n") == ""
+    assert error_in(log) == "Error setting option crf to value abc"
+    assert error_in("Conversion failed!\n") == ""
     log = "[webm @ 0x56] Only VP9 is supported for WebM.\n[out#0/webm @ 0x55] Could not write header (incorrect codec "
     log += "parameters ?): Invalid argument\n"
-    assert last_words(log) == "Only VP9 is supported for WebM"
+    assert error_in(log) == "Only VP9 is supported for WebM"
 
 
 def test_version_is_read_from_the_binary(each_ffmpeg: str) -> None:

@@ -57,5 +57,5 @@ def test_a_variable_rate_keeps_its_durations(tmp_path: Path) -> None:
 
 def test_a_start_beyond_the_end_is_refused(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", rate="24")
-    with pytest.raises(ArgumentError, match="--start is 1 s, and the film is over after 1 s"):
+    with pytest.raises(ArgumentError, match="--start is 1 s, but the film ends after 1 s"):
         convert(source, tmp_path / "out.mp4", [], part=Excerpt(start=Fraction(1)))

@@ -24,7 +24,7 @@ from tests.films.whole import convert
 from tests.support import names
 from tests.video import ffmpeg, make_interlaced, make_video
 from vs_interp.errors import SourceError
-from vs_interp.films.inputs import piped
+from vs_interp.films.inputs import saved_pipe
 from vs_interp.films.source import Reading, open_film, open_source
 
 
@@ -57,7 +57,7 @@ def test_what_is_no_film_is_told(frames: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     shutil.copy(frames / "shot5.png", frames / "other.jpg")
     for path, told in (
-        (frames / "%d.png", "stands for no pictures"),
+        (frames / "%d.png", "matches no pictures"),
         (tmp_path / "empty", "a folder without pictures"),
         (frames, r"several kinds \(.jpg, .png\): give a pattern"),
         (frames / "shot%d.png", "no frame rate: give --source-fps"),
@@ -130,16 +130,16 @@ def test_what_a_killed_process_left_of_its_pipe_is_removed(tmp_path: Path, monke
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "vs-interp-pipe-killed").mkdir()
     (tmp_path / "vs-interp-pipe-killed" / "film").write_bytes(b"left")
-    with piped(Path("-"), io.BytesIO(b"first"), lambda _: None) as first:
+    with saved_pipe(Path("-"), io.BytesIO(b"first"), lambda _: None) as first:
         assert names(tmp_path) == [first.parent.name]
-        with piped(Path("-"), io.BytesIO(b"second"), lambda _: None) as second:
+        with saved_pipe(Path("-"), io.BytesIO(b"second"), lambda _: None) as second:
             assert names(tmp_path) == sorted([first.parent.name, second.parent.name])
             assert (first.read_bytes(), second.read_bytes()) == (b"first", b"second")
     assert names(tmp_path) == []
 
 
 def test_an_empty_pipe_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="nothing came"), piped(Path("-"), io.BytesIO(), lambda _: None):
+    with pytest.raises(SourceError, match="nothing came"), saved_pipe(Path("-"), io.BytesIO(), lambda _: None):
         pass
 
 

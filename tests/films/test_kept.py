@@ -50,7 +50,7 @@ def test_further_videos_and_views_are_kept_or_told(tmp_path: Path) -> None:
     plain = make_video(tmp_path / "plain.mp4", frames=5)
     ffmpeg("-i", plain, "-i", make_video(tmp_path / "other.mp4", frames=5, size="64x48"), "-map", "0", "-map", "1",
            "-c", "copy", "-metadata:s:v:0", "stereo_mode=left_right", source)  # fmt: skip
-    assert notes(source, "out.mkv") == ("stream 1, a further video, is copied as it is",)
+    assert notes(source, "out.mkv") == ("stream 1, a second video, is copied as it is",)
     told = notes(source, "out.webm")
     assert told[0].startswith("webm holds no h264 video, stream 1 is left out")
     convert(source, output, [])
@@ -86,7 +86,7 @@ def test_views_that_cannot_be_said_are_told(tmp_path: Path, mode: str, choice: C
            source)  # fmt: skip
     opened = open_source(source)
     (note,) = Encoding.prepare(opened, opened.stream, tmp_path / "out.mp4", choice).notes
-    assert note.startswith(f"mp4 does not say how two views lie in a frame (stereo_mode {mode})")
+    assert note.startswith(f"mp4 has no tag for the layout of stereoscopic frames (stereo_mode {mode})")
 
 
 @pytest.mark.parametrize("suffix", ["mov", "mkv"])

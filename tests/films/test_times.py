@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vs_interp.films.stamps import as_decoded
+from vs_interp.films.stamps import from_decoding_times
 from vs_interp.films.times import ascending, time_line
 
 MILLISECOND = Fraction(1, 1000)
@@ -106,6 +106,6 @@ def test_the_last_frame_lasts_as_told_unless_that_is_a_blink(last: int, expected
 def test_pictures_are_shown_when_the_decoder_lets_them_go() -> None:
     """Thirty frames, a hole of sixteen, and a decoder that holds two back: the hole is after the thirtieth frame."""
     times = [*range(32), *range(48, 80)]
-    shown = as_decoded(times, 64, 2)
+    shown = from_decoding_times(times, 64, 2)
     assert shown[:32] == [number - 2 + 0 for number in range(2, 32)] + [46, 47]
     assert shown[-2:] == [None, None]

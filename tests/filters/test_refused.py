@@ -120,7 +120,7 @@ def test_a_rate_below_the_mean_rate_of_variable_frames() -> None:
 
 def test_frames_without_a_duration_and_a_rate_asked_for() -> None:
     clip = core.std.RemoveFrameProps(blank(fpsnum=0, fpsden=1), ["_DurationNum", "_DurationDen"])
-    assert "frame 0 has no duration, and so" in reason(clip, fps=60)
+    assert "frame 0 has no duration, so" in reason(clip, fps=60)
 
 
 @pytest.mark.parametrize("content", [b"", b"This is no model.", "half"])

@@ -48,12 +48,12 @@ def convert(conversion: Conversion, how: How, *, overwrite: bool = False, quiet:
     source, output = conversion.source, conversion.output
     check_output(output, source, overwrite)
     from vs_interp.films.containers import container_format
-    from vs_interp.films.inputs import comes_through_a_pipe, piped
+    from vs_interp.films.inputs import is_pipe, saved_pipe
 
     container_format(output)
-    if not comes_through_a_pipe(source):
+    if not is_pipe(source):
         return _converted(conversion, how, overwrite=overwrite, quiet=quiet)
-    with bytes_read(f"reading {source}", quiet=quiet) as came, piped(source, sys.stdin.buffer, came) as film:
+    with bytes_read(f"reading {source}", quiet=quiet) as came, saved_pipe(source, sys.stdin.buffer, came) as film:
         return _converted(replace(conversion, source=film), how, overwrite=overwrite, quiet=quiet)
 
 

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from vs_interp.errors import DatasetError, EncoderError, VsInterpError
-from vs_interp.films.ffmpeg import find_ffmpeg, has_filter, last_words
+from vs_interp.films.ffmpeg import error_in, find_ffmpeg, has_filter
 from vs_interp.matrices import BT601
 
 from .compare import Stretch
@@ -160,7 +160,7 @@ def _rgb(planes: Picture) -> Picture:
 
 
 def _reason(errors: IO[bytes]) -> str:
-    words = last_words(errors.read().decode(errors="replace"))
+    words = error_in(errors.read().decode(errors="replace"))
     return f"ffmpeg's minterpolate stopped ({words or 'it made too few frames'}): leave it out of --against"
 
 

@@ -1,8 +1,8 @@
-"""Alpha, which says where a picture can be seen through: a plane of its own that hangs on each frame of a clip.
+"""Alpha (transparency): a GRAY frame attached to every frame of a clip as a property.
 
-BestSource hands it out as the property :data:`PLANE`, but for VP8 and VP9.  These have it in a second stream of their
-own codec, beside the first in each block of Matroska (https://www.webmproject.org/docs/container/): that becomes a film
-of its own in the user's cache, whose luma is the alpha.
+BestSource sets that property (:data:`PLANE`) for all codecs but VP8 and VP9, whose alpha is a second video stream of
+the same codec, stored in Matroska as side data of each block (https://www.webmproject.org/docs/container/).  That
+stream is extracted to a film in the user's cache, whose luma is the alpha.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ import av
 import vapoursynth as vs
 
 from .durations import DURATION, TABLE, TICK
-from .inputs import kept_in
+from .inputs import index_folder
 
 core = vs.core
 
 PLANE = "_Alpha"
-"""Property of a frame that holds a GRAY frame of full range."""
+"""The frame property that holds the alpha, a GRAY frame in full range."""
 
-BESIDE, WHICH, ALPHA = "matroska_block_additional", 8, 1
-"""libav's kind of side data; the bytes at its beginning that number what follows; and that number for alpha."""
+BLOCK_ADDITIONAL, ID_BYTES, ALPHA_ID = "matroska_block_additional", 8, 1
+"""libav's type of this side data, the length of the number at its beginning (BlockAddID), and that of alpha."""
 
 HOLDERS = {"ffv1": ("matroska", "avi"), "libvpx-vp9": ("matroska", "webm"), "prores_ks": ("mov", "matroska")}
-"""Encoders that write alpha, and the containers in which it is found again."""
+"""Encoders that write alpha, and the containers that keep it."""
 
 NO_ALPHA = frozenset({"libx265"})
-"""Encoders that say they take it, and whose files hardly anybody shows with it."""
+"""Encoders that accept alpha, although hardly any player shows it."""
 
 PACKED = {"rgba": "gbrap", "bgra": "gbrap", "argb": "gbrap", "rgba64be": "gbrap16le", "rgba64le": "gbrap16le"}
-"""Formats that ffmpeg repacks the planes of another for, bit by bit."""
+"""Packed format → the planar format that ffmpeg converts to it without loss."""
 
 
 def alpha_of(clip: vs.VideoNode) -> vs.VideoNode | None:
-    """Return a clip's alpha, which lasts as long as its frames; ``None`` where the first has none."""
+    """Return the alpha of a clip, with the durations of its frames; ``None`` if the first frame has none."""
     with clip.get_frame(0) as frame:
         if PLANE not in frame.props:
             return None
@@ -44,7 +44,7 @@ def alpha_of(clip: vs.VideoNode) -> vs.VideoNode | None:
 
 
 def with_alpha(clip: vs.VideoNode, alpha: vs.VideoNode) -> vs.VideoNode:
-    """Return a clip whose frames carry alpha, in as many bits as they have themselves."""
+    """Return a clip with ``alpha`` attached to its frames, converted to their bit depth."""
     form = core.query_video_format(vs.GRAY, vs.INTEGER, clip.format.bits_per_sample, 0, 0)
     if alpha.format.id != form.id:
         alpha = core.resize.Point(alpha, format=form.id, range_in=vs.RANGE_FULL, range=vs.RANGE_FULL)
@@ -52,12 +52,15 @@ def with_alpha(clip: vs.VideoNode, alpha: vs.VideoNode) -> vs.VideoNode:
 
 
 def format_with_alpha(name: str) -> str:
-    """Return ffmpeg's name of a format with a plane more."""
+    """Return ffmpeg's name of a pixel format with alpha added."""
     return name.replace("yuv", "yuva", 1).replace("gbrp", "gbrap", 1)
 
 
 def formats_with_alpha(encoder: str, container: str, accepted: frozenset[str]) -> frozenset[str]:
-    """Return those of the formats that an encoder takes (by ffmpeg's names) which it also takes with alpha."""
+    """Return those formats (without alpha, by ffmpeg's names) that an encoder also accepts with alpha.
+
+    There are none if the container does not keep alpha.
+    """
     if encoder in NO_ALPHA or container not in HOLDERS.get(encoder, (container,)):
         return frozenset()
     taken = {PACKED.get(name, name) for name in accepted}
@@ -65,20 +68,20 @@ def formats_with_alpha(encoder: str, container: str, accepted: frozenset[str]) -
     return frozenset(name for name in plain if format_with_alpha(name) != name and format_with_alpha(name) in taken)
 
 
-def beside(path: Path, track: int) -> Path | None:
-    """Return a film whose luma is the alpha of a track of VP8 or VP9; ``None`` where frames lack it.
+def alpha_stream(path: Path, track: int) -> Path | None:
+    """Return a film whose luma is the alpha of a VP8 or VP9 track; ``None`` if some frames have no alpha.
 
     It is kept in the user's cache.
     """
     state = path.stat()
     key = f"alpha {path.absolute()} {track} {state.st_size} {state.st_mtime_ns}"
-    kept = kept_in(path) / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.alpha.mkv"
+    kept = index_folder(path) / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.alpha.mkv"
     if kept.exists():
         return kept
     unfinished = kept.with_name(f".{kept.name}.{os.getpid()}.partial")
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        if not _written(path, track, unfinished):
+        if not _copy_alpha(path, track, unfinished):
             return None
         unfinished.replace(kept)
     except OSError:
@@ -88,18 +91,18 @@ def beside(path: Path, track: int) -> Path | None:
     return kept
 
 
-def _written(path: Path, track: int, film: Path) -> bool:
-    """Write the packets that lie beside a track's; return whether each has one."""
+def _copy_alpha(path: Path, track: int, film: Path) -> bool:
+    """Write the alpha packets of a track to ``film``; return whether every packet of the track has one."""
     with av.open(f"file:{path}") as source, av.open(f"file:{film}", "w", format="matroska") as target:
         stream = source.streams[track]
         written = target.add_stream_from_template(stream)
         for packet in source.demux(stream):
             if not packet.size:
                 continue
-            found = [bytes(side) for side in packet.iter_sidedata() if side.data_type == BESIDE]
-            if not found or int.from_bytes(found[0][:WHICH]) != ALPHA:
+            found = [bytes(side) for side in packet.iter_sidedata() if side.data_type == BLOCK_ADDITIONAL]
+            if not found or int.from_bytes(found[0][:ID_BYTES]) != ALPHA_ID:
                 return False
-            alpha = av.Packet(found[0][WHICH:])
+            alpha = av.Packet(found[0][ID_BYTES:])
             alpha.stream, alpha.time_base, alpha.is_keyframe = written, packet.time_base, packet.is_keyframe
             alpha.pts, alpha.dts, alpha.duration = packet.pts, packet.dts, packet.duration
             target.mux(alpha)

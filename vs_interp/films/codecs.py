@@ -1,4 +1,4 @@
-"""Choose how a clip is encoded: by what a person says of the codec, or as players play it."""
+"""Choose how a clip is encoded: with the codec the user asks for, or in a format that most players can play."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from vs_interp.errors import ArgumentError, EncoderError
 from vs_interp.host import split_words
 
 from .alpha import PLANE, formats_with_alpha
-from .encoders import APPLE_TAG, CODECS, HOLDS, PLAYED, PRORES_ALPHA, Encoder
+from .encoders import APPLE_TAG, CODECS, DEFAULT_CODECS, HOLDS, PRORES_ALPHA, Encoder
 from .ffmpeg import pixel_formats
 from .hdr import is_high_dynamic_range, x265_parameters
-from .pixels import converted, nearest_format, pixel_format, played_format
+from .pixels import converted, nearest_format, pixel_format, playable_format
 
-SEEN_THROUGH = ("yuva", "gbrap", "rgba", "argb", "bgra", "ya")
-"""What ffmpeg's names of formats with alpha begin with."""
+ALPHA_FORMATS = ("yuva", "gbrap", "rgba", "argb", "bgra", "ya")
+"""Prefixes of ffmpeg's names of pixel formats with alpha."""
 
-NO_ALPHA = (
+ALPHA_LOST = (
     "the picture's alpha is left out, {encoder} in {container} has none: --codec ffv1 or vp9 in .mkv, or prores in "
     ".mov, keeps it"
 )
@@ -28,16 +28,16 @@ NO_ALPHA = (
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What a person says of the encoding; ``None`` for what is left open.
+    """The user's options for the encoding; ``None`` for those not given.
 
     codec
-        A name of :data:`CODECS`; the clip's format then stays as near to the source's as the codec can.
+        A name of :data:`CODECS`; the pixel format then stays as close to the source's as the codec allows.
     quality, preset
-        In the encoder's own numbers and words.
+        In the encoder's own scale and names.
     arguments
-        ffmpeg's options, added to all others, such as ``-tune animation``; with ``-c:v`` another encoder.
+        ffmpeg options added after all others, such as ``-tune animation``; ``-c:v`` chooses another encoder.
     sound_arguments
-        ffmpeg's options for the sound; where there are any, no sound is copied.
+        ffmpeg options for the sound; if there are any, all sound is encoded again.
     """
 
     codec: str | None = None
@@ -49,7 +49,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A clip in the format to encode, ffmpeg's options for that, what a person should know, and if alpha is kept."""
+    """The chosen encoding.
+
+    clip
+        The clip, converted to the pixel format to encode.
+    arguments
+        ffmpeg's options for the encoder.
+    notes
+        A line on each loss that the user should know about.
+    alpha
+        Whether alpha is kept.
+    """
 
     clip: vs.VideoNode
     arguments: tuple[str, ...]
@@ -58,7 +68,7 @@ class Chosen:
 
 
 def split_arguments(arguments: str, option: str) -> tuple[str, ...]:
-    """Return the words of arguments written as in a shell.  Raises :class:`ArgumentError`."""
+    """Split ``arguments`` into words as a shell does.  Raises :class:`ArgumentError` that names ``option``."""
     try:
         return tuple(split_words(arguments))
     except ValueError as error:
@@ -66,30 +76,31 @@ def split_arguments(arguments: str, option: str) -> tuple[str, ...]:
 
 
 def choose_codec(ffmpeg: str, container: str, clip: vs.VideoNode, choice: Choice) -> Chosen:
-    """Return how to encode a clip: as players play it, or in the codec asked for.
+    """Return how to encode a clip into a container (by libav's name).
 
-    With no codec named, the clip becomes 4:2:0 of 8 bits in H.264 or of 10 in H.265 (VP9 in WebM).  Raises
-    :class:`ArgumentError` for what an encoder does not have, :class:`EncoderError` where this ffmpeg has none.
+    Unless the user chooses a codec, the clip becomes 4:2:0, in H.264 with 8 bits or H.265 with 10 (VP9 in WebM).
+    Raises :class:`ArgumentError` for options that the encoder does not have, :class:`EncoderError` if this ffmpeg
+    lacks the encoder.
     """
     pixel_format(clip.format)
     first = clip.get_frame(0)
-    own = _value(choice.arguments, "-c:v", "-codec:v", "-vcodec", "-c:v:0")
+    own = _option_value(choice.arguments, "-c:v", "-codec:v", "-vcodec", "-c:v:0")
     if own is not None and choice.codec is not None:
         raise ArgumentError(f"--codec {choice.codec} and {own} in --encoder-args are both given: give one of them")
     if own is not None:
-        encoder = _by_name(own)
+        encoder = _encoder_named(own)
         if own == "copy":
             raise ArgumentError("the video cannot be copied, its frames are new: give an encoder instead of copy")
         fitting = nearest_format(clip, pixel_formats(ffmpeg, own))
     elif choice.codec is not None:
-        encoder, fitting = _asked(ffmpeg, container, clip, choice.codec)
+        encoder, fitting = _for_codec(ffmpeg, container, clip, choice.codec)
     else:
-        encoder, fitting = _played(ffmpeg, container, clip, is_high_dynamic_range(first))
-    asked = _value(choice.arguments, "-pix_fmt", "-pix_fmt:v")
+        encoder, fitting = _for_players(ffmpeg, container, clip, is_high_dynamic_range(first))
+    asked = _option_value(choice.arguments, "-pix_fmt", "-pix_fmt:v")
     if fitting is None or asked is not None:
         fitting = clip.format  # ffmpeg converts, or says why it cannot
     alpha = None
-    if PLANE in first.props and (asked is None or asked.startswith(SEEN_THROUGH)):
+    if PLANE in first.props and (asked is None or asked.startswith(ALPHA_FORMATS)):
         if encoder.name != "prores_ks" or choice.preset in (None, *PRORES_ALPHA):
             kept = formats_with_alpha(encoder.name, container, pixel_formats(ffmpeg, encoder.name))
             is_played = own is None and choice.codec is None
@@ -101,24 +112,25 @@ def choose_codec(ffmpeg: str, container: str, clip: vs.VideoNode, choice: Choice
     made = ("-c:v", encoder.name, *options, *choice.arguments)
     if encoder.name == "libx265":
         made = _with_x265_parameters(made, x265_parameters(first))
-    note = _note(clip.format, fitting, choice.codec or own)
-    lost = [] if alpha or PLANE not in first.props else [NO_ALPHA.format(encoder=encoder.name, container=container)]
+    note = _format_note(clip.format, fitting, choice.codec or own)
+    lost = [] if alpha or PLANE not in first.props else [ALPHA_LOST.format(encoder=encoder.name, container=container)]
     return Chosen(converted(clip, fitting), made, (*([note] if note else []), *lost), alpha is not None)
 
 
 def _fitting_with_alpha(
     clip: vs.VideoNode, fitting: vs.VideoFormat, kept: frozenset[str], *, is_played: bool
 ) -> vs.VideoFormat | None:
-    """Return the format of those ``kept`` that a clip with alpha is encoded in; ``None`` where there is none.
+    """Return the format in which to encode a clip with alpha, one of those in ``kept``; ``None`` if alpha is lost.
 
-    It is ``fitting`` where that will do; what players play is not given up for alpha.
+    That is ``fitting`` if possible.  A format chosen because players can play it is not given up for alpha.
     """
     if pixel_format(fitting) in kept:
         return fitting
     return None if is_played else nearest_format(clip, kept)
 
 
-def _asked(ffmpeg: str, container: str, clip: vs.VideoNode, codec: str) -> tuple[Encoder, vs.VideoFormat | None]:
+def _for_codec(ffmpeg: str, container: str, clip: vs.VideoNode, codec: str) -> tuple[Encoder, vs.VideoFormat]:
+    """Return the encoder and pixel format for the codec that the user asked for."""
     if codec not in CODECS:
         raise ArgumentError(f"no codec is called {codec!r}: give one of {', '.join(CODECS)}")
     if codec not in HOLDS.get(container, CODECS):
@@ -132,9 +144,10 @@ def _asked(ffmpeg: str, container: str, clip: vs.VideoNode, codec: str) -> tuple
     raise EncoderError(f"{ffmpeg} has no {names}: install an ffmpeg that has it, or give another --codec")
 
 
-def _played(ffmpeg: str, container: str, clip: vs.VideoNode, hdr: bool) -> tuple[Encoder, vs.VideoFormat]:
-    fitting = played_format(clip)
-    codecs = [codec for codec in PLAYED if codec in HOLDS.get(container, CODECS)]
+def _for_players(ffmpeg: str, container: str, clip: vs.VideoNode, hdr: bool) -> tuple[Encoder, vs.VideoFormat]:
+    """Return the encoder and pixel format that most players can play."""
+    fitting = playable_format(clip)
+    codecs = [codec for codec in DEFAULT_CODECS if codec in HOLDS.get(container, CODECS)]
     if fitting.bits_per_sample > 8 or hdr:
         codecs.sort(key=lambda codec: codec != "h265")
     for codec in codecs:
@@ -169,7 +182,7 @@ def _preset(encoder: Encoder, wanted: str | None) -> list[str]:
 
 
 def _with_x265_parameters(arguments: Sequence[str], added: str) -> tuple[str, ...]:
-    """Join all ``-x265-params``, of which ffmpeg takes the last alone, those that come later last."""
+    """Merge all ``-x265-params`` into one, since ffmpeg uses only the last; later ones keep precedence."""
     joined, rest = [], []
     words = iter(arguments)
     for word in words:
@@ -181,25 +194,25 @@ def _with_x265_parameters(arguments: Sequence[str], added: str) -> tuple[str, ..
     return (*rest, "-x265-params", ":".join(filter(None, joined)))
 
 
-def _by_name(name: str) -> Encoder:
-    """Return the encoder that ffmpeg calls so, with defaults where it is one of ours."""
+def _encoder_named(name: str) -> Encoder:
+    """Return ffmpeg's encoder of that name, with our defaults if it is one of :data:`CODECS`."""
     known = (encoder for encoders in CODECS.values() for encoder in encoders)
     return next((encoder for encoder in known if encoder.name == name), Encoder(name=name))
 
 
-def _value(arguments: Sequence[str], *options: str) -> str | None:
-    """Return what the last of some options is given."""
+def _option_value(arguments: Sequence[str], *options: str) -> str | None:
+    """Return the value of the last of these options; ``None`` if none is given."""
     given = [value for option, value in pairwise(arguments) if option in options]
     return given[-1] if given else None
 
 
-def _note(before: vs.VideoFormat, after: vs.VideoFormat, asked: str | None) -> str:
-    """Return a line on what a change of format loses; empty where it loses nothing."""
+def _format_note(before: vs.VideoFormat, after: vs.VideoFormat, asked: str | None) -> str:
+    """Return a line on the bits or colour resolution that a change of format loses; empty if none."""
     bits = after.bits_per_sample < before.bits_per_sample
     colour = before.color_family != vs.GRAY and (after.subsampling_w, after.subsampling_h) > (
         before.subsampling_w, before.subsampling_h
     )  # fmt: skip
     if not bits and not colour:
         return ""
-    way = f"which is the nearest that {asked} writes" if asked else "which players play; --codec keeps more"
-    return f"the clip's {before.name} becomes {after.name}, {way}"
+    reason = f"the closest that {asked} can encode" if asked else "which most players can play; --codec keeps more"
+    return f"the clip's {before.name} becomes {after.name}, {reason}"

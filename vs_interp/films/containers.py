@@ -1,4 +1,4 @@
-"""Containers: which sound and subtitles they hold, and what is made of the others."""
+"""Containers: which sound, subtitles and pictures each can hold, and what the others are converted to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vs_interp.errors import ArgumentError
 
 from .others import OtherStream
 
-PLAIN = "name a .mkv, .mp4, .mov or .webm"
+ADVICE = "name a .mkv, .mp4, .mov or .webm"
 
 PROGRAM_STREAM = frozenset({"mp1", "mp2", "mp3", "ac3", "dts", "pcm_dvd"})
 SOUND = {
@@ -23,16 +23,16 @@ SOUND = {
     "mpegts": frozenset({"aac", "aac_latm", "ac3", "dts", "eac3", "mp1", "mp2", "mp3", "opus", "truehd"}),
     **dict.fromkeys(("vob", "dvd", "svcd", "mpeg"), PROGRAM_STREAM),
 }
-"""Codecs of sound that a container takes, by libav's names ("pcm" for all kinds of it); Matroska takes all."""
+"""Audio codecs that a container can hold, by libav's names ("pcm" for all its kinds); Matroska holds all."""
 
 SOUND_ENCODER = {"webm": "libopus", "mp4": "aac", "mov": "aac", "mpegts": "aac"}
-"""What other sound becomes; elsewhere AC-3."""
+"""The encoder for sound that a container cannot hold; AC-3 in containers not listed."""
 
-KILOBITS_A_CHANNEL = 96
+KILOBITS_PER_CHANNEL = 96
 
 TEXT = frozenset({"ass", "mov_text", "ssa", "subrip", "text", "webvtt"})
 TEXT_ENCODER = {"matroska": "srt", "mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}
-"""What text subtitles become where they are not held as they are; elsewhere they cannot be kept."""
+"""The format to which a container's text subtitles are converted; containers not listed have none."""
 
 SUBTITLES = {
     "matroska": TEXT - {"mov_text"} | {"dvb_subtitle", "dvd_subtitle", "hdmv_pgs_subtitle", "hdmv_text_subtitle"},
@@ -42,26 +42,26 @@ SUBTITLES = {
     "mpegts": frozenset({"dvb_subtitle", "dvb_teletext"}),
     **dict.fromkeys(("vob", "dvd", "svcd"), frozenset({"dvd_subtitle"})),
 }
-"""Codecs of subtitles that a container takes; those not named here take none."""
+"""Subtitle codecs that a container can hold; containers not listed hold none."""
 
 
 COVER = frozenset({"mp4"})
-"""Containers that hold a cover as a stream; Matroska holds it as a file."""
+"""Containers that hold a cover as a stream; Matroska holds it as an attached file."""
 
 ATTACH = "attach"
-"""How a file is carried."""
+"""The "encoder" of a stream that is attached as a file."""
 
 PICTURES = {
     "mp4": frozenset({"av1", "h264", "hevc", "mpeg4", "vp9"}),
     "mov": frozenset({"h264", "hevc", "mjpeg", "mpeg4", "prores"}),
     "mpegts": frozenset({"h264", "hevc", "mpeg1video", "mpeg2video"}),
 }
-"""Codecs of further pictures that a container takes; Matroska takes all, those not named here none."""
+"""Codecs of further video streams that a container can hold; Matroska holds all, containers not listed none."""
 
 
 @dataclass(frozen=True)
 class Carried:
-    """A stream that goes into the output: copied, or made anew by ``encoder``, with ffmpeg's options for it."""
+    """A stream that goes into the output: copied, or encoded again by ``encoder`` with ffmpeg's ``options``."""
 
     stream: OtherStream
     encoder: str = "copy"
@@ -69,23 +69,23 @@ class Carried:
 
 
 def container_format(path: Path) -> str:
-    """Return libav's name of the container that a file's suffix stands for.  Raises :class:`ArgumentError`."""
+    """Return libav's name of the container for a file's suffix.  Raises :class:`ArgumentError` for an unknown one."""
     try:
         with av.open(f"file:{path}", "w") as container:
             name, takes_video = container.format.name, container.default_video_codec != "none"
     except (ValueError, av.FFmpegError) as error:
-        raise ArgumentError(f"no container is known by the suffix of {path.name}: {PLAIN}") from error
+        raise ArgumentError(f"the suffix of {path.name} is not that of a video container: {ADVICE}") from error
     if not takes_video or name in ("image2", "hls", "dash", "segment"):
-        raise ArgumentError(f"{path.name} cannot hold a whole video: {PLAIN}")
+        raise ArgumentError(f"{path.name} cannot hold a whole video: {ADVICE}")
     return str(name)
 
 
 def carry(
     container: str, streams: Sequence[OtherStream], sound_arguments: Sequence[str]
 ) -> tuple[list[Carried], list[str]]:
-    """Return the streams that the output gets, and a line on each that does not stay as it is.
+    """Return the streams that go into the output, and a line on each that is left out or converted.
 
-    ``sound_arguments`` are ffmpeg's: where any are given, all sound is encoded anew.
+    If there are ``sound_arguments`` (ffmpeg's options for sound), all sound is encoded again.
     """
     carried, notes = [], []
     for stream in streams:
@@ -96,7 +96,7 @@ def carry(
             notes.append(f"{container} holds no {what}, stream {stream.index} is left out")
             continue
         if stream.kind == "picture":
-            notes.append(f"stream {stream.index}, a further video, is copied as it is")
+            notes.append(f"stream {stream.index}, a second video, is copied as it is")
         if found.encoder not in ("copy", ATTACH) and not (is_sound and sound_arguments):
             notes.append(
                 f"{container} holds no {stream.codec} {stream.kind}, stream {stream.index} becomes {found.encoder}"
@@ -105,16 +105,17 @@ def carry(
     return carried, notes
 
 
-def _sound(container: str, stream: OtherStream, anew: bool) -> Carried:
+def _sound(container: str, stream: OtherStream, encode: bool) -> Carried:
+    """Return a sound stream, copied unless ``encode`` is set or the container cannot hold its codec."""
     family = "pcm" if stream.codec.startswith("pcm_") and stream.codec != "pcm_dvd" else stream.codec
-    if not anew and family in SOUND.get(container, {family}):
+    if not encode and family in SOUND.get(container, {family}):
         return Carried(stream)
     encoder = SOUND_ENCODER.get(container, "ac3")
-    return Carried(stream, encoder, ("-b", f"{KILOBITS_A_CHANNEL * max(stream.channels, 1)}k"))
+    return Carried(stream, encoder, ("-b", f"{KILOBITS_PER_CHANNEL * max(stream.channels, 1)}k"))
 
 
 def _other(container: str, stream: OtherStream) -> Carried | None:
-    """Return how a cover, a further picture or subtitles are carried; ``None`` where they cannot be."""
+    """Return how a cover, a further video or subtitles are carried over; ``None`` if they cannot be."""
     if stream.kind == "cover":
         return _cover(container, stream)
     if stream.kind == "picture":

@@ -1,8 +1,8 @@
-"""Damaged films: frames that BestSource refuses come from libav, as players show them, or the last good one stands in.
+"""Damaged films: frames that BestSource refuses are decoded by libav, as in players, or repeat the last good frame.
 
-BestSource knows a frame by what its decoded picture was when the film was indexed.  Where bits are damaged, a decoder
-that begins elsewhere makes another picture of them, and mostly all frames up to the next key frame are refused.  libav,
-decoding one frame after another, has a picture for nearly all of them.
+BestSource recognises a frame by a hash of its picture from when the film was indexed.  A decoder that starts elsewhere
+makes a different picture of damaged bits, so that most frames up to the next key frame are refused.  libav, decoding
+one frame after another, has a picture for nearly all of them.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from .times import Stamps
 core = vs.core
 
 REFUSED = "No frame returned for frame number"
-"""What BestSource says of a frame that it cannot decode as it did."""
+"""BestSource's error for a frame that does not decode to the picture it indexed."""
 
 LISTED = 8
-"""Moments that a report names."""
+"""How many times a report lists."""
 
 
 @dataclass
 class Damage:
-    """What of a film cannot be decoded, and what is done then.
+    """The frames of a film that cannot be decoded.
 
     stamps, tick
-        Time stamps of its frames, and the seconds of a tick.
+        Time stamps of the film's frames in ticks, and the seconds per tick.
     strict
-        Whether such a frame ends the work.
+        Whether such a frame is an error; otherwise it is replaced and counted here.
     broken, missing
-        Numbers of frames whose pictures libav could decode in part, or not at all.
+        Numbers of frames that libav decoded only in part, or not at all.
     lost
-        Time stamps of frames that the file has and that are not among those decoded: the one before lasts longer.
+        Time stamps of frames that are in the file, but not among the decoded ones: the frame before lasts longer.
     torn
-        Time stamps of frames whose packets are not whole.
+        Time stamps of frames whose packets are incomplete.
     gaps
-        Where the file has no frames.
+        Times for which the file has no frames.
     """
 
     stamps: Stamps
@@ -59,12 +59,12 @@ class Damage:
     gaps: Sequence[Gap] = ()
 
     def report(self) -> list[str]:
-        """Return a line on each kind of damage and when it is shown; none where there was none."""
+        """Return a line on each kind of damage that was found, with the times where it is."""
         lost = [*map(self._time, sorted(self.missing)), *map(self._clock, self.lost)]
         kinds = (
-            (len(self.broken), [self._time(number) for number in _runs(self.broken)], "could be decoded in part only"),
-            (len(lost), lost, "could not be decoded, the picture before stands in"),
-            (len(self.torn), [*map(self._clock, self.torn)], "came in torn packets, or after some that are gone"),
+            (len(self.broken), [self._time(number) for number in _runs(self.broken)], "could be decoded only in part"),
+            (len(lost), lost, "could not be decoded, the picture before is repeated"),
+            (len(self.torn), [*map(self._clock, self.torn)], "came in incomplete packets, or after missing ones"),
         )
         lines = [
             f"the film is damaged: {count} frame{'s'[: count > 1]} {what} (at {_listed(times)})"
@@ -75,7 +75,7 @@ class Damage:
         if count := sum(frames for frames, _ in gone):
             times = [f"{frames} between {clock(gap.begins)} and {clock(gap.ends)}" for frames, gap in gone if frames]
             lines.append(
-                f"{count} frame{'s are' if count > 1 else ' is'} missing, or a recorder left out what did not change: "
+                f"{count} frame{'s are' if count > 1 else ' is'} missing, or the recorder skipped what did not change: "
                 f"the picture before lasts longer ({_listed(times)})"
             )
         return lines
@@ -99,10 +99,10 @@ class Damage:
 def guarded(
     clip: vs.VideoNode, track: Track, stamps: Stamps, packets: Packets | None, *, strict: bool
 ) -> tuple[vs.VideoNode, Damage]:
-    """Return a film's frames as BestSource decodes them, and by libav once there is damage.
+    """Return a film decoded by BestSource, and by libav from the first frame that it refuses; and its damage.
 
-    ``packets`` are looked at where they were read: libav decodes the whole film where that gives more frames.  Raises
-    :class:`SourceError` where ``strict`` and frames are known to be lost.
+    If ``packets`` (``None`` if they were not read) show more frames than BestSource found, and libav decodes them,
+    the whole film is decoded by libav.  Raises :class:`SourceError` if ``strict`` and frames are known to be lost.
     """
     lost, more = _lost(packets, stamps), False
     if lost:
@@ -113,16 +113,16 @@ def guarded(
     torn = tuple(sorted(set(packets.torn) - set(lost))) if packets is not None else ()
     damage = Damage(stamps, track.tick, strict, lost=lost, torn=torn)
     if strict and (lost or torn or more):
-        said = damage.report() or [f"the film is damaged: BestSource decodes {len(clip)} of {len(stamps)} frames"]
-        raise SourceError(f"{said[0]}: leave out --on-error stop to convert it all the same")
+        lines = damage.report() or [f"the film is damaged: BestSource decodes {len(clip)} of {len(stamps)} frames"]
+        raise SourceError(f"{lines[0]}: leave out --on-error stop to convert it all the same")
     blank = core.std.BlankClip(clip, length=len(stamps), keep=True)
     return blank.std.ModifyFrame(blank, _Guard(clip, track, damage, by_libav=more)), damage
 
 
 class _Guard:
-    """The callback: a frame of BestSource, and after the first that it refuses, frames of libav.
+    """The frame callback: takes frames from BestSource, and after the first that it refuses from libav.
 
-    VapourSynth lets a callback wait for a frame: it puts another thread in the place of the waiting one.
+    Waiting for a frame in a callback is safe: VapourSynth starts another thread in place of the waiting one.
     """
 
     def __init__(self, clip: vs.VideoNode, track: Track, damage: Damage, *, by_libav: bool) -> None:
@@ -155,7 +155,7 @@ class _Guard:
 
 
 def _properties(clip: vs.VideoNode) -> dict[str, Any]:
-    """Return the properties of the first frame that can be decoded, which are those of all."""
+    """Return the properties of the first frame that can be decoded; they stand for all frames."""
     for number in range(len(clip)):
         try:
             return dict(clip.get_frame(number).props)
@@ -165,7 +165,7 @@ def _properties(clip: vs.VideoNode) -> dict[str, Any]:
 
 
 def _lost(packets: Packets | None, stamps: Stamps) -> tuple[int, ...]:
-    """Return the time stamps of packets whose frames are not among those that were decoded, in order."""
+    """Return, in order, the time stamps of packets whose frames were not decoded."""
     decoded = {stamp for stamp in stamps if stamp is not None}
     if packets is None or not decoded:
         return ()
@@ -174,7 +174,7 @@ def _lost(packets: Packets | None, stamps: Stamps) -> tuple[int, ...]:
 
 
 def _runs(numbers: set[int]) -> list[int]:
-    """Return the first number of each run."""
+    """Return the first number of each run of consecutive numbers."""
     return [number for number in sorted(numbers) if number - 1 not in numbers]
 
 

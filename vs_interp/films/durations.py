@@ -1,4 +1,4 @@
-"""How long the frames of a clip last: written into their properties, and read from them."""
+"""The durations of a clip's frames: written to frame properties, and read from them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from vs_interp.errors import ArgumentError
 from .times import MILLISECOND, TimeLine
 
 DURATION = ["_DurationNum", "_DurationDen"]
-"""Properties of every frame that has one: the fraction of a second that it lasts."""
+"""The properties of a frame that hold its duration in seconds, a fraction."""
 
 TABLE, TICK = "VsInterpDurations", "VsInterpTick"
-"""Properties of a film's first frame: the ticks that every frame lasts (int64), and the seconds of a tick (a pair)."""
+"""Properties of a film's first frame: the durations of all frames in ticks (int64), and the seconds per tick."""
 
 UNTIMED = (
-    "has no duration, and so the clip's rate cannot be relied on: open the film by vs_interp.open_film(path), or where "
-    "you know its rate, set it by std.AssumeFPS"
+    "has no duration, so the clip's frame rate cannot be relied on: open the film with vs_interp.open_film(path), or "
+    "if you know its rate, set it with std.AssumeFPS"
 )
 
-SEEN = 100
-"""Frames that tell whether a rate is constant."""
+SAMPLED = 100
+"""How many frames are looked at to tell whether the frame rate is constant."""
 
 
 def with_durations(clip: vs.VideoNode, line: TimeLine) -> vs.VideoNode:
-    """Return the clip without a frame rate, every frame with its duration on the time line.
+    """Return the clip with a variable frame rate, every frame with its duration on the time line.
 
-    The first frame carries all durations, so that who needs them need not decode the film.
+    The first frame carries the durations of all, so that nobody has to decode the film to learn them.
     """
     ticks, tick = line.durations.tolist(), line.tick
     table = line.durations.tobytes()
@@ -47,29 +47,32 @@ def with_durations(clip: vs.VideoNode, line: TimeLine) -> vs.VideoNode:
 
 
 def variable_durations(clip: vs.VideoNode) -> list[Fraction] | None:
-    """Return the seconds that each frame lasts, or ``None`` where the frame rate is constant.
+    """Return the duration of each frame in seconds, or ``None`` if the frame rate is constant.
 
-    A film of :func:`~vs_interp.films.source.open_source` carries them along.  Of others the first hundred frames are
-    looked at; only where these stray from the clip's rate by more than containers round all frames are read.  Frames
-    without a duration last as long as the one before.  Raises :class:`ArgumentError` where the first has none.
+    Films from :func:`~vs_interp.films.source.open_source` carry them.  In other clips the first hundred frames are
+    compared with the clip's frame rate, and only if they deviate by more than a container's rounding are all frames
+    read.  A frame without a duration gets that of the one before.  Raises :class:`ArgumentError` if the first has none.
     """
     carried = carried_durations(clip)
     if carried is not None:
         return carried
-    if clip.fps and _is_regular(_read(clip[:SEEN]), clip.fps):
+    if clip.fps and _is_regular(_read_durations(clip[:SAMPLED]), clip.fps):
         return None
-    return _read(clip)
+    return _read_durations(clip)
 
 
 def check_durations(clip: vs.VideoNode) -> None:
-    """Raise :class:`ArgumentError` where frames have no durations, as BestSource's of discs have none."""
+    """Raise :class:`ArgumentError` if the first frame has no duration, as when BestSource opens a DVD."""
     with clip.get_frame(0) as frame:
-        if lasts(frame, Fraction(0)) is None:
+        if frame_duration(frame, Fraction(0)) is None:
             raise ArgumentError(f"frame 0 {UNTIMED}")
 
 
-def lasts(frame: vs.VideoFrame, rate: Fraction) -> Fraction | None:
-    """Return a frame's duration in seconds; where it has none (BestSource's very last) that of the clip's rate."""
+def frame_duration(frame: vs.VideoFrame, rate: Fraction) -> Fraction | None:
+    """Return a frame's duration in seconds; 1 / ``rate`` if it has none, or ``None`` if that is 0.
+
+    BestSource gives the very last frame of a film none.
+    """
     numerator, denominator = frame.props.get("_DurationNum", 0), frame.props.get("_DurationDen", 0)
     if numerator > 0 and denominator > 0:
         return Fraction(numerator, denominator)
@@ -77,7 +80,7 @@ def lasts(frame: vs.VideoFrame, rate: Fraction) -> Fraction | None:
 
 
 def carried_durations(clip: vs.VideoNode) -> list[Fraction] | None:
-    """Return the durations that the first frame carries, unless the clip has been cut or changed in time since."""
+    """Return the durations carried by the first frame; ``None`` if there are none, or the clip was trimmed since."""
     with clip.get_frame(0) as frame:
         props = dict(frame.props)
     if TABLE not in props or clip.fps:
@@ -90,16 +93,17 @@ def carried_durations(clip: vs.VideoNode) -> list[Fraction] | None:
 
 
 def _is_regular(durations: Sequence[Fraction], rate: Fraction) -> bool:
-    """Whether frames begin at the moments of a rate, rounded to milliseconds or finer."""
-    begins = np.cumsum([float(seconds) for seconds in durations])
-    strays = begins - np.arange(1, len(durations) + 1) / float(rate)
-    return bool(np.ptp(np.append(strays, 0)) <= 2 * MILLISECOND)
+    """Whether frames end when those of a constant rate do, up to rounding to milliseconds."""
+    ends = np.cumsum([float(seconds) for seconds in durations])
+    deviations = ends - np.arange(1, len(durations) + 1) / float(rate)
+    return bool(np.ptp(np.append(deviations, 0)) <= 2 * MILLISECOND)
 
 
-def _read(clip: vs.VideoNode) -> list[Fraction]:
+def _read_durations(clip: vs.VideoNode) -> list[Fraction]:
+    """Return the durations of all frames, which are decoded for it."""
     found: list[Fraction] = []
     for number, frame in enumerate(clip.frames(close=True)):
-        seconds = lasts(frame, Fraction(0))
+        seconds = frame_duration(frame, Fraction(0))
         if seconds is None and not found:
             raise ArgumentError(f"frame {number} {UNTIMED}")
         found.append(found[-1] if seconds is None else seconds)

@@ -1,4 +1,4 @@
-"""ffmpeg's encoders: what each calls quality and speed, which codec it writes, and what containers take that."""
+"""ffmpeg's encoders: their options for quality and speed, the codec that each writes, and the containers for it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ class Encoder:
     """One encoder of ffmpeg.
 
     quality
-        Its option for a constant quality, the default, and the range of what can be given, best end first.
+        Its option for constant quality, our default, and the range of values, the best first.
     preset
-        Its option for how much time to take, the default, and what can be given.
+        Its option for speed against compression, our default, and the values that it accepts.
+    fixed
+        Options that are always given.
     """
 
     name: str
@@ -62,16 +64,16 @@ CODECS = {
     "prores": (Encoder(name="prores_ks", quality=("-q:v", 4, (1, 31)), preset=("-profile:v", None, PRORES_PROFILES)),),
     "ffv1": (Encoder(name="ffv1", fixed=("-level", "3", "-g", "1", "-slices", "4")),),
 }  # fmt: skip
-"""What people type → the encoders that write it, the one to prefer first."""
+"""Value of ``--codec`` → the encoders that write it, the preferred one first."""
 
 HOLDS = {
     "mp4": ("h264", "h265", "av1", "vp9"), "mov": ("h264", "h265", "prores"), "webm": ("vp9", "av1"),
     "avi": ("h264", "ffv1"), "mpegts": ("h264", "h265"),
 }  # fmt: skip
-"""What a container takes, by libav's name of it; Matroska takes all."""
+"""The codecs that a container (by libav's name) can hold; Matroska holds all."""
 
-PLAYED = ("h264", "h265", "vp9", "ffv1")
-"""Codecs for those who name none, the one to prefer first."""
+DEFAULT_CODECS = ("h264", "h265", "vp9", "ffv1")
+"""Codecs to use if the user asks for none, the preferred one first."""
 
 APPLE_TAG = {"libx265": "hvc1"}
-"""What Apple's players want H.265 to be called in MP4 and MOV."""
+"""The codec tag that Apple's players expect for H.265 in MP4 and MOV."""

@@ -1,4 +1,4 @@
-"""The ffmpeg command that encodes a clip's frames and takes all else (sound, subtitles, chapters) from the source."""
+"""The ffmpeg command that encodes a clip and copies everything else (sound, subtitles, chapters) from the source."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from .stereo import TAG, has_packing, with_packing
 from .timecode import retimed
 
 STEREO_TAGGED = ("matroska", "webm")
-"""Containers that say how two views lie in a frame; elsewhere H.264 says so itself."""
+"""Containers with a tag for the layout of stereoscopic frames; in others H.264 itself can say it."""
 
-FINE = Fraction(1, 20_000)
-"""Seconds to which a picture that begins later than the sound does so exactly."""
+START_PRECISION = Fraction(1, 20_000)
+"""Greatest error, in seconds, of the start of a picture that begins later than the sound."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Encoding:
-    """How one clip becomes one file.
+    """How a clip is written to a file.
 
     arguments
         ffmpeg's options for the picture, such as ``-c:v libx265 -crf 18``.
     others, sound_arguments
-        The source's streams that the file gets beside it, and ffmpeg's options for its sound.
+        The other streams of the source that go into the file, and ffmpeg's options for its sound.
     notes
-        A line on each thing that does not stay as it was in the source.
+        A line on each thing that is lost or changed in comparison with the source.
     """
 
     ffmpeg: str
@@ -50,7 +50,7 @@ class Encoding:
 
     @classmethod
     def prepare(cls, source: Source, stream: Stream, output: Path, choice: Choice) -> Encoding:
-        """Choose what fits the clip, the source's other streams and the container that the output's suffix names.
+        """Choose the encoder and streams that suit the clip and the container, which follows from the output's suffix.
 
         Raises :class:`ArgumentError` or :class:`EncoderError`.
         """
@@ -71,80 +71,82 @@ class Encoding:
 
     @property
     def alpha(self) -> bool:
-        """Whether frames carry alpha, and the encoder is given it."""
+        """Whether alpha is encoded."""
         return self.stream.alpha is not None
 
     @property
     def pixel_format(self) -> str:
-        """ffmpeg's name of the format of the frames in the pipe."""
+        """ffmpeg's name of the pixel format in the pipe."""
         name = pixel_format(self.stream.clip.format)
         return format_with_alpha(name) if self.alpha else name
 
     @property
     def pipe_format(self) -> str:
-        """What ffmpeg reads: bare frames at a constant rate, which then stays known, or NUT with time stamps."""
+        """The format of the pipe: raw frames at a constant rate, so that ffmpeg knows it, else timed frames in NUT."""
         return "rawvideo" if self.stream.tick is None else "nut"
 
     @property
     def tick(self) -> Fraction:
-        """Seconds of which the output's time stamps are multiples: the frames' at a constant rate, else finer."""
+        """Seconds per tick of the output: at a constant rate a frame, or a part of one if the start asks for it."""
         if self.stream.tick is not None:
             return self.stream.tick
-        lasts, late = 1 / self.stream.clip.fps, self.source.start
-        parts = 1 if late % lasts == 0 else ceil(lasts / FINE)  # a picture that begins late does so exactly
-        return Fraction(lasts / parts)
+        duration = 1 / self.stream.clip.fps
+        parts = 1 if self.source.start % duration == 0 else ceil(duration / START_PRECISION)
+        return Fraction(duration / parts)
 
     def command(self, first: vs.VideoFrame, output: Path) -> list[str]:
-        """Return the command; ``first`` is the first frame, whose properties say how to read the colours."""
+        """Return the command that encodes frames from its standard input; ``first`` is the first, for its colours."""
         return [
-            *self._frames(first), *self._all_else(), *self._encoded(first), *self._last_duration(), *self.arguments,
-            f"file:{output}", *self._whole_source(),
+            *self._frame_input(first), *self._mapping(), *self._frame_output(first), *self._last_duration(),
+            *self.arguments, f"file:{output}", *self._unused_picture(),
         ]  # fmt: skip
 
     def chunk_command(self, first: vs.VideoFrame, output: Path, container: str) -> list[str]:
-        """Return the command that encodes a range of the frames alone, in any container."""
-        return [*self._frames(first), *self._encoded(first), *self.arguments, "-f", container, f"file:{output}"]
+        """Return the command that encodes a range of frames, without other streams, into any container."""
+        return [
+            *self._frame_input(first), *self._frame_output(first), *self.arguments, "-f", container, f"file:{output}",
+        ]  # fmt: skip
 
     def join_command(self, pipe_format: str, output: Path) -> list[str]:
-        """Return the command that takes the picture as it was encoded, out of a pipe, and all else from the source."""
+        """Return the command that copies encoded video from its standard input, and the rest from the source."""
         return [
-            *self._head(), *self._late(), "-f", pipe_format, "-i", "pipe:0", *self._all_else(), *self._last_duration(),
+            *self._head(), *self._delay(), "-f", pipe_format, "-i", "pipe:0", *self._mapping(), *self._last_duration(),
             "-c:v:0", "copy", *self._nominal_rate(), *muxer_options(self.arguments),
-            f"file:{output}", *self._whole_source(),
+            f"file:{output}", *self._unused_picture(),
         ]  # fmt: skip
 
     def _nominal_rate(self) -> list[str]:
-        """Say what the constant rate is: packets do not, and AVI counts by it."""
+        """State the constant rate for AVI, which needs it and cannot learn it from packets."""
         fps = self.stream.clip.fps
         return ["-r:v:0", f"{fps.numerator}/{fps.denominator}"] if self.stream.tick is None else []
 
     def _head(self) -> list[str]:
         return [self.ffmpeg, "-v", "error", "-nostdin", "-y"]
 
-    def _late(self) -> list[str]:
+    def _delay(self) -> list[str]:
         return ["-itsoffset", f"{float(self.source.start):.6f}"]
 
-    def _frames(self, first: vs.VideoFrame) -> list[str]:
-        """Return the beginning of a command that reads frames from a pipe."""
+    def _frame_input(self, first: vs.VideoFrame) -> list[str]:
+        """Return the beginning of a command that reads frames from its standard input."""
         clip = self.stream.clip
         shape = ["-pixel_format", self.pixel_format, "-video_size", f"{clip.width}x{clip.height}"]
         shape += ["-framerate", f"{clip.fps.numerator}/{clip.fps.denominator}"]
         return [
             *self._head(), *colour_tags(first), *(shape if self.pipe_format == "rawvideo" else ()),
-            *self._late(), "-f", self.pipe_format, "-i", "pipe:0",
+            *self._delay(), "-f", self.pipe_format, "-i", "pipe:0",
         ]  # fmt: skip
 
-    def _all_else(self) -> list[str]:
-        """Return the options that map the picture from the pipe, and all else from the source."""
+    def _mapping(self) -> list[str]:
+        """Return the options that take the picture from standard input and everything else from the source."""
         return [
-            *self._window(), "-i", f"file:{self.source.path}",
+            *self._excerpt(), "-i", f"file:{self.source.path}",
             "-map", "0:v", *self._others(),
             "-map_chapters", "1", "-map_metadata", "1",
             *self._labels(),
         ]  # fmt: skip
 
     def _labels(self) -> list[str]:
-        """Return the options for what the source says of its picture."""
+        """Return the options for the picture's metadata, as in the source."""
         options = []
         for name, value in self.source.labels.tags.items():
             options += ["-metadata:s:v:0", f"{name}={value}"]
@@ -153,70 +155,68 @@ class Encoding:
         if self.source.labels.timecode:
             options += ["-metadata", f"timecode={_timecode(self.source, self.stream) or ''}"]
         roles = "+".join(self.source.labels.roles)
-        return [*options, "-disposition:0", roles] if roles else options  # ffmpeg makes one the default by itself
+        return [*options, "-disposition:0", roles] if roles else options  # without any, ffmpeg picks a default stream
 
-    def _encoded(self, first: vs.VideoFrame) -> list[str]:
-        """Return what an encoder is told of colour, shape and time."""
+    def _frame_output(self, first: vs.VideoFrame) -> list[str]:
+        """Return the encoder's options for colour, aspect ratio and time stamps."""
         return [
             *colour_tags(first), *aspect(first), "-field_order", "progressive",
             *keep_time_stamps(self.ffmpeg), "-enc_time_base:v", f"{self.tick.numerator}/{self.tick.denominator}",
         ]  # fmt: skip
 
-    def _window(self) -> list[str]:
-        """Take of the source's other streams what goes with a part of its picture."""
+    def _excerpt(self) -> list[str]:
+        """Return the options that cut the source's other streams to the excerpt that is encoded."""
         if self.source.window is None:
             return []
-        begins, lasts = self.source.window
-        return ["-ss", f"{float(begins):.6f}", "-t", f"{float(lasts):.6f}"]
+        start, duration = self.source.window
+        return ["-ss", f"{float(start):.6f}", "-t", f"{float(duration):.6f}"]
 
     def _last_duration(self) -> list[str]:
-        """Tell a variable rate's muxer when the last frame ends, which no time stamp does.
+        """At a variable rate, tell the muxer when the last frame ends, which no time stamp does.
 
-        Of all other frames the next one's time stamp counts.  Decoded last and shown last need not be the same frame:
-        those of the last second are told not to last beyond the end by either.
+        All other frames end at the time stamp of the next.  The frame decoded last need not be the one shown last, so
+        all frames of the last second are kept from lasting beyond the end by either clock.
         """
         if self.stream.seconds is None or self.stream.last is None:
             return []
-        lasts = float(self.stream.seconds)
-        end, near = float(self.source.start) + lasts, float(self.stream.last) + 1
-        left = f"min({end!r}/TB-PTS,{lasts!r}/TB-(DTS-STARTDTS))"
+        duration = float(self.stream.seconds)
+        end, near = float(self.source.start) + duration, float(self.stream.last) + 1
+        left = f"min({end!r}/TB-PTS,{duration!r}/TB-(DTS-STARTDTS))"
         return ["-bsf:v:0", f"setts=pts=PTS:dts=DTS:duration='if(gte(PTS*TB,{end - near!r}),{left},DURATION)'"]
 
-    def _whole_source(self) -> list[str]:
-        """Have ffmpeg use the source's picture too, though for nothing.
+    def _unused_picture(self) -> list[str]:
+        """Make ffmpeg read the source's picture into a null output.
 
-        It takes a file for beginning where the first stream that it uses begins, and would else move sound that comes
-        late in a disc's or a broadcast's file to the front.
+        ffmpeg counts time from the first stream that it uses.  In files from discs and broadcasts, sound that starts
+        later than the picture would otherwise be moved to the beginning.
         """
         return ["-map", f"1:{self.source.track}", "-c", "copy", "-f", "null", "-"]
 
     def _others(self) -> list[str]:
-        """Return the options that carry the source's other streams over; they follow the picture in their order."""
+        """Return the options that carry over the source's other streams, which follow the picture in order."""
         options = []
         streams = [carried for carried in self.others if carried.encoder != ATTACH]
         for place, carried in enumerate(streams, start=1):
             options += ["-map", f"1:{carried.stream.index}", f"-c:{place}", carried.encoder]
-            options += [] if self.source.window is None else [f"-copypriorss:{place}", "0"]  # none from before the part
+            options += [] if self.source.window is None else [f"-copypriorss:{place}", "0"]  # drop what precedes it
             options += [f"{word}:{place}" if word.startswith("-") else word for word in carried.options]
         return [*options, *self._attached(), *self.sound_arguments]
 
     def _attached(self) -> list[str]:
-        """Return the options for files in Matroska: the source's own, and covers."""
+        """Return the options for attached files in Matroska: the source's own, and covers."""
         if self.container != "matroska":
             return []
         options = ["-map", "1:t?", "-c:t", "copy"]
-        for number, carried in enumerate(carried for carried in self.others if carried.encoder == ATTACH):
-            place, kind = (
-                self.source.labels.files + number,
-                carried.stream.file.suffix[1:] if carried.stream.file else "",
-            )
-            options += ["-attach", f"file:{carried.stream.file}", f"-metadata:s:t:{place}", f"mimetype=image/{kind}"]
+        covers = [carried.stream.file for carried in self.others if carried.encoder == ATTACH]
+        for place, file in enumerate(covers, start=self.source.labels.files):
+            kind = file.suffix[1:] if file else ""
+            options += ["-attach", f"file:{file}", f"-metadata:s:t:{place}", f"mimetype=image/{kind}"]
             options += [f"-metadata:s:t:{place}", f"filename=cover.{kind}"]
         return options
 
 
-def with_alpha_that_is_kept(source: Source, output: Path, choice: Choice) -> Stream:
-    """Return a source's stream, without alpha where the output will have none: no network need work on it.
+def stream_to_encode(source: Source, output: Path, choice: Choice) -> Stream:
+    """Return the source's stream, without its alpha if the output cannot keep it: no network need work on that.
 
     Raises :class:`ArgumentError` or :class:`EncoderError`.
     """
@@ -227,7 +227,7 @@ def with_alpha_that_is_kept(source: Source, output: Path, choice: Choice) -> Str
 
 
 def _as_encoded(stream: Stream, chosen: Chosen) -> Stream:
-    """Return the stream in the format to encode; its frames carry alpha where that is kept."""
+    """Return the stream in the chosen pixel format, with alpha on its frames if that is kept."""
     if stream.alpha is None or not chosen.alpha:
         return replace(stream, clip=chosen.clip, alpha=None)
     return replace(stream, clip=with_alpha(chosen.clip, stream.alpha))
@@ -238,14 +238,14 @@ def _timecode(source: Source, stream: Stream) -> str | None:
 
 
 def _unlabelled(source: Source, stream: Stream, container: str, arguments: Sequence[str]) -> Iterator[str]:
-    """Yield a line on what the source says of its picture and the output cannot say."""
+    """Yield a line on each piece of metadata that the output cannot hold."""
     labels = source.labels
     if labels.files and container != "matroska":
         yield f"{container} holds no attached files (fonts and the like), {labels.files} left out"
     if labels.timecode and _timecode(source, stream) is None:
-        yield f"the time code {labels.timecode} has no equal at the output's rate and is left out"
+        yield f"the time code {labels.timecode} has no equivalent at the output's rate and is left out"
     if (views := labels.tags.get(TAG)) and container not in STEREO_TAGGED and not has_packing(arguments):
         yield (
-            f"{container} does not say how two views lie in a frame (stereo_mode {views}), but in H.264 with the left "
-            "one first: tell the player"
+            f"{container} has no tag for the layout of stereoscopic frames (stereo_mode {views}), except in H.264 with "
+            "the left view first: set it in the player"
         )

@@ -1,4 +1,4 @@
-"""A part of a film: its frames from one moment on, for some time, and the sound that goes with them."""
+"""Excerpts: a part of a film's frames, and the sound that goes with them."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ from .times import TimeLine
 
 @dataclass(frozen=True, kw_only=True)
 class Excerpt:
-    """Which part: from ``start`` seconds after the first frame on, for ``duration`` seconds or ``frames`` frames."""
+    """A part of a film: from ``start``, in seconds after its first frame, for ``duration`` seconds or ``frames``."""
 
     start: Fraction = Fraction(0)
     duration: Fraction | None = None
     frames: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return what :meth:`from_json` reads."""
-        lasts = None if self.duration is None else str(self.duration)
-        return {"start": str(self.start), "duration": lasts, "frames": self.frames}
+        """Return the excerpt as values for JSON."""
+        duration = None if self.duration is None else str(self.duration)
+        return {"start": str(self.start), "duration": duration, "frames": self.frames}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Excerpt:
-        """Return the part that :meth:`to_json` wrote down."""
-        lasts = None if values["duration"] is None else Fraction(values["duration"])
-        return cls(start=Fraction(values["start"]), duration=lasts, frames=values["frames"])
+        """Return the excerpt from the values of :meth:`to_json`."""
+        duration = None if values["duration"] is None else Fraction(values["duration"])
+        return cls(start=Fraction(values["start"]), duration=duration, frames=values["frames"])
 
 
 def excerpt(source: Source, part: Excerpt) -> Source:
-    """Return the source from the frame that is shown at the start, to the last that begins before the end.
+    """Return the source cut to an excerpt: from the frame shown at its start to the last that begins before its end.
 
-    Raises :class:`ArgumentError` where the film is over by then.
+    Raises :class:`ArgumentError` if the film ends before the excerpt starts.
     """
     line, every = source.line, range(len(source.stream.clip))
     if part.start >= line.seconds:
         raise ArgumentError(
-            f"--start is {float(part.start):g} s, and the film is over after {float(line.seconds):g} s: begin earlier"
+            f"--start is {float(part.start):g} s, but the film ends after {float(line.seconds):g} s: start earlier"
         )
-    first = bisect_right(every, part.start, key=lambda number: _begin(line, number)) - 1
+    first = bisect_right(every, part.start, key=lambda number: _start_of(line, number)) - 1
     last = len(every)
     if part.frames is not None:
         last = min(last, first + part.frames)
     if part.duration is not None:
         end = part.start + part.duration
-        last = min(last, max(first + 1, bisect_left(every, end, key=lambda number: _begin(line, number))))
+        last = min(last, max(first + 1, bisect_left(every, end, key=lambda number: _start_of(line, number))))
     cut = replace(line, starts=line.starts[first : last + 1] - line.starts[first])
-    begins = source.start + _begin(line, first)
+    begins = source.start + _start_of(line, first)
     window = max(begins, Fraction(0)), cut.seconds
     stream = on_time_line(source.stream.clip[first:last], cut)
     return replace(source, stream=stream, line=cut, first=first, start=begins - window[0], window=window)
 
 
-def _begin(line: TimeLine, number: int) -> Fraction:
-    """Return the seconds from the beginning of the first frame to that of another."""
+def _start_of(line: TimeLine, number: int) -> Fraction:
+    """Return when a frame starts, in seconds after the first."""
     return number / line.rate if line.rate is not None else int(line.starts[number]) * line.tick

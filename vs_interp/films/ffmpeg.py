@@ -1,4 +1,4 @@
-"""Find ffmpeg, the system's own first, else the one that imageio-ffmpeg ships; and ask what it can do."""
+"""Find ffmpeg (the system's, or the one in imageio-ffmpeg) and ask what it supports."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ REPEATS_OTHERS = (
     "Error splitting the argument", "Error while filtering", "Error while opening encoder", "Nothing was written",
     "Task finished", "Terminating thread",
 )  # fmt: skip
-"""Beginnings of messages that only say that an earlier message was fatal."""
+"""Beginnings of messages that only repeat that an earlier error was fatal."""
 
 
 def find_ffmpeg() -> str:
-    """Return the path of an ffmpeg binary.
+    """Return the ffmpeg binary to use: the one named by ``VS_INTERP_FFMPEG``, on the path, or in imageio-ffmpeg.
 
-    ``VS_INTERP_FFMPEG`` names one to prefer.  Raises :class:`EncoderError` when there is none.
+    Raises :class:`EncoderError` if there is none.
     """
     named = os.environ.get("VS_INTERP_FFMPEG")
     if named:
@@ -42,15 +42,15 @@ def find_ffmpeg() -> str:
 
 
 def version(ffmpeg: str) -> str:
-    """Return the version that a binary reports.  Raises :class:`EncoderError` where it is no working ffmpeg."""
+    """Return the version that a binary reports.  Raises :class:`EncoderError` if it is not a working ffmpeg."""
     found = re.match(r"ffmpeg version (\S+)", _ask(ffmpeg, "-version"))
     if found is None:
-        raise EncoderError(f"{ffmpeg} is no working ffmpeg: install one, or name another in VS_INTERP_FFMPEG")
+        raise EncoderError(f"{ffmpeg} is not a working ffmpeg: install one, or name another in VS_INTERP_FFMPEG")
     return found[1]
 
 
 def pixel_formats(ffmpeg: str, encoder: str) -> frozenset[str]:
-    """Return the pixel formats an encoder takes; none where this ffmpeg lacks the encoder."""
+    """Return the pixel formats that an encoder accepts; none if this ffmpeg lacks the encoder."""
     listed = re.search(r"Supported pixel formats: (.*)", _ask(ffmpeg, "-hide_banner", "-h", f"encoder={encoder}"))
     return frozenset(listed[1].split()) if listed else frozenset()
 
@@ -61,16 +61,16 @@ def has_filter(ffmpeg: str, name: str) -> bool:
 
 
 def keep_time_stamps(ffmpeg: str) -> list[str]:
-    """Return the output option that forbids dropping and repeating frames: it was renamed in ffmpeg 5.1."""
+    """Return the output option against dropped and repeated frames, whose name changed in ffmpeg 5.1."""
     renamed = "-fps_mode" in _ask(ffmpeg, "-hide_banner", "-h", "long")
     return ["-fps_mode" if renamed else "-vsync", "passthrough"]
 
 
-def last_words(log: str) -> str:
-    """Return the last line of ffmpeg's error output that says something of its own; empty where none does."""
+def error_in(log: str) -> str:
+    """Return the line of ffmpeg's error output that tells the cause (the last that repeats no other), or ""."""
     lines = [re.sub(r"^(\[[^\]]* @ 0x[0-9a-f]+\] )+", "", line.strip()) for line in log.splitlines()]
-    telling = [line for line in lines if line and not line.startswith(REPEATS_OTHERS)]
-    return telling[-1].rstrip(".") if telling else ""
+    causes = [line for line in lines if line and not line.startswith(REPEATS_OTHERS)]
+    return causes[-1].rstrip(".") if causes else ""
 
 
 def _ask(ffmpeg: str, *arguments: str) -> str:

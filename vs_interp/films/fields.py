@@ -1,4 +1,4 @@
-"""Interlaced films: their fields become frames."""
+"""Deinterlacing: the fields of interlaced films become frames."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from vs_interp.extras import how_to_get
 core = vs.core
 
 type Fields = Literal["double", "keep"]
-"""What becomes of two fields: a frame each, which doubles the rate, or one frame."""
+"""Make one frame of each field, which doubles the frame rate, or one frame of two fields."""
 
-AS_IT_SAYS = {"keep": 1, "double": 3}
-"""bwdif's modes; which field comes first it is told by each frame."""
+BWDIF_MODES = {"keep": 1, "double": 3}
+"""bwdif's modes; it reads the field order from each frame."""
 
 
 def deinterlaced(clip: vs.VideoNode, fields: Fields) -> vs.VideoNode:
-    """Return the clip with its interlaced frames made progressive by bwdif; progressive ones stay as they are.
+    """Return the clip with its interlaced frames deinterlaced by bwdif; progressive frames stay as they are.
 
-    Raises :class:`SourceError` where bwdif is not installed.
+    Raises :class:`SourceError` if bwdif is not installed.
     """
     if not hasattr(core, "bwdif"):
         raise SourceError(f"deinterlacing needs bwdif: {how_to_get('deinterlace')}")
-    made = core.bwdif.Bwdif(clip, field=AS_IT_SAYS[fields])
+    made = core.bwdif.Bwdif(clip, field=BWDIF_MODES[fields])
     whole = clip if fields == "keep" else core.std.Interleave([clip, clip], modify_duration=False)
 
     def choose(n: int, f: vs.VideoFrame) -> vs.VideoNode:

@@ -1,4 +1,4 @@
-"""What a player must know of a video of high dynamic range beside its colours: SMPTE ST 2086 and CTA-861.3."""
+"""HDR metadata: the mastering display (SMPTE ST 2086) and the light levels of the content (CTA-861.3)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ HIGH_DYNAMIC_RANGE = {16, 18}
 """``_Transfer`` of ITU-T H.273: PQ (SMPTE ST 2084) and HLG (ARIB STD-B67)."""
 
 CHROMATICITY, LUMINANCE = 50_000, 10_000
-"""Steps of H.265's metadata: 0.00002 of CIE 1931 x and y, 0.0001 cd/m²."""
+"""Steps per unit in H.265's metadata: CIE 1931 x and y in 0.00002, luminance in 0.0001 cd/m²."""
 
 
 def is_high_dynamic_range(frame: vs.VideoFrame) -> bool:
-    """Whether a frame's properties say so."""
+    """Whether a frame's transfer characteristics are PQ or HLG."""
     return int(frame.props.get("_Transfer", 2)) in HIGH_DYNAMIC_RANGE
 
 
 def x265_parameters(frame: vs.VideoFrame) -> str:
-    """Return x265's parameters for the mastering display and the light levels that BestSource read; "" for none."""
+    """Return x265's parameters for the HDR metadata that BestSource read; "" if there is none."""
     parameters = []
     if {"MasteringDisplayPrimariesX", "MasteringDisplayMaxLuminance"} <= frame.props.keys():
         red, green, blue = _points(frame, "MasteringDisplayPrimaries")
@@ -32,7 +32,7 @@ def x265_parameters(frame: vs.VideoFrame) -> str:
 
 
 def _points(frame: vs.VideoFrame, name: str) -> list[str]:
-    """Return points of the chromaticity diagram in H.265's steps: "x,y" each."""
+    """Return chromaticity coordinates in H.265's steps, each as "x,y"."""
     pairs = zip(_numbers(frame, f"{name}X"), _numbers(frame, f"{name}Y"), strict=True)
     return [f"{round(x * CHROMATICITY)},{round(y * CHROMATICITY)}" for x, y in pairs]
 

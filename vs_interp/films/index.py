@@ -1,4 +1,4 @@
-"""Decode a film frame by frame: BestSource, which reads it once and keeps what it found in the user's cache."""
+"""Frame-accurate decoding by BestSource, which reads a film once and keeps its index in the user's cache."""
 
 from __future__ import annotations
 
@@ -15,50 +15,54 @@ import vapoursynth as vs
 from vs_interp.errors import SourceError
 from vs_interp.memory import give_back_freed_memory
 
-from .inputs import kept_in
+from .inputs import index_folder
 from .stamps import Progress, known_stamps
 from .times import Stamps
 
 CACHED, LARGEST_CACHE = 48, 100
-"""Frames, and megabytes at most, that stay decoded for requests out of order: more would only be held."""
+"""How many frames, and at most how many megabytes, stay decoded for requests out of order."""
 
 
 def decode(path: Path, track: int, pixels: int, progress: Progress | None = None) -> tuple[vs.VideoNode, Stamps]:
-    """Return the decoded track, of so many pixels a frame, and its time stamps.  Raises :class:`SourceError`."""
+    """Return a video track as a clip, and the time stamps of its frames in ticks.
+
+    ``pixels`` is the size of a frame, for the cache; ``progress`` is called while the film is indexed.  Raises
+    :class:`SourceError`.
+    """
     give_back_freed_memory()
     try:
         with _messages_to(progress):
             found: Any = vs.core.bs.VideoSource(
-                str(path.absolute()), track=track, cachepath=str(kept_in(path)), showprogress=True,
+                str(path.absolute()), track=track, cachepath=str(index_folder(path)), showprogress=True,
                 exporttimestamps=True, cachesize=max(1, min(LARGEST_CACHE, CACHED * pixels * 3 >> 20)),
             )  # fmt: skip
     except vs.Error as error:
         raise SourceError(f"{path} cannot be decoded ({str(error).removeprefix('VideoSource: ')})") from error
     clip: vs.VideoNode = found["clip"]
     if clip.format is None or not clip.width:
-        raise SourceError(f"{path} changes its size or format on the way: cut it at the changes first")
-    return clip, known_stamps(np.atleast_1d(found["timestamps"]).tolist())  # a single one is handed on bare
+        raise SourceError(f"{path} changes its size or format midway: cut it at the changes first")
+    return clip, known_stamps(np.atleast_1d(found["timestamps"]).tolist())  # of one frame it is a number, not a list
 
 
 @contextmanager
 def _messages_to(progress: Progress | None) -> Iterator[None]:
-    """Read how far the index is from what BestSource tells VapourSynth, which else would write it into the log.
+    """Turn BestSource's messages about the progress of its index into calls, and keep all others out of the log.
 
-    All else that it says there is that it returns time stamps without having declared them, which helps nobody.
+    The only other one is that it returns time stamps without having declared them, which is of no use to users.
     """
     logger = logging.getLogger("vapoursynth")
 
-    def hear(record: logging.LogRecord) -> bool:
-        told = re.search(r"index progress (\d+)%", record.getMessage())
-        if told and progress is not None:
-            progress(int(told[1]) / 100)
+    def to_progress(record: logging.LogRecord) -> bool:
+        found = re.search(r"index progress (\d+)%", record.getMessage())
+        if found and progress is not None:
+            progress(int(found[1]) / 100)
         return False
 
     level = logger.level
-    logger.addFilter(hear)
+    logger.addFilter(to_progress)
     logger.setLevel(logging.DEBUG)
     try:
         yield
     finally:
-        logger.removeFilter(hear)
+        logger.removeFilter(to_progress)
         logger.setLevel(level)

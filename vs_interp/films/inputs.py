@@ -1,4 +1,4 @@
-"""What people name as a source: a file, a folder or pattern of pictures, a pipe; and the path by which it is opened."""
+"""What can be given as a source: a file, a folder or pattern of pictures, or a pipe; and how each is opened."""
 
 from __future__ import annotations
 
@@ -24,23 +24,24 @@ PICTURES = frozenset({
     ".avif", ".bmp", ".dpx", ".exr", ".jp2", ".jpeg", ".jpg", ".jxl", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".tga",
     ".tif", ".tiff", ".webp",
 })  # fmt: skip
-"""Suffixes of pictures that make up a film when they lie in a folder."""
+"""Suffixes of the pictures in a folder that make up a film."""
 
 NUMBER = re.compile(r"%0?\d*d")
-"""How patterns write a number, as those of C do."""
+"""The place of a number in a pattern, as in C's ``printf``."""
 
 PIPE = "-"
 BLOCK = 1 << 22
 
 PIPED = "vs-interp-pipe-"
-"""What the name of a folder begins with that holds what came from a pipe, for as long as it is read."""
+"""Prefix of the temporary folder to which a pipe is saved while it is converted."""
 
 
 def openable(path: Path) -> Path:
-    """Return the path by which decoders open a source: a link where its own name is none that they take.
+    """Return a path by which decoders can open a source.
 
-    Pictures, as a folder, with a number (``%05d.png``) or with a pattern (``*.png``), become links with numbers in the
-    order of their names, numbers in them by value.  Raises :class:`SourceError`.
+    A file is opened by its own path, or by a link if the path is not UTF-8.  Pictures (a folder, or a pattern such as
+    ``%05d.png`` or ``*.png``) are opened by numbered links in the natural order of their names.  Raises
+    :class:`SourceError`.
     """
     try:
         if path.is_file():
@@ -51,11 +52,11 @@ def openable(path: Path) -> Path:
         if is_pattern(path):
             fits = re.compile(NUMBER.sub(r"\\d+", fnmatch.translate(path.name)))
             found = [each for each in path.parent.iterdir() if fits.match(each.name)]
-            return _sequence(path, found, "stands for no pictures: correct the pattern")
-        is_pipe = comes_through_a_pipe(path)
+            return _sequence(path, found, "matches no pictures: correct the pattern")
+        piped = is_pipe(path)
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror}") from error
-    if is_pipe:
+    if piped:
         raise SourceError(
             f"{path} is a pipe, which can be read only once: let vs-interp convert read it, or save it first"
         )
@@ -63,29 +64,29 @@ def openable(path: Path) -> Path:
 
 
 def is_pattern(path: Path) -> bool:
-    """Whether a name stands for many pictures."""
+    """Whether a path is a pattern for pictures, such as ``%05d.png`` or ``*.png``."""
     return bool(NUMBER.search(path.name) or set("*?") & set(path.name)) and path.suffix.lower() in PICTURES
 
 
 def is_sequence(opened: Path) -> bool:
-    """Whether a path that :func:`openable` returned is that of numbered pictures."""
+    """Whether a path from :func:`openable` is a sequence of pictures."""
     return opened.stem == "%08d"
 
 
-def comes_through_a_pipe(path: Path) -> bool:
-    """Whether a source can be read only once, from its beginning to its end."""
-    with suppress(OSError):  # who opens it says why it cannot be read
+def is_pipe(path: Path) -> bool:
+    """Whether a source is standard input (``-``) or a named pipe, which can be read only once."""
+    with suppress(OSError):  # opening it later gives the error
         return str(path) == PIPE or path.is_fifo()
     return False
 
 
 @contextmanager
-def piped(path: Path, stdin: BinaryIO, progress: Callable[[float], None]) -> Iterator[Path]:
-    """Hand out a file with all that comes through a pipe, which is there until the end.
+def saved_pipe(path: Path, stdin: BinaryIO, progress: Callable[[float], None]) -> Iterator[Path]:
+    """Save everything from a pipe to a temporary file (see ``TMPDIR``), yield its path, and remove it at the end.
 
-    Decoders go back and forth in a film, and ffmpeg takes the sound from it: it must lie on disk, in the folder for
-    temporary files (``TMPDIR``).  What processes left there that were killed is removed first.  ``progress`` is called
-    with the bytes that have come.  Raises :class:`SourceError`.
+    It has to be a file because decoders seek in it, and ffmpeg takes the sound from it.  Files left behind by killed
+    processes are removed first.  ``progress`` is called with the number of bytes read so far.  Raises
+    :class:`SourceError`.
     """
     _remove_abandoned()
     with (
@@ -94,37 +95,37 @@ def piped(path: Path, stdin: BinaryIO, progress: Callable[[float], None]) -> Ite
         ExitStack() as opened,
     ):
         whole = Path(folder) / "film"
-        came = 0
+        received = 0
         try:
             held = opened.enter_context(whole.open("wb"))
             lock(held.fileno())
             with stdin if str(path) == PIPE else path.open("rb") as pipe:
                 while block := pipe.read(BLOCK):
                     held.write(block)
-                    progress(came := came + len(block))
+                    progress(received := received + len(block))
             held.flush()
         except OSError as error:
-            raise SourceError(f"cannot keep what comes through the pipe in {folder}: {error.strerror}") from error
-        if not came:
+            raise SourceError(f"cannot save the pipe to {folder}: {error.strerror}") from error
+        if not received:
             raise SourceError("nothing came through the pipe: give a file, or a program that writes y4m, nut or ts")
         yield whole
 
 
 def _remove_abandoned() -> None:
-    """Remove what came through the pipes of processes that were killed: nobody has it locked."""
+    """Remove the saved pipes of processes that were killed, which are those that nobody has locked."""
     for film in Path(tempfile.gettempdir()).glob(f"{PIPED}*/film"):
         with suppress(OSError), film.open("rb") as file:
             if can_lock() and lock(file.fileno()):
                 shutil.rmtree(film.parent)
 
 
-def kept_in(path: Path) -> Path:
-    """Return the folder for what was found out about a film; of a piped one it is gone when that is."""
+def index_folder(path: Path) -> Path:
+    """Return the folder for a film's index: the user's cache, or that of a saved pipe, which is removed with it."""
     return path.parent if path.parent.name.startswith(PIPED) else cache_folder("index")
 
 
 def _is_text(path: Path) -> bool:
-    """Whether a path is UTF-8, as VapourSynth wants it."""
+    """Whether a path is valid UTF-8, which VapourSynth requires."""
     try:
         str(path.absolute()).encode()
     except UnicodeEncodeError:
@@ -132,10 +133,10 @@ def _is_text(path: Path) -> bool:
     return True
 
 
-def _sequence(path: Path, pictures: Sequence[Path], without: str) -> Path:
-    """Return the numbered name of links to these pictures."""
+def _sequence(path: Path, pictures: Sequence[Path], none_found: str) -> Path:
+    """Return a numbered pattern of links to these pictures; ``none_found`` is the message if there are none."""
     if not pictures:
-        raise SourceError(f"cannot read {path}: it {without}")
+        raise SourceError(f"cannot read {path}: it {none_found}")
     kinds = sorted({picture.suffix for picture in pictures})
     if len(kinds) > 1:
         raise SourceError(f"{path} holds pictures of several kinds ({', '.join(kinds)}): give a pattern such as *.png")
@@ -144,7 +145,7 @@ def _sequence(path: Path, pictures: Sequence[Path], without: str) -> Path:
 
 
 def _links(files: Sequence[Path]) -> Path:
-    """Return the folder of links to these files, numbered from 0; the same files have the same folder."""
+    """Return a folder of links to these files, numbered from 0; the same files get the same folder."""
     states = [(str(file.absolute()), file.stat()) for file in files]
     key = "\n".join(f"{name} {state.st_size} {state.st_mtime_ns}" for name, state in states)
     folder = cache_folder("links") / hashlib.sha256(os.fsencode(key)).hexdigest()[:32]
@@ -155,6 +156,6 @@ def _links(files: Sequence[Path]) -> Path:
     unfinished.mkdir(parents=True)
     for number, file in enumerate(files):
         (unfinished / f"{number:08d}{file.suffix}").symlink_to(file.absolute())
-    with suppress(OSError):  # another process may have been faster
+    with suppress(OSError):  # another process was faster
         unfinished.rename(folder)
     return folder

@@ -1,7 +1,7 @@
-"""Films whose time stamps jump, where recordings were joined or a disc begins anew: their time goes on without a gap.
+"""Films whose time stamps jump, where recordings were joined or a DVD restarts its clock: the jumps are removed.
 
-Sound and picture jump together.  ffmpeg, which copies the sound, takes each jump out as it meets it in the file; the
-rule here is the same (ffmpeg's ``ts_discontinuity_detect``), so that the picture stays with the sound.
+ffmpeg, which copies the sound, removes each jump where it meets it in the file.  The rule here is the same (ffmpeg's
+``ts_discontinuity_detect``), so that picture and sound stay in sync.
 """
 
 from __future__ import annotations
@@ -18,52 +18,60 @@ from av.format import ContainerFormat, Flags
 from .times import Stamps
 
 LEAP = Fraction(10)
-"""Seconds that time may leap ahead before it counts as a jump."""
+"""A step forward by more than this many seconds is a jump."""
 
 STEP_BACK = Fraction(1, 10)
-"""Seconds that time may go back before it counts as a jump."""
+"""A step back by more than this many seconds is a jump."""
 
 NEAR = 256
-"""Packets among which a frame's own is looked for: the decoder leaves some out that it cannot decode."""
+"""How many packets ahead a frame's packet is searched, as the decoder skips packets that it cannot decode."""
 
 
 def may_jump(container: ContainerFormat) -> bool:
-    """Whether time stamps of this container may jump: libav says so of discs and broadcasts."""
+    """Whether time stamps may jump in this kind of container; libav flags those of discs and broadcasts."""
     flags: Any = container.flags  # an int, whatever PyAV declares
     return bool(flags & Flags.ts_discont.value)
 
 
 def has_jumps(stamps: Stamps, tick: Fraction) -> bool:
-    """Whether time goes back between frames, or leaps ahead."""
+    """Whether the time stamps go back somewhere, or leap ahead."""
     known = np.array([stamp for stamp in stamps if stamp is not None], dtype=np.int64)
     steps = np.diff(known)
     return bool(((steps <= 0) | (steps > LEAP / tick)).any())
 
 
-def joined(path: Path, index: int, stamps: Stamps) -> Stamps:
-    """Return the stamps of the frames of track ``index`` without the jumps."""
-    moved = sorted((without, raw) for raw, without in _packets(path, index))
+def without_jumps(path: Path, index: int, stamps: Stamps) -> Stamps:
+    """Return the time stamps of the frames of track ``index`` in ticks, with the jumps removed."""
+    packets = sorted((continuous, raw) for raw, continuous in _packets(path, index))
     found: list[int | None] = []
     place = 0
     for stamp in stamps:
-        near = range(place, min(place + NEAR, len(moved)))
-        at = next((ahead for ahead in near if moved[ahead][1] == stamp), None)
-        found.append(None if at is None else moved[at][0])
-        place = place if at is None else at + 1
+        near = range(place, min(place + NEAR, len(packets)))
+        match = next((number for number in near if packets[number][1] == stamp), None)
+        found.append(None if match is None else packets[match][0])
+        place = place if match is None else match + 1
     return found
 
 
 @dataclass
 class _Jumps:
-    """Finds the jumps while packets pass by; all times are in microseconds."""
+    """Finds jumps from packets in file order.  All times are in microseconds.
+
+    offset
+        What to add to the file's times to remove the jumps so far.
+    last
+        The corrected decoding time of the last packet of any stream.
+    expected, decoded
+        For each stream, the corrected time at which its next packet is due, and that of its last packet.
+    """
 
     offset: int = 0
     last: int | None = None
     expected: dict[int, int] = field(default_factory=dict)
     decoded: dict[int, int] = field(default_factory=dict)
 
-    def pass_by(self, stream: int, time: int, lasts: int) -> None:
-        """Note a packet of a stream that is decoded at ``time``, as the file says."""
+    def add(self, stream: int, time: int, duration: int) -> None:
+        """Take the next packet, whose decoding time in the file is ``time``, and update the offset."""
         time += self.offset
         leap, back = (int(seconds * av.time_base) for seconds in (LEAP, STEP_BACK))
         if stream in self.expected:
@@ -76,11 +84,11 @@ class _Jumps:
             self.offset -= delta
             time -= delta
         self.last = self.decoded[stream] = time
-        self.expected[stream] = time + lasts
+        self.expected[stream] = time + duration
 
 
 def _packets(path: Path, index: int) -> list[tuple[int, int]]:
-    """Return, for every picture of a track, its stamp in the file and without the jumps, in ticks."""
+    """Return, for every packet of a track, its time stamp in the file and that without jumps, in ticks."""
     found = []
     jumps = _Jumps()
     with av.open(f"file:{path}") as container:
@@ -88,8 +96,9 @@ def _packets(path: Path, index: int) -> list[tuple[int, int]]:
         for packet in container.demux(timed):
             if packet.dts is None or packet.time_base is None:
                 continue
-            micro = packet.time_base * av.time_base
-            jumps.pass_by(packet.stream_index, round(packet.dts * micro), round((packet.duration or 0) * micro))
+            microseconds = packet.time_base * av.time_base  # per tick
+            duration = round((packet.duration or 0) * microseconds)
+            jumps.add(packet.stream_index, round(packet.dts * microseconds), duration)
             if packet.stream_index == index and packet.pts is not None:
-                found.append((packet.pts, packet.pts + round(jumps.offset / micro)))
+                found.append((packet.pts, packet.pts + round(jumps.offset / microseconds)))
     return found

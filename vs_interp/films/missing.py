@@ -1,4 +1,4 @@
-"""What is missing of a film: packets that were cut out, or an end that was cut off."""
+"""What is missing from a film: packets lost in the middle, or an end that was cut off."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from .stamps import Track
 from .times import MILLISECOND, Stamps, TimeLine
 
 GAP = 1.5
-"""So many usual durations are a gap, in which frames may have been lost."""
+"""A frame that lasts this many times the usual duration is a gap, in which frames may be missing."""
 
 REGULAR = 0.9
-"""Part of a film's frames that last as long as usual where gaps between the others mean that frames are missing."""
+"""Share of frames with the usual duration from which on a gap means that frames are missing."""
 
 SHORT = Fraction(1, 2)
-"""Seconds by which a picture may end before the file does: sound often lasts longer."""
+"""Seconds by which a picture may end before the file does, since sound often lasts longer."""
 
 COUNTS = "avi"
-"""The container whose header says how many frames there are, and that guesses a cut film's duration by its size."""
+"""The container whose header has the number of frames, while libav guesses the duration of a cut file from its size."""
 
 SHOWS_LOSSES = "mpegts"
-"""The container that numbers its packets, so that libav marks what lacks some."""
+"""The container with numbered packets, so that libav notices missing ones."""
 
-SYNC, SIZES = 0x47, ((0, 188), (4, 192), (0, 204))
-"""With what each of its packets begins, where the first does so, and how far apart they are: broadcast, disc, with
-parity bytes (ISO/IEC 13818-1)."""
+SYNC_BYTE, PACKETS = 0x47, ((0, 188), (4, 192), (0, 204))
+"""The first byte of a transport stream's packets, and the offset of the first packet and the size of each kind:
+broadcast, Blu-ray, with parity bytes (ISO/IEC 13818-1)."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """So many frames are missing from one moment to another, in seconds from the film's first frame."""
+    """A time without frames, in seconds from the film's first frame, and how many frames are missing there."""
 
     frames: int
     begins: Fraction
@@ -48,7 +48,7 @@ class Gap:
 
 
 def gaps(line: TimeLine) -> list[Gap]:
-    """Return where frames are missing of a film that has a constant rate but for that."""
+    """Return the gaps of a film whose frame rate is constant otherwise; none if it is not."""
     lasts = line.durations[:-1]
     if line.rate is not None or len(lasts) < 2:
         return []
@@ -64,14 +64,14 @@ def gaps(line: TimeLine) -> list[Gap]:
 
 @dataclass(frozen=True, kw_only=True)
 class Packets:
-    """A picture's packets in their file.
+    """The packets of a video track.
 
     stamps
-        When they are shown, in ticks, ascending.
+        Their presentation time stamps in ticks, ascending.
     torn
-        Stamps of those that lack a part, or follow some that are gone, where the container shows it.
+        The time stamps of packets that are incomplete or follow missing ones, if the container shows that.
     cut_short
-        Whether the file ends in the middle of a packet, be it of sound.
+        Whether the file ends in the middle of a packet, of any stream.
     """
 
     stamps: tuple[int, ...]
@@ -80,7 +80,7 @@ class Packets:
 
 
 def read_packets(track: Track) -> Packets:
-    """Read all packets of a film's file, without decoding them."""
+    """Read all packets of a file, without decoding them."""
     stamps, torn = [], []
     last_is_torn: dict[int, bool] = {}
     for packet in _all_packets(track.path):
@@ -88,12 +88,12 @@ def read_packets(track: Track) -> Packets:
         if packet.stream_index == track.index and packet.pts is not None and not packet.is_discard:
             stamps.append(packet.pts)
             torn += [packet.pts] if packet.is_corrupt else []
-    cut_short = any(last_is_torn.values()) or (track.container == SHOWS_LOSSES and _ends_in_between(track.path))
+    cut_short = any(last_is_torn.values()) or (track.container == SHOWS_LOSSES and _ends_inside_a_packet(track.path))
     return Packets(stamps=tuple(sorted(stamps)), torn=tuple(sorted(torn)), cut_short=cut_short)
 
 
 def may_lack_packets(track: Track, stamps: Stamps, stated: Fraction | None) -> bool:
-    """Whether it is worth the time to read a film's packets: it ends early, has gaps, or may say what it lacks."""
+    """Whether reading a film's packets is worth the time: it ends early, has gaps, or its container shows losses."""
     known = np.array([stamp for stamp in stamps if stamp is not None], dtype=np.int64)
     steps = np.diff(known)
     if track.container == SHOWS_LOSSES:
@@ -105,39 +105,39 @@ def may_lack_packets(track: Track, stamps: Stamps, stated: Fraction | None) -> b
 
 
 def stated_duration(container: InputContainer, video: VideoStream) -> Fraction | None:
-    """Return how long a film's picture lasts by its container, in seconds; ``None`` where that says nothing or guesses.
+    """Return the duration of the picture in seconds, as the container states it; ``None`` if unknown or guessed.
 
-    Sound may last longer: a stream's own duration counts, which Matroska has in a tag.
+    Sound may last longer than the picture, so the video stream's own duration counts; Matroska has it in a tag.
     """
     if container.format.name == COUNTS and video.frames and video.average_rate:
         return video.frames / Fraction(str(video.average_rate))
     if may_jump(container.format) or container.duration is None:
         return None
-    said = [Fraction(container.duration, av.time_base)]
+    stated = [Fraction(container.duration, av.time_base)]
     if video.duration is not None and video.time_base:
-        said.append(video.duration * Fraction(str(video.time_base)))
+        stated.append(video.duration * Fraction(str(video.time_base)))
     if tag := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", video.metadata.get("DURATION", "")):
-        said.append(int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3]))
-    return min(said)
+        stated.append(int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3]))
+    return min(stated)
 
 
 def cut_off(stated: Fraction | None, ends: Fraction, packets: Packets | None) -> list[str]:
-    """Return a line on what is missing of a film that ends earlier than its container says, or in a packet."""
+    """Return a line on what is missing if a film ends earlier than its container states, or inside a packet."""
     if stated is not None and stated - ends >= SHORT:
         return [
-            f"the file says that it lasts {clock(stated)}, and its picture ends after {clock(ends)}: "
+            f"the file states a duration of {clock(stated)}, but its picture ends after {clock(ends)}: "
             f"{float(stated - ends):.1f} s are missing"
         ]
     if stated is None and packets is not None and packets.cut_short:
         return [
-            f"the file ends in the middle of a packet, after {clock(ends)}: what followed is missing, and it does not "
-            "say how much that was"
+            f"the file ends in the middle of a packet, after {clock(ends)}: the rest is missing, and the file does not "
+            "say how much that is"
         ]
     return []
 
 
 def lacks_index(path: Path) -> bool:
-    """Whether a file is an MP4 or MOV that was cut off before its index, which mostly comes last, was written whole."""
+    """Whether a file is an MP4 or MOV without its index (moov): cut off before it, as it mostly comes last."""
     whole = set()
     with path.open("rb") as file:
         end, place = path.stat().st_size, 0
@@ -152,17 +152,17 @@ def lacks_index(path: Path) -> bool:
 
 
 def clock(seconds: Fraction | float) -> str:
-    """Return a time as players show it: 0:01:02.345."""
+    """Format a time like players do: 0:01:02.345."""
     whole, rest = divmod(float(seconds), 60)
     return f"{int(whole // 60)}:{int(whole % 60):02}:{rest:06.3f}"
 
 
-def _ends_in_between(path: Path) -> bool:
-    """Whether a transport stream's last packet is not whole."""
+def _ends_inside_a_packet(path: Path) -> bool:
+    """Whether the last packet of a transport stream is incomplete."""
     with path.open("rb") as file:
         head = file.read(1024)
-    for first, size in SIZES:
-        if len(head) > first + 4 * size and all(head[first + n * size] == SYNC for n in range(5)):
+    for first, size in PACKETS:
+        if len(head) > first + 4 * size and all(head[first + n * size] == SYNC_BYTE for n in range(5)):
             return path.stat().st_size % size != 0
     return False
 

@@ -1,4 +1,4 @@
-"""What a film holds beside its picture, such as sound, subtitles, a cover; and what opening it loses."""
+"""What a film holds besides its picture: sound, subtitles, covers and metadata; and what is lost on opening it."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from .alpha import PLANE
 from .stereo import TAG, stereo_mode
 
 SUFFIXES = {"mjpeg": "jpeg", "png": "png", "webp": "webp", "gif": "gif", "bmp": "bmp"}
-"""libav's name of a picture's codec → suffix, which is the end of its media type, too."""
+"""libav's name of a picture codec → file suffix, which is also the subtype of its media type."""
 
 KEPT_TAGS = ("language", "title", TAG)
 
 Kind = Literal["sound", "subtitles", "cover", "picture", "data"]
 KINDS: dict[str, Kind] = {"audio": "sound", "subtitle": "subtitles", "video": "picture", "data": "data"}
-"""libav's kind of a stream → ours; attachments are none of these."""
+"""libav's type of a stream → ours.  Attachments are handled apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OtherStream:
-    """A stream of a source beside its picture.
+    """A stream of a source other than its picture.
 
     index
-        Its place in the file.
+        Its number in the file.
     codec
-        libav's name, such as "aac"; empty where that knows none.
+        libav's name of its codec, such as "aac"; empty if libav does not know it.
     file
-        A cover by itself, for containers that hold files.
+        A cover as a file of its own, for containers that attach files.
     """
 
     index: int
@@ -51,20 +51,20 @@ class OtherStream:
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """What a film says of its picture.
+    """The metadata of a film's picture.
 
     tags
-        Language, title and how two views lie in a frame, where it has them.
+        Language, title and stereo mode, as far as the film has them.
     roles
-        ffmpeg's names of the flags that are set: "default" and the like.
+        ffmpeg's names of its disposition flags, such as "default".
     timecode, rate
-        Of the first frame, such as "01:00:00:00", by so many frames a second; empty where it has none.
+        The time code of the first frame, such as "01:00:00:00" (empty if there is none), and its frames per second.
     files
-        How many are attached to the film.
+        The number of files attached to the film.
     size
         Width and height.
     alpha, alpha_beside
-        Whether it can be seen through in places; and whether a second stream of its codec says where.
+        Whether the picture has alpha; and whether that is a second stream, as for VP8 and VP9.
     """
 
     tags: dict[str, str]
@@ -78,12 +78,12 @@ class Labels:
 
 
 def main_picture(container: InputContainer) -> VideoStream | None:
-    """Return the first video stream that is no cover."""
+    """Return the first video stream that is not a cover."""
     return next((stream for stream in container.streams.video if not _is_cover(stream)), None)
 
 
 def other_streams(container: InputContainer, picture: VideoStream) -> Iterator[OtherStream]:
-    """Yield all streams but the picture and attachments, sound first, in the order of the file."""
+    """Yield all streams except the picture and attachments: sound first, each kind in the order of the file."""
     streams = sorted(
         container.streams, key=lambda stream: list(KINDS).index(stream.type) if stream.type in KINDS else 9
     )
@@ -100,7 +100,7 @@ def other_streams(container: InputContainer, picture: VideoStream) -> Iterator[O
 
 
 def labels(container: InputContainer, picture: VideoStream) -> Labels:
-    """Return what an open film says of its picture."""
+    """Return the metadata of an open film's picture."""
     tags = {name: value for name, value in picture.metadata.items() if name in KEPT_TAGS}
     if TAG not in tags and (mode := stereo_mode(container, picture)):
         tags[TAG] = mode
@@ -118,15 +118,15 @@ def labels(container: InputContainer, picture: VideoStream) -> Labels:
     )
 
 
-def losses(said: Labels, clip: vs.VideoNode) -> Iterator[str]:
-    """Yield a line on each thing that is in a film's frames and not in the clip."""
+def losses(film: Labels, clip: vs.VideoNode) -> Iterator[str]:
+    """Yield a line on each thing that a film's frames have and the clip lacks."""
     with clip.get_frame(0) as frame:
         has_alpha = PLANE in frame.props
-    if said.alpha and not has_alpha:
+    if film.alpha and not has_alpha:
         yield "the picture's alpha cannot be read and is left out: some frames have none"
-    (width, height), seen = said.size, (clip.width, clip.height)
-    if seen not in ((width, height), (height, width)):
-        yield f"the picture of {width}x{height} becomes {seen[0]}x{seen[1]}: {clip.format.name} has no odd sizes"
+    (width, height), decoded = film.size, (clip.width, clip.height)
+    if decoded not in ((width, height), (height, width)):
+        yield f"the picture of {width}x{height} becomes {decoded[0]}x{decoded[1]}: {clip.format.name} has no odd sizes"
 
 
 def _coded_with_alpha(picture: VideoStream) -> bool:
@@ -135,12 +135,12 @@ def _coded_with_alpha(picture: VideoStream) -> bool:
 
 
 def _alpha_beside(picture: VideoStream) -> bool:
-    """Whether it is VP8 or VP9 with alpha."""
+    """Whether the picture is VP8 or VP9 with alpha, which is a stream of its own."""
     return picture.metadata.get("alpha_mode") == "1"
 
 
 def _cover_file(container: InputContainer, stream: Stream) -> Path | None:
-    """Return a file with a cover's content, kept in the user's cache; ``None`` where there is none, or no room."""
+    """Save a cover to a file in the user's cache; return ``None`` if it is empty or cannot be written."""
     packet = next((packet for packet in container.demux(stream) if packet.size), None)
     if packet is None or stream.codec_context is None:
         return None
@@ -160,5 +160,5 @@ def _is_cover(stream: Stream) -> bool:
 
 
 def _is_timecode(stream: Stream) -> bool:
-    """Whether it is QuickTime's track of time codes: muxers write it anew from the tag."""
+    """Whether a stream is QuickTime's time code track, which muxers write again from the tag."""
     return stream.type == "data" and "timecode" in stream.metadata

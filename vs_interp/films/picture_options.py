@@ -1,4 +1,4 @@
-"""ffmpeg's options for a picture: its colours and shape, and what among a person's own is meant for it."""
+"""ffmpeg's options for the picture: its colours and aspect ratio, and which of the user's options are meant for it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import vapoursynth as vs
 
 PROPERTIES = {"_Range": "-color_range", "_Matrix": "-colorspace", "_Primaries": "-color_primaries",
               "_Transfer": "-color_trc", "_ChromaLocation": "-chroma_sample_location"}  # fmt: skip
-"""Frame property → option of ffmpeg.  Numbers are those of ITU-T H.273; range and location count from 0 here."""
+"""Frame property → ffmpeg option.  Values are those of ITU-T H.273; VapourSynth counts range and location from 0."""
 
 UNSPECIFIED = 2
 
 
 def colour_tags(frame: vs.VideoFrame) -> list[str]:
-    """Return the colour options that a frame's properties stand for; nothing for what they leave open."""
+    """Return ffmpeg's colour options for a frame's properties; those that are unspecified are left out."""
     options = []
     for name, option in PROPERTIES.items():
         if name not in frame.props:
@@ -32,25 +32,26 @@ def colour_tags(frame: vs.VideoFrame) -> list[str]:
 
 
 def aspect(frame: vs.VideoFrame) -> list[str]:
-    """Return the option for the picture's shape where its pixels are not square."""
-    pixel = Fraction(max(int(frame.props.get("_SARNum", 1)), 0) or 1, max(int(frame.props.get("_SARDen", 1)), 0) or 1)
-    shape = pixel * Fraction(frame.width, frame.height)
-    return [] if pixel == 1 else ["-aspect", f"{shape.numerator}:{shape.denominator}"]
+    """Return the option for the display aspect ratio if the pixels are not square."""
+    numerator, denominator = (max(int(frame.props.get(name, 1)), 0) or 1 for name in ("_SARNum", "_SARDen"))
+    pixel = Fraction(numerator, denominator)
+    display = pixel * Fraction(frame.width, frame.height)
+    return [] if pixel == 1 else ["-aspect", f"{display.numerator}:{display.denominator}"]
 
 
 MUXER_OPTIONS = ("-tag:v", "-movflags", "-brand", "-metadata", "-disposition", "-timecode", "-write_tmcd", "-strict")
-"""What may stand among an encoder's options and is meant for the file: these, and what begins so."""
+"""Prefixes of options that concern the output file, although given among the encoder's options."""
 
 
 def muxer_options(arguments: Sequence[str]) -> list[str]:
-    """Return those of ffmpeg's options that say something of the file, not of the encoder."""
+    """Return those of ffmpeg's options that concern the output file, not the encoder."""
     return [
         word for option, value in pairwise(arguments) if option.startswith(MUXER_OPTIONS) for word in (option, value)
     ]
 
 
 def for_the_picture(arguments: Iterable[str]) -> Iterator[str]:
-    """Yield ffmpeg's options so that those for video mean the first stream alone, and no cover or further picture."""
+    """Yield ffmpeg's options, with those for video restricted to its first video stream: covers are not encoded."""
     for word in arguments:
         if word == "-vf":
             yield "-filter:v:0"

@@ -1,4 +1,4 @@
-"""Pixel formats: ffmpeg's names of VapourSynth's formats, and the one to encode a clip in."""
+"""Pixel formats: ffmpeg's names for VapourSynth's formats, and the choice of the one to encode."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import vapoursynth as vs
 from vs_interp.errors import EncoderError
 
 LAYOUTS = {(1, 1): "420", (1, 0): "422", (0, 0): "444", (0, 1): "440", (2, 0): "411", (2, 2): "410"}
-"""How often width and height of the colour planes are halved → the name of that."""
+"""Chroma subsampling (how often width and height are halved) → its usual name."""
 
 PACKED = {"bgr0": "gbrp", "bgra": "gbrp", "rgb24": "gbrp", "bgr24": "gbrp", "rgb48le": "gbrp16le"}
-"""Formats that ffmpeg repacks the planes of another for, bit by bit."""
+"""Packed format → the planar format that ffmpeg converts to it without loss."""
 
 BT709 = 1
-"""The matrix in which RGB becomes YUV (ITU-T H.273)."""
+"""The matrix for converting RGB to YUV (ITU-T H.273)."""
 
 
 def pixel_format(video: vs.VideoFormat) -> str:
-    """Return ffmpeg's name of a format: 8–16 bits, GRAY, YUV or RGB.  Raises :class:`EncoderError` for others."""
+    """Return ffmpeg's name of a GRAY, YUV or RGB format of 8–16 bits.  Raises :class:`EncoderError` for others."""
     depth = "" if video.bits_per_sample == 8 else f"{video.bits_per_sample}le"
     family = {vs.GRAY: "gray", vs.RGB: "gbrp"}.get(video.color_family)
     if family is None:
@@ -33,17 +33,17 @@ def pixel_format(video: vs.VideoFormat) -> str:
     return name
 
 
-def played_format(clip: vs.VideoNode) -> vs.VideoFormat:
-    """Return what players play: YUV 4:2:0 where the size can be halved (else 4:4:4), of 8 or 10 bits."""
+def playable_format(clip: vs.VideoNode) -> vs.VideoFormat:
+    """Return the format that most players can play: YUV 4:2:0 (4:4:4 at odd sizes) of 8 or 10 bits."""
     halved = int(clip.width % 2 == clip.height % 2 == 0)
     return vs.core.query_video_format(vs.YUV, vs.INTEGER, 8 if clip.format.bits_per_sample == 8 else 10, halved, halved)
 
 
 def nearest_format(clip: vs.VideoNode, accepted: Set[str]) -> vs.VideoFormat | None:
-    """Return the accepted format (by ffmpeg's names) that loses least of a clip; ``None`` where none can be had.
+    """Return the accepted format (by ffmpeg's names) that loses least of a clip; ``None`` if none is possible.
 
-    Detail of colour counts before bits, and bits before the kind (an RGB clip may become YUV); what costs nothing but
-    room comes last.
+    Chroma resolution counts most, then bit depth, then the colour family (an RGB clip may become YUV).  Formats that
+    only take more space come last.
     """
     mine, accepted = clip.format, accepted | {PACKED[name] for name in accepted & PACKED.keys()}
     candidates = []
@@ -59,7 +59,7 @@ def nearest_format(clip: vs.VideoNode, accepted: Set[str]) -> vs.VideoFormat | N
 
 
 def converted(clip: vs.VideoNode, wanted: vs.VideoFormat) -> vs.VideoNode:
-    """Return the clip in another format; RGB becomes YUV of BT.709 in limited range."""
+    """Return the clip in another format; RGB is converted to YUV in BT.709, limited range."""
     if clip.format.id == wanted.id:
         return clip
     coloured = {}

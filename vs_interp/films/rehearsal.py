@@ -1,4 +1,4 @@
-"""Try a conversion with one frame, so that what cannot be written is told before the first is made."""
+"""Try a conversion with one frame, so that output that cannot be written is reported before any work is done."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from vs_interp.errors import EncoderError
 from .alpha import with_alpha
 from .encoding import Encoding
 from .render import FrameWriter, run_ffmpeg
-from .unfinished import beside
+from .unfinished import temporary_beside
 
 LEAST_ROOM = 16 << 20
 """Bytes that must be free on the disk."""
 
-HEARD = Fraction(1, 2)
-"""Seconds of the source's sound and subtitles that are tried."""
+TRIED = Fraction(1, 2)
+"""Seconds of the source's sound and subtitles to try."""
 
 
 def rehearse(encoding: Encoding, output: Path, *, overwrite: bool) -> None:
-    """Encode one grey frame with all that the output will have; nothing is left of it.
+    """Encode one grey frame with all streams that the output will have, to a file that is removed.
 
-    Raises :class:`EncoderError` with ffmpeg's own reason where the encoder, its arguments, the container or the folder
-    will not do, or the disk is full; :class:`ArgumentError` where ``output`` exists and ``overwrite`` is not set.
+    Raises :class:`EncoderError` with ffmpeg's reason if the encoder, its options, the container or the folder cannot be
+    used, or the disk is full; :class:`ArgumentError` if ``output`` exists and ``overwrite`` is not set.
     """
-    with beside(output, overwrite=overwrite) as trial:
+    with temporary_beside(output, overwrite=overwrite) as trial:
         free = shutil.disk_usage(trial.parent).free
         if free < LEAST_ROOM:
             raise EncoderError(f"the disk of {output} has {free / 1e6:.1f} MB free: make room, or name another folder")
@@ -40,7 +40,7 @@ def rehearse(encoding: Encoding, output: Path, *, overwrite: bool) -> None:
             clip = with_alpha(clip, vs.core.std.BlankClip(encoding.stream.alpha, length=1))
         short = replace(
             encoding,
-            source=replace(encoding.source, window=(begins, HEARD)),
+            source=replace(encoding.source, window=(begins, TRIED)),
             stream=replace(encoding.stream, clip=clip, seconds=None),
         )
         with closing(clip.get_frame(0)) as frame, run_ffmpeg(short.command(frame, trial)) as pipe:

@@ -1,4 +1,4 @@
-"""Render a clip into a video file: frames from VapourSynth, through a pipe, to ffmpeg."""
+"""Render a clip to a video file: frames go from VapourSynth through a pipe to ffmpeg."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from vs_interp.interrupt import on_forced_exit
 
 from .alpha import PLANE
 from .encoding import Encoding
-from .ffmpeg import last_words
+from .ffmpeg import error_in
 from .unfinished import finished_as
 
 
 def render(encoding: Encoding, output: Path, *, overwrite: bool, ahead: int, advance: Callable[[], None]) -> int:
-    """Encode the clip into ``output``, which appears only when it is whole; return how many frames ffmpeg was handed.
+    """Encode the clip to ``output``, which appears only when it is complete; return the number of frames written.
 
-    ``ahead`` frames are worked on before they are needed; ``advance`` is called after each that is handed to ffmpeg.
-    Raises :class:`SourceError` with a script's own message, :class:`EncoderError` with ffmpeg's,
-    :class:`ArgumentError` where ``output`` exists and ``overwrite`` is not set.
+    ``ahead`` frames are requested in advance; ``advance`` is called after each frame that was passed to ffmpeg.  Raises
+    :class:`SourceError` if a frame cannot be made, :class:`EncoderError` with ffmpeg's reason, :class:`ArgumentError`
+    if ``output`` exists and ``overwrite`` is not set.
     """
     clip = encoding.stream.clip
     frames = clip.frames(prefetch=ahead, backlog=ahead, close=True)
@@ -55,53 +55,50 @@ def render(encoding: Encoding, output: Path, *, overwrite: bool, ahead: int, adv
 
 
 def frames_in(film: Path) -> int:
-    """Return how many frames a film holds, which is read from beginning to end but not decoded."""
+    """Return the number of frames in a film, by reading all of it without decoding."""
     with av.open(str(film)) as container:
         return sum(1 for packet in container.demux(video=0) if packet.size)
 
 
 def reason_of(error: vs.Error) -> str:
-    """Return why a frame was not made, in one line: where Python made it, the error holds a traceback."""
+    """Return in one line why a frame could not be made; errors from Python callbacks contain a traceback."""
     return re.sub(r"^vs_interp\.errors\.\w+: ", "", str(error).strip().splitlines()[-1])
 
 
 BUFFER = 1 << 22
-"""Bytes that are handed to the pipe at once: a frame of 1080p."""
+"""Bytes written to the pipe at once: a 1080p frame."""
 
-GONE = {errno.EPIPE, errno.EINVAL}
-"""What writing says once the reader has ended: Windows knows no EPIPE."""
+READER_ENDED = {errno.EPIPE, errno.EINVAL}
+"""Errors of a write after the reader has ended; Windows has no EPIPE."""
 
 
 class Pipe:
-    """What ffmpeg reads; ``gone`` is set when a write has failed because ffmpeg has ended."""
+    """ffmpeg's standard input; ``reader_ended`` is set when a write fails because ffmpeg has ended."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._file, self.gone = file, False
+        self._file, self.reader_ended = file, False
 
     def write(self, content: Buffer) -> None:
         """Write all of ``content``."""
-        with self._noticing():
+        with self._watching():
             self._file.write(content)
 
     def flush(self) -> None:
-        """Write what is still held back."""
-        with self._noticing():
+        """Write what is buffered."""
+        with self._watching():
             self._file.flush()
 
     @contextmanager
-    def _noticing(self) -> Iterator[None]:
+    def _watching(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            self.gone = error.errno in GONE
+            self.reader_ended = error.errno in READER_ENDED
             raise
 
 
 class FrameWriter:
-    """Writes frames with their time stamps into a pipe, as the encoding's ``pipe_format``.
-
-    Frames at a constant rate are bare planes, which need no container.
-    """
+    """Writes frames to a pipe in the encoding's ``pipe_format``: with time stamps, or raw at a constant rate."""
 
     def __init__(self, pipe: Pipe, encoding: Encoding) -> None:
         clip = encoding.stream.clip
@@ -115,13 +112,13 @@ class FrameWriter:
             return
         self._container = av.open(pipe, "w", format=encoding.pipe_format, buffer_size=BUFFER)
         mean = clip.fps or (len(clip) / encoding.stream.seconds if encoding.stream.seconds else None)
-        nominal = mean.limit_denominator(1001) if mean else None  # what the file will be said to be, on average
+        nominal = mean.limit_denominator(1001) if mean else None  # the average rate that the file will state
         self._stream = self._container.add_stream("rawvideo", rate=nominal)
         self._stream.width, self._stream.height = clip.width, clip.height
         self._stream.pix_fmt, self._stream.time_base = encoding.pixel_format, self._tick
 
     def write(self, frame: vs.VideoFrame) -> None:
-        """Write one frame; its planes are copied once, where their rows are padded or into the packet."""
+        """Write one frame.  Its planes are copied once: into the packet, or to remove padding from the lines."""
         planes = [np.asarray(frame[index]) for index in self._planes]
         if self._alpha:
             planes.append(np.asarray(frame.props[PLANE][0]))
@@ -143,16 +140,16 @@ class FrameWriter:
 
     @property
     def ticks(self) -> int:
-        """When the frames that were written end, in ticks; at a constant rate their number."""
+        """When the last written frame ends, in ticks; at a constant rate the number of frames."""
         return self._number if self._constant else round(self._time / self._tick)
 
     def close(self) -> None:
-        """Write what is held back."""
+        """Write what is buffered."""
         if not self._constant:
             self._container.close()
 
     def _stamp(self, frame: vs.VideoFrame) -> int:
-        """Return the frame's time stamp in ticks; times are summed exactly, so that nothing drifts."""
+        """Return the frame's time stamp in ticks; durations are summed exactly, so that it does not drift."""
         stamp = round(self._time / self._tick)
         numerator, denominator = frame.props.get("_DurationNum", 0), frame.props.get("_DurationDen", 0)
         lasts = Fraction(numerator, denominator) if numerator and denominator else self._lasts
@@ -166,7 +163,10 @@ class FrameWriter:
 
 @contextmanager
 def run_ffmpeg(command: list[str]) -> Iterator[Pipe]:
-    """Run ffmpeg and hand out the pipe it reads.  Ctrl-C reaches us alone: ffmpeg is in a session of its own."""
+    """Run ffmpeg and yield the pipe to it.  ffmpeg gets a session of its own, so that Ctrl-C does not reach it.
+
+    Raises :class:`EncoderError` with ffmpeg's reason.
+    """
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             command,
@@ -183,14 +183,14 @@ def run_ffmpeg(command: list[str]) -> Iterator[Pipe]:
                 yield pipe
                 pipe.flush()
         except BaseException as error:
-            if not (pipe.gone and isinstance(error, OSError | av.FFmpegError)):  # PyAV may make its own of a pipe's
+            if not (pipe.reader_ended and isinstance(error, OSError | av.FFmpegError)):  # PyAV wraps the pipe's error
                 process.kill()
                 raise
         finally:
             with suppress(OSError):
                 process.stdin.close()
             code = process.wait()
-        if code:  # without an error it may stop reading before the end: -frames:v among its arguments
+        if code:  # with -frames:v among its arguments, ffmpeg stops reading early without an error
             log.seek(0)
             raise EncoderError(f"ffmpeg stopped: {_reason(code, log.read().decode(errors='replace'))}")
 
@@ -198,6 +198,6 @@ def run_ffmpeg(command: list[str]) -> Iterator[Pipe]:
 def _reason(code: int, log: str) -> str:
     if code < 0:
         return f"it was ended by {signal.Signals(-code).name}, run the command again"
-    said = last_words(log) or os.strerror(256 - code)  # ffmpeg's exit codes are the system's errors, below 256
-    full = os.strerror(errno.ENOSPC) in said
-    return f"{said} ({'make room' if full else 'correct --encoder-args'}, or name another output file)"
+    reason = error_in(log) or os.strerror(256 - code)  # ffmpeg's exit code is 256 minus the system's error number
+    full = os.strerror(errno.ENOSPC) in reason
+    return f"{reason} ({'make room' if full else 'correct --encoder-args'}, or name another output file)"

@@ -1,4 +1,4 @@
-"""Open a video file as a VapourSynth clip, with what its container knows about time and the other streams."""
+"""Open a video file as a VapourSynth clip on its true time line, with its other streams and metadata."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from vs_interp.errors import SourceError
 
-from .alpha import alpha_of, beside, with_alpha
+from .alpha import alpha_of, alpha_stream, with_alpha
 from .damage import Damage, guarded
 from .durations import with_durations
 from .fields import Fields, deinterlaced
@@ -34,11 +34,11 @@ class Stream:
     """A clip on its time line.
 
     tick
-        Seconds of which all frame durations are multiples; ``None`` where the clip's frame rate is constant.
+        Seconds of which all frame durations are multiples; ``None`` if the frame rate is constant.
     seconds, last
-        Where it varies: how long all frames last, and the source's last frame.
+        At a variable rate, the duration of all frames together, and that of the source's last frame.
     alpha
-        Its alpha, GRAY of full range, where it has any.
+        Its alpha (GRAY, full range), if it has any.
     """
 
     clip: vs.VideoNode
@@ -53,22 +53,22 @@ class Source:
     """A video file.
 
     track
-        The place of its picture among its streams.
+        The number of the picture among the file's streams.
     start
-        Seconds by which its picture begins later than the file itself (than its sound, mostly); earlier where below 0.
+        Seconds by which the picture starts after the file itself (mostly, after its sound); negative if before.
     line
         The time line of its frames.
     others
-        All that it holds beside its picture, sound first.
+        All streams besides the picture, sound first.
     first, window
-        Where a part is taken: the film's frame with which it begins; when that is shown, in seconds after the file's
-        beginning, and for how many.
+        Of an excerpt: the number of its first frame in the film; its start, in seconds after the start of the file,
+        and its duration in seconds.
     labels
-        What it says of its picture.
+        The metadata of the picture.
     damage
-        What of it could not be decoded.
+        Frames that could not be decoded.
     notes
-        A line on each thing that is not as the file says, or that is in its picture and not in the clip.
+        A line on each thing in which the clip differs from the file, or the file from what it states.
     """
 
     path: Path
@@ -89,13 +89,13 @@ class Reading:
     """How a film is to be read.
 
     rate
-        Its frames a second, whatever its time stamps say; pictures have none.
+        Frames per second, in place of the film's time stamps; required for pictures, which have none.
     fields
-        What becomes of interlaced frames; ``None``: they stay, and no network takes them.
+        How to deinterlace; ``None`` leaves interlaced frames as they are, and the filters refuse them.
     progressive
-        Take all frames for progressive, whatever they say.
+        Treat all frames as progressive, whatever they are marked as.
     strict
-        A frame that cannot be decoded ends the work; otherwise the picture before it stands in.
+        Whether a frame that cannot be decoded is an error; otherwise the frame before is repeated.
     """
 
     rate: Fraction | None = None
@@ -104,12 +104,12 @@ class Reading:
     strict: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return what :meth:`from_json` reads."""
+        """Return the settings as values for JSON."""
         return {**asdict(self), "rate": None if self.rate is None else str(self.rate)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Reading:
-        """Return the reading that :meth:`to_json` wrote down."""
+        """Return the settings from the values of :meth:`to_json`."""
         rate = values["rate"]
         return cls(**{**values, "rate": None if rate is None else Fraction(rate)})
 
@@ -117,7 +117,8 @@ class Reading:
 def open_source(given: Path, reading: Reading | None = None, progress: Progress | None = None) -> Source:
     """Open a video file, or a folder or pattern of pictures.
 
-    Raises :class:`SourceError` where it is missing, has no video, or cannot be decoded.
+    ``progress`` is called while the film is indexed.  Raises :class:`SourceError` if the source is missing, has no
+    video, or cannot be decoded.
     """
     reading, path = reading or Reading(), openable(given)
     if is_sequence(path) and reading.rate is None:
@@ -130,20 +131,20 @@ def open_source(given: Path, reading: Reading | None = None, progress: Progress 
             begins = _begins(container, video)
             stated = stated_duration(container, video)
             track, pixels = Track.of(path, video), video.width * video.height
-            others, said = tuple(other_streams(container, video)), labels(container, video)
+            others, metadata = tuple(other_streams(container, video)), labels(container, video)
     except (av.FFmpegError, OSError) as error:
         if lacks_index(path):
             raise SourceError(
                 f"{given} was cut off before its index (moov) was written: repair it first, for instance with untrunc"
             ) from error
-        raise SourceError(f"{given} is no video file, or a broken one ({error.strerror})") from error
+        raise SourceError(f"{given} is not a video file, or a broken one ({error.strerror})") from error
     clip, decoded = decode(path, track.index, pixels, progress)
     packets = read_packets(track) if may_lack_packets(track, decoded, stated) else None
     clip, damage = guarded(clip, track, decoded, packets, strict=reading.strict or is_sequence(path))
     line = _time_line(track, clip, damage.stamps, reading.rate, progress)
     damage.gaps = gaps(line)
-    if said.alpha_beside:
-        clip = _with_alpha_beside(clip, path, track.index)
+    if metadata.alpha_beside:
+        clip = _with_alpha_stream(clip, path, track.index)
     if reading.progressive:
         clip = clip.std.SetFieldBased(0)
     elif reading.fields is not None:
@@ -152,7 +153,8 @@ def open_source(given: Path, reading: Reading | None = None, progress: Progress 
     start = Fraction(0) if line.first is None or begins is None else line.first * line.tick - begins
     return Source(
         path=path, track=track.index, stream=on_time_line(clip, line), line=line, start=start, others=others,
-        labels=said, damage=damage, notes=(*losses(said, clip), *cut_off(stated, start + line.seconds, packets)),
+        labels=metadata, damage=damage,
+        notes=(*losses(metadata, clip), *cut_off(stated, start + line.seconds, packets)),
     )  # fmt: skip
 
 
@@ -163,19 +165,20 @@ def open_film(
     deinterlace: Fields | None = None,
     assume_progressive: bool = False,
 ) -> vs.VideoNode:
-    """Return a film as a clip on its true time line, the same that ``vs-interp convert`` works on.
+    """Return a film as a clip on its true time line, the clip that ``vs-interp convert`` works on.
 
     path
         A video file, a folder of pictures, or a pattern such as ``frames/%05d.png``.
     fps
-        Its frames a second, whatever its time stamps say; pictures have none.
+        Frames per second, in place of the film's time stamps; required for pictures, which have none.
     deinterlace
-        Make interlaced frames progressive by bwdif: ``"double"`` makes a frame of each field, ``"keep"`` of two.
+        Deinterlace with bwdif: ``"double"`` makes a frame of each field, ``"keep"`` one of two fields.
     assume_progressive
-        Take all frames for progressive, whatever they say.
+        Treat all frames as progressive, whatever they are marked as.
 
-    Its rate is constant where the film's time stamps are those of one, and else 0 with a duration on every frame; the
-    filters read these from its first frame, and not from the whole film.  Raises :class:`SourceError`.
+    If the film's time stamps are those of a constant frame rate, the clip has that rate.  Otherwise its rate is 0 and
+    every frame has a duration; the first frame carries the durations of all, so that filters need not decode the film
+    to know them.  Raises :class:`SourceError`.
     """
     rate = None if fps is None else Fraction(fps)
     reading = Reading(rate=rate, fields=deinterlace, progressive=assume_progressive)
@@ -185,7 +188,7 @@ def open_film(
 def _time_line(
     track: Track, clip: vs.VideoNode, decoded: Stamps, rate: Fraction | None, progress: Progress | None
 ) -> TimeLine:
-    """Return the time line that the stamps say, or one of a given rate that begins where they do."""
+    """Return the time line of the film's time stamps, or one of a given rate that starts with them."""
     if rate is not None:
         first = next((stamp for stamp in decoded if stamp is not None), None)
         return replace(constant(len(clip), track.tick, rate), first=first)
@@ -196,7 +199,7 @@ def _time_line(
 
 
 def on_time_line(clip: vs.VideoNode, line: TimeLine) -> Stream:
-    """Return the clip with the rate or the durations of its time line."""
+    """Return the clip with the frame rate or the durations of a time line."""
     if line.rate is not None:
         timed = clip.std.AssumeFPS(fpsnum=line.rate.numerator, fpsden=line.rate.denominator)
         return Stream(timed, None, alpha=alpha_of(timed))
@@ -204,9 +207,9 @@ def on_time_line(clip: vs.VideoNode, line: TimeLine) -> Stream:
     return Stream(timed, line.tick, line.seconds, int(line.durations[-1]) * line.tick, alpha_of(timed))
 
 
-def _with_alpha_beside(clip: vs.VideoNode, path: Path, track: int) -> vs.VideoNode:
-    """Return the clip with its alpha on its frames, where a second stream has that for all of them."""
-    film = beside(path, track)
+def _with_alpha_stream(clip: vs.VideoNode, path: Path, track: int) -> vs.VideoNode:
+    """Return the clip with alpha from a second stream, if that has it for all frames; else the clip as it is."""
+    film = alpha_stream(path, track)
     if film is None:
         return clip
     luma, _ = decode(film, 0, clip.width * clip.height)
@@ -217,9 +220,9 @@ def _with_alpha_beside(clip: vs.VideoNode, path: Path, track: int) -> vs.VideoNo
 
 
 def _begins(container: InputContainer, video: VideoStream) -> Fraction | None:
-    """Return the time in seconds that ffmpeg takes for the file's beginning; ``None`` where a bare stream has none.
+    """Return the time in seconds that ffmpeg takes as the start of the file; ``None`` for a raw stream without times.
 
-    Of discs and broadcasts it is the earliest of the streams that are used, of all others what the container says.
+    For discs and broadcasts that is the earliest start of the streams in use, otherwise what the container states.
     """
     used = [video, *container.streams.audio]
     starts = [stream.start_time * Fraction(str(stream.time_base)) for stream in used if stream.start_time is not None]

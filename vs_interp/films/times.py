@@ -1,4 +1,4 @@
-"""Pure arithmetic: from the time stamps of a film's frames to its time line, a constant rate where they say so."""
+"""From the time stamps of a film's frames to its time line, with a constant rate if they are consistent with one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 MILLISECOND = Fraction(1, 1000)
-"""Films that came through Matroska are rounded to this, even where the ticks of their container are finer."""
+"""The rounding of films that once were Matroska, even if their present container has finer ticks."""
 
 USUAL_AROUND = 15
-"""A frame's usual duration is the median of so many around it."""
+"""The usual duration near the end of a film is the median of this many frames."""
 
 Stamps = Sequence[int | None]
-"""Time stamps in ticks, ``None`` for a frame without one."""
+"""Time stamps in ticks; ``None`` for a frame without one."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class TimeLine:
     """When the frames of a film are shown.
 
     starts
-        Ticks from the beginning of the first frame to that of every frame, and to the end of the last: ascending, one
-        more than there are frames.
+        The start of every frame and the end of the last, in ticks after the start of the first: ascending, one more
+        than there are frames.
     tick
-        Seconds a tick.
+        Seconds per tick.
     rate
-        Frames a second where all starts are those of a constant rate, rounded; else ``None``.
+        Frames per second if all starts are those of a constant rate, up to rounding; else ``None``.
     first
-        The first frame's time stamp, in ticks; ``None`` where the film has none.
+        The time stamp of the first frame in ticks; ``None`` if the film has none.
     """
 
     starts: NDArray[np.int64]
@@ -43,17 +43,17 @@ class TimeLine:
 
     @cached_property
     def durations(self) -> NDArray[np.int64]:
-        """How many ticks each frame lasts."""
+        """The duration of each frame in ticks."""
         return np.diff(self.starts)
 
     def ending_after(self, last: int) -> TimeLine:
-        """Return the time line with a last frame of so many ticks, unless that is a mere blink."""
+        """Return the time line with a last frame of ``last`` ticks, unless that is less than half of what it was."""
         if last < self.durations[-1] // 2:
             return self
         return replace(self, starts=np.append(self.starts[:-1], self.starts[-2] + last))
 
     def doubled(self) -> TimeLine:
-        """Return the time line of twice as many frames, each lasting half as long."""
+        """Return the time line with twice as many frames, each half as long."""
         halved = np.empty(2 * len(self.starts) - 1, np.int64)
         halved[::2], halved[1::2] = 2 * self.starts, self.starts[:-1] + self.starts[1:]
         first = None if self.first is None else 2 * self.first
@@ -61,7 +61,7 @@ class TimeLine:
 
     @property
     def seconds(self) -> Fraction:
-        """How long the film lasts."""
+        """The duration of the film in seconds."""
         frames = len(self.starts) - 1
         return frames / self.rate if self.rate else int(self.starts[-1]) * self.tick
 
@@ -69,13 +69,14 @@ class TimeLine:
 def time_line(stamps: Stamps, tick: Fraction, rates: Sequence[Fraction]) -> TimeLine:
     """Return the time line of frames with these time stamps.
 
-    Frames without a stamp, or with one that contradicts the others, are laid evenly between their neighbours.
+    Frames without a time stamp, or with one that contradicts the others, are spaced evenly between their neighbours.
 
     rates
-        The frame rates that the container states or suggests, best first, at least one; the first counts where there
-        are no stamps.
+        The frame rates that the container states or suggests, at least one, the most reliable first; that one is used
+        if there are no time stamps.
 
-    The last frame lasts as long as is usual before it, for no stamp says how long: see :meth:`TimeLine.ending_after`.
+    No time stamp tells the duration of the last frame, so it gets the usual one of the frames before it; see
+    :meth:`TimeLine.ending_after`.
     """
     usual = float(1 / (rates[0] * tick))
     known = ascending(stamps)
@@ -90,19 +91,19 @@ def time_line(stamps: Stamps, tick: Fraction, rates: Sequence[Fraction]) -> Time
 
 
 def constant(frames: int, tick: Fraction, rate: Fraction) -> TimeLine:
-    """Return the time line of a constant rate."""
+    """Return the time line of so many frames at a constant rate."""
     exact = 1 / (rate * tick)
     numbers = np.arange(frames + 1, dtype=np.int64)
     return TimeLine((numbers * exact.numerator + exact.denominator // 2) // exact.denominator, tick, rate)
 
 
 def ascending(stamps: Stamps) -> list[int]:
-    """Return the frames whose stamps ascend, as many as can be: those of a longest increasing subsequence."""
+    """Return the numbers of the frames in a longest ascending subsequence of the time stamps."""
     known = [number for number, stamp in enumerate(stamps) if stamp is not None]
     values = np.array([stamps[number] for number in known], dtype=np.int64)
     if len(values) < 2 or bool((np.diff(values) > 0).all()):
         return known
-    ends: list[int] = []  # the smallest stamp that ends an ascending run of each length, and where it lies
+    ends: list[int] = []  # the smallest stamp that ends an ascending subsequence of each length, and its place
     places: list[int] = []
     before: list[int | None] = [None] * len(known)
     for place, value in enumerate(values.tolist()):
@@ -118,7 +119,10 @@ def ascending(stamps: Stamps) -> list[int]:
 
 
 def fill(stamps: Stamps, known: Sequence[int], usual: float) -> NDArray[np.int64]:
-    """Return ascending stamps for all frames: those of ``known`` kept, the others evenly between, ``usual`` outside."""
+    """Return ascending time stamps for all frames: those of the frames in ``known``, the others spaced evenly.
+
+    Before the first and after the last known frame, they are ``usual`` ticks apart.
+    """
     numbers = np.arange(len(stamps))
     values = np.array([stamps[number] for number in known], dtype=np.int64)
     first, last = known[0], known[-1]
@@ -127,30 +131,31 @@ def fill(stamps: Stamps, known: Sequence[int], usual: float) -> NDArray[np.int64
     between[last + 1 :] = values[-1] + (numbers[last + 1 :] - last) * usual
     filled = np.rint(between).astype(np.int64)
     filled[list(known)] = values
-    return np.maximum.accumulate(filled - numbers) + numbers  # where there is no room, a tick each
+    return np.maximum.accumulate(filled - numbers) + numbers  # a tick per frame if they do not fit in between
 
 
 def fits(stamps: Stamps, known: Sequence[int], usual: float) -> bool:
-    """Whether every gap between known stamps is as long as its frames usually last, so that filling it is exact."""
+    """Whether every gap between known time stamps fits its number of frames, so that it can be filled exactly."""
     values = np.array([stamps[number] for number in known], dtype=np.float64)
     frames, ticks = np.diff(known), np.diff(values)
     return bool((np.abs(ticks - frames * usual)[frames > 1] <= 1.01).all())
 
 
 def constant_rate(stamps: NDArray[np.int64], tick: Fraction, rates: Sequence[Fraction]) -> Fraction | None:
-    """Return the first rate that the stamps are the times of, rounded to ticks or to milliseconds; else ``None``."""
+    """Return the first rate that the time stamps follow, up to rounding to ticks or milliseconds; else ``None``."""
     numbers = np.arange(len(stamps), dtype=np.float64)
     for rate in rates:
         ticks = 1 / (rate * tick)
-        strays = (stamps - stamps[0]) - numbers * float(ticks)
-        rounding = Fraction(ticks >= 4 and ticks.denominator > 1)  # else a frame left out might pass for rounding
-        if float(strays.max() - strays.min()) <= max(rounding, min(2 * MILLISECOND / tick, ticks / 10)) + 0.01:
+        deviations = (stamps - stamps[0]) - numbers * float(ticks)
+        rounding = Fraction(ticks >= 4 and ticks.denominator > 1)  # with coarser ticks a missing frame would pass too
+        tolerance = max(rounding, min(2 * MILLISECOND / tick, ticks / 10)) + 0.01
+        if float(deviations.max() - deviations.min()) <= tolerance:
             return rate
     return None
 
 
 def _mean_rates(stamps: NDArray[np.int64], tick: Fraction) -> list[Fraction]:
-    """Return the rate that the stamps have on average: the simple fraction near it, and the exact one."""
+    """Return the average rate of the time stamps: the simple fractions near it, and the exact one."""
     ticks = int(stamps[-1] - stamps[0])
     if ticks <= 0:
         return []

@@ -1,4 +1,4 @@
-"""Names for files that are being written, and what is left of them by processes that were killed."""
+"""Temporary names for files that are being written, and the removal of those that killed processes left behind."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from vs_interp.errors import ArgumentError, EncoderError
 from vs_interp.interrupt import on_forced_exit, raise_if_interrupted
 
 LONGEST_STEM = 200
-"""Bytes of an output's name that a name beside it repeats: file systems take 255 in all."""
+"""Bytes of the output's name that its temporary name may repeat: file systems allow 255 in all."""
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
-except ImportError:  # Windows, where no file can be removed that is open: nothing need be locked
+except ImportError:  # Windows, where an open file cannot be removed, so that no lock is needed
     flock = None  # type: ignore[assignment]
 
 
 @contextmanager
 def finished_as(output: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Hand out a name beside ``output`` to write to, and rename it at the end; after an error, remove it.
+    """Yield a temporary path beside ``output`` to write to; it is renamed at the end, or removed on an error.
 
-    Files that killed processes left beside this output are removed first.  Raises :class:`EncoderError` where nothing
-    can be written, :class:`ArgumentError` where ``output`` exists, be it only at the end, and ``overwrite`` is not set.
+    Such files left behind by killed processes are removed first.  Raises :class:`EncoderError` if the folder cannot be
+    written to, :class:`ArgumentError` if ``output`` exists, even if only at the end, and ``overwrite`` is not set.
     """
-    with beside(output, overwrite=overwrite) as unfinished:
+    with temporary_beside(output, overwrite=overwrite) as unfinished:
         yield unfinished
         raise_if_interrupted()
         _check_free(output, overwrite)
-        with _told(output):
+        with _as_encoder_error(output):
             unfinished.replace(output)
 
 
 @contextmanager
-def beside(output: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Hand out a name beside ``output`` to write to, and remove that file at the end; errors as :func:`finished_as`."""
-    unfinished = _name(output, str(os.getpid()))
-    with _told(output):
+def temporary_beside(output: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yield a temporary path beside ``output``, and remove that file at the end.  Raises as :func:`finished_as`."""
+    unfinished = _temporary_name(output, str(os.getpid()))
+    with _as_encoder_error(output):
         _check_free(output, overwrite)
         _remove_abandoned(output)
         file = unfinished.open("wb")
@@ -53,7 +53,7 @@ def beside(output: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _told(output: Path) -> Iterator[None]:
+def _as_encoder_error(output: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -61,12 +61,12 @@ def _told(output: Path) -> Iterator[None]:
 
 
 def can_lock() -> bool:
-    """Whether this system has locks that end with their process."""
+    """Whether this system has file locks that end with the process."""
     return flock is not None
 
 
 def lock(file: int) -> bool:
-    """Lock an open file as long as it is open and this process lives; return whether no other process has it locked."""
+    """Lock a file (by its descriptor) until it is closed; return ``False`` if another process has locked it."""
     if flock is None:
         return True
     try:
@@ -77,20 +77,20 @@ def lock(file: int) -> bool:
 
 
 def _check_free(output: Path, overwrite: bool) -> None:
-    """Raise :class:`ArgumentError` for a file that is to stay, :class:`OSError` for names that no file can have."""
+    """Raise :class:`ArgumentError` if the file exists and is to stay, :class:`OSError` for an impossible name."""
     if output.exists() and not overwrite:
         raise ArgumentError(f"{output} exists: remove it, name another file, or give --overwrite")
 
 
-def _name(output: Path, who: str) -> Path:
-    """Return ``.STEM.WHO.partial.SUFFIX``, with less of a long stem."""
+def _temporary_name(output: Path, who: str) -> Path:
+    """Return ``.STEM.WHO.partial.SUFFIX``, with a long stem cut."""
     suffix = os.fsencode(output.suffix)
     stem = os.fsencode(output.stem)[: LONGEST_STEM - len(suffix)]
     return output.with_name(os.fsdecode(b"." + stem + b"." + os.fsencode(who) + b".partial" + suffix))
 
 
 def _remove_abandoned(output: Path) -> None:
-    before, after = _name(output, "WHO").name.rsplit("WHO", 1)
+    before, after = _temporary_name(output, "WHO").name.rsplit("WHO", 1)
     for path in output.parent.glob(f"{glob.escape(before)}[0-9]*{glob.escape(after)}"):
         with contextlib.suppress(OSError), path.open("rb") as file:
             if lock(file.fileno()):

@@ -11,7 +11,7 @@ from typing import Any
 import vapoursynth as vs
 
 from vs_interp.films.codecs import Choice
-from vs_interp.films.encoding import Encoding, with_alpha_that_is_kept
+from vs_interp.films.encoding import Encoding, stream_to_encode
 from vs_interp.films.excerpt import Excerpt, excerpt
 from vs_interp.films.source import Reading, Source, open_source
 from vs_interp.films.stamps import Progress
@@ -39,7 +39,7 @@ class Conversion:
         source = open_source(self.source, self.reading, progress)
         if self.part is not None:
             source = excerpt(source, self.part)
-        stream = with_alpha_that_is_kept(source, self.output, self.choice)
+        stream = stream_to_encode(source, self.output, self.choice)
         for step in self.steps:
             stream = step.apply(stream)
         return OpenConversion(self, source, Encoding.prepare(source, stream, self.output, self.choice))
