@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from onnxscript.rewriter.rules.common import slice_split_rule
 from torch import Tensor, nn
 
 from trt_build.backends.openvino import OpenVINO
@@ -131,7 +132,7 @@ def to_graph(network: Network) -> onnx.ModelProto:
     free = {2: step * torch.export.Dim("rows"), 3: step * torch.export.Dim("columns")}
     dimensions = {} if spec.fixed else free
     inner = (*spec.state, *(f"output_{number}" for number in range(1, spec.updates)))
-    with _quiet():
+    with _quiet(), _without_slow_rule():
         try:
             program = torch.onnx.export(
                 _WithInner(network.eval()),
@@ -239,6 +240,19 @@ def _name_dimensions(graph: onnx.ModelProto) -> None:
         for index, name in ((2, "height"), (3, "width")):
             if dimensions[index].dim_param:
                 dimensions[index].dim_param = name
+
+
+@contextlib.contextmanager
+def _without_slow_rule() -> Iterator[None]:
+    """Keep onnxscript from looking, at every slice, through the whole graph for another that would make it a split.
+
+    That takes time by the square of the number of nodes: most of RAFT's export.  No network here has such slices.
+    """
+    slice_split_rule.try_rewrite = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        del slice_split_rule.try_rewrite
 
 
 @contextlib.contextmanager
