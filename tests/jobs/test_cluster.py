@@ -124,7 +124,10 @@ def test_connections_are_encrypted_by_certificates(tmp_path: Path) -> None:
     assert len(decoded(output).times) == 100
 
 
-def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_scheduler_that_does_not_answer_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vs_interp.jobs.cluster.PATIENCE", 0.5)
     film = make_film(tmp_path / "in.mkv")
     said = refused(capsys, run("convert", film, tmp_path / "out.mkv", *OPTIONS, "--cluster", "tcp://127.0.0.1:9"))
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in said

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from vs_interp.errors import EncoderError
@@ -74,10 +75,16 @@ def error_in(log: str) -> str:
 
 
 def _ask(ffmpeg: str, *arguments: str) -> str:
+    """Return what a binary answers, which it is asked once: a film's encoding wants to know the same several times."""
+    found = shutil.which(ffmpeg) or ffmpeg
     try:
-        asked = subprocess.run(
-            [ffmpeg, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
-        )
+        return _answer(found, Path(found).stat().st_mtime_ns, *arguments)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EncoderError(f"{ffmpeg} does not run ({error}): install ffmpeg, or set VS_INTERP_FFMPEG") from error
+
+
+@cache
+def _answer(ffmpeg: str, changed: int, *arguments: str) -> str:
+    """Ask a binary as it was when it was last ``changed``."""
+    asked = subprocess.run([ffmpeg, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
     return asked.stdout.decode(errors="replace")

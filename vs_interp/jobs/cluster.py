@@ -15,6 +15,9 @@ from vs_interp.errors import ArgumentError
 from vs_interp.extras import how_to_get
 from vs_interp.interrupt import exit_message, on_forced_exit
 
+PATIENCE = 10.0
+"""Seconds in which a scheduler answers."""
+
 
 @contextmanager
 def connected(address: str, tls: Mapping[str, str] | None = None) -> Iterator[Any]:
@@ -25,7 +28,7 @@ def connected(address: str, tls: Mapping[str, str] | None = None) -> Iterator[An
     """
     distributed = _distributed()
     _try(distributed, address, tls)
-    client = distributed.Client(address, security=security(tls), timeout="10s", set_as_default=False)
+    client = distributed.Client(address, security=security(tls), timeout=PATIENCE, set_as_default=False)
     try:
         yield client
     finally:
@@ -62,7 +65,7 @@ def _try(distributed: Any, address: str, tls: Mapping[str, str] | None) -> None:
     async def knock() -> None:
         secured = security(tls)
         options = secured.get_connection_args("client") if secured else {}
-        comm = await distributed.comm.connect(address, timeout="10s", **options)
+        comm = await distributed.comm.connect(address, timeout=PATIENCE, **options)
         comm.abort()
 
     try:
