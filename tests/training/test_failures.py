@@ -26,7 +26,7 @@ from torch import Tensor
 
 from tests.command_line import COMMAND, refused, run
 from tests.support import ROOT
-from tests.training_data import fsrcnn_recipe, recipe, super_slomo_recipe, texture, write_pictures
+from tests.training_data import fsrcnn_recipe, recipe, super_slomo_recipe, texture
 from tests.video import make_film
 from vs_interp.errors import BackendError, DatasetError
 from vs_interp.networks.fsrcnn import Fsrcnn
@@ -207,7 +207,8 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint_whole(
     with files_end_at(Path("run/step-00000002.state").stat().st_size // 2):
         code = run(*begin, "--resume")
     assert re.fullmatch(
-        r"vs-interp: run/step-\S+ cannot be written \(File too large\): make room and resume; .*\n", refused(capsys, code)
+        r"vs-interp: run/step-\S+ cannot be written \(File too large\): make room and resume; .*\n",
+        refused(capsys, code),
     )
     assert not list(Path("run").glob("*.partial"))
     assert run(*begin, "--resume", "--steps", "4") == 0
