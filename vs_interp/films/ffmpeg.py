@@ -61,10 +61,11 @@ def has_filter(ffmpeg: str, name: str) -> bool:
     return f"Filter {name}" in _ask(ffmpeg, "-hide_banner", "-h", f"filter={name}")
 
 
-def keep_time_stamps(ffmpeg: str) -> list[str]:
+@cache
+def keep_time_stamps(ffmpeg: str) -> tuple[str, str]:
     """Return the output option against dropped and repeated frames, whose name changed in ffmpeg 5.1."""
     renamed = "-fps_mode" in _ask(ffmpeg, "-hide_banner", "-h", "long")
-    return ["-fps_mode" if renamed else "-vsync", "passthrough"]
+    return "-fps_mode" if renamed else "-vsync", "passthrough"
 
 
 def error_in(log: str) -> str:

@@ -157,17 +157,19 @@ def _checked(film: Path, frames: int) -> int:
     try:
         with av.open(str(film)) as container:
             stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            packets = [packet for packet in container.demux(stream) if packet.size]
-            decoded = sum(len(packet.decode()) for packet in packets) + len(stream.codec_context.decode(None))
+            stream.thread_type = "SLICE"  # threads for whole frames cost small pictures more than they bring
+            decoded, stamps = 0, []
+            for packet in container.demux(stream):  # the last one is empty, and brings what the decoder holds back
+                decoded += len(packet.decode())
+                stamps += [packet.pts or 0] if packet.size else []
     except av.FFmpegError as error:
         raise EncoderError(f"the encoder wrote a chunk that cannot be decoded ({error.strerror})") from error
-    if decoded != frames or len(packets) != frames:
+    if decoded != frames or len(stamps) != frames:
         raise EncoderError(
             f"the encoder was given {frames} frames and wrote {decoded}: leave what drops frames out of --encoder-args,"
             " or use --whole"
         )
-    return delay_of([packet.pts or 0 for packet in packets])
+    return delay_of(stamps)
 
 
 def delay_of(stamps: Sequence[int]) -> int:

@@ -39,7 +39,7 @@ def make_chunks(
     stay.
     """
     draining: deque[tuple[int, Future[Record]]] = deque()
-    with ThreadPoolExecutor(1, "drain") as others:
+    with ThreadPoolExecutor(DRAINING, "drain") as others:
         for run in _runs(numbers):
             for number, writer in _written(job, chunks, borders, run, advance):
                 draining.append((number, others.submit(writer.finish)))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import av
+from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vs_interp.errors import EncoderError
@@ -44,9 +45,9 @@ def join(
         finished_as(output, overwrite=overwrite) as unfinished,
         run_ffmpeg(encoding.join_command(pipe_format, unfinished)) as pipe,
     ):
-        films = [folder.film(number) for number in range(len(records))]
+        chunks = [(folder.film(number), record) for number, record in enumerate(records)]
         rate = None if encoding.stream.tick is not None else encoding.stream.clip.fps
-        _write(pipe, pipe_format, films, TimeStamps(records, encoding.tick, rate))
+        _write(pipe, pipe_format, chunks, TimeStamps(records, encoding.tick, rate))
 
 
 def _pipe_format(container: str, film: Path) -> str:
@@ -92,12 +93,12 @@ class TimeStamps:
         return self._shown[frame + 1] - self._shown[frame]
 
 
-def _write(pipe: Pipe, pipe_format: str, films: Sequence[Path], stamps: TimeStamps) -> None:
+def _write(pipe: Pipe, pipe_format: str, chunks: Sequence[tuple[Path, Record]], stamps: TimeStamps) -> None:
     options = {"movflags": PIPED} if pipe_format == "mov" else {}
     with av.open(pipe, "w", format=pipe_format, buffer_size=BUFFER, options=options) as joined:
         stream: VideoStream | None = None
         headers, base = None, 0
-        for film in films:
+        for film, record in chunks:
             with av.open(str(film)) as chunk:
                 source = chunk.streams.video[0]
                 if stream is None:
@@ -107,13 +108,14 @@ def _write(pipe: Pipe, pipe_format: str, films: Sequence[Path], stamps: TimeStam
                         f"{film.name} was encoded by another encoder than the chunks before it: remove the job's folder"
                         " and let machines with one version of ffmpeg work on it"
                     )
-                packets = [packet for packet in chunk.demux(source) if packet.size]
-                for place, (packet, frame) in enumerate(_in_order(packets)):
+                order = _order(chunk, record)
+                packets = (packet for packet in chunk.demux(source) if packet.size)
+                for place, (packet, frame) in enumerate(zip(packets, order, strict=True)):
                     packet.stream, packet.time_base = stream, stamps.tick
                     packet.pts, packet.dts = stamps.shown(base + frame), stamps.decoded(base + place)
                     packet.duration = stamps.lasts(base + frame)
                     joined.mux(packet)
-            base += len(packets)
+            base += record.frames
 
 
 def _stream_like(joined: Any, source: VideoStream, stamps: TimeStamps) -> VideoStream:
@@ -124,8 +126,14 @@ def _stream_like(joined: Any, source: VideoStream, stamps: TimeStamps) -> VideoS
     return stream
 
 
-def _in_order(packets: Sequence[av.Packet[Any]]) -> Iterator[tuple[av.Packet[Any], int]]:
-    """Yield packets as they are stored, with the places at which their frames are shown."""
-    ranks = {stamp: rank for rank, stamp in enumerate(sorted(packet.pts or 0 for packet in packets))}
-    for packet in packets:
-        yield packet, ranks[packet.pts or 0]
+def _order(chunk: InputContainer, record: Record) -> Sequence[int]:
+    """Return the places at which a chunk's frames are shown, in the order in which their packets are stored.
+
+    These are read twice where they differ, and not held: ten seconds without loss can be gigabytes.
+    """
+    if not record.delay:
+        return range(record.frames)
+    shown = [packet.pts or 0 for packet in chunk.demux(video=0) if packet.size]
+    chunk.seek(0)
+    ranks = {stamp: rank for rank, stamp in enumerate(sorted(shown))}
+    return [ranks[stamp] for stamp in shown]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import tempfile
 from collections.abc import Mapping
@@ -62,10 +63,11 @@ _open: dict[str, OpenConversion] = {}
 def make(order: Order, advance: Advance) -> Made:
     """Make a chunk.  Raises :class:`RefusedError` where this worker cannot, else what making it raises."""
     manifest = Manifest.from_json(order.manifest, "the job")
-    job = _opened(manifest, dict(order.paths))
+    paths = dict(order.paths)
+    job = _opened(manifest, paths)
     if order.maker is not None and maker(job) != order.maker:
         raise RefusedError(f"{platform.node()} works with {maker(job)}, not {order.maker}: leave out --exact")
-    shared = Path(order.folder)
+    shared = _mapped(Path(order.folder), paths)
     if _sees(shared, order.token):
         ((number, record),) = make_chunks(job, ChunkFolder(shared), manifest.borders, [order.number], advance)
         return Made(number, record, None)
@@ -76,8 +78,9 @@ def make(order: Order, advance: Advance) -> Made:
 
 
 def _sees(folder: Path, token: str) -> bool:
+    """Whether this is the job's folder, which this worker may write into."""
     try:
-        return (folder / TOKEN).read_text(encoding="utf-8") == token
+        return (folder / TOKEN).read_text(encoding="utf-8") == token and os.access(folder, os.W_OK)
     except OSError:
         return False
 
@@ -105,10 +108,10 @@ def _on_this_machine(conversion: Conversion, paths: Mapping[str, str]) -> Conver
 
 
 def _mapped(path: Path, paths: Mapping[str, str]) -> Path:
-    """Return where a path lies on this machine."""
-    for here, there in paths.items():
+    """Return where a path lies on this machine, by the longest of the beginnings that fit it."""
+    for here in sorted(paths, key=len, reverse=True):
         if path.is_relative_to(here):
-            return Path(there) / path.relative_to(here)
+            return Path(paths[here]) / path.relative_to(here)
     return path
 
 
