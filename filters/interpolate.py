@@ -25,6 +25,7 @@ from .routes import Route, enlarged, find_route, shrunk
 from .scenes import DEFAULT_THRESHOLD, check_threshold
 from .serve import serve
 from .timeline import HIGHEST_FACTOR, HOLD, Rate, Timeline, as_factor, as_rate, by_factor, by_rate, check_hold, moving
+from .windows import kept_shortly
 
 core = vs.core
 
@@ -174,7 +175,7 @@ def interpolate(
                 route, file.spec, pool, timeline=timeline, threshold=scene_threshold, timed=fps is None
             )
         ]
-        return lay_out(clip, made, timeline, rate, constant=fps is not None)
+        return kept_shortly(lay_out(clip, made, timeline, rate, constant=fps is not None))
 
 
 def _check_spec(spec: NetworkSpec, model: Any, network: str) -> None:

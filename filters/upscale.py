@@ -22,6 +22,7 @@ from .routes import Route, find_route
 from .scenes import DEFAULT_THRESHOLD, check_threshold
 from .serve import serve
 from .tiles import TiledSession, tiling
+from .windows import kept_shortly
 
 core = vs.core
 
@@ -73,7 +74,7 @@ def upscale(
         route = find_route(clip, colour, runtime, file.spec)
         pool = SessionPool(_sessions(file, route, runtime, tile, overlap))
         (made,) = serve(route, file.spec, pool, times=[[0.0]], most=1, threshold=scene_threshold)
-        return core.std.CopyFrameProps(route.back(made), clip)
+        return kept_shortly(core.std.CopyFrameProps(route.back(made), clip))
 
 
 def _check_spec(spec: NetworkSpec, scale: int) -> None:

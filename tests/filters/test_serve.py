@@ -170,3 +170,18 @@ def test_no_window_is_worked_on_twice_however_many_frames_are_asked_for_at_once(
     for _ in super_slomo(clip, factor=8, backend=blender).frames(prefetch=60, backlog=60, close=True):
         pass
     assert len(blender.worked) == 39
+
+
+def test_few_frames_are_kept_and_those_that_are_asked_for_again_are() -> None:
+    """By itself VapourSynth keeps twenty of every output; a filter that looks at five at once must not cost windows."""
+    clip, blender = moving(vs.GRAY8, range(60), width=512, height=512), Blender()
+    made = super_slomo(clip, factor=2, backend=blender, scene_threshold=None)
+    before = core.used_cache_size
+    for _ in made.frames(close=True):
+        pass
+    assert core.used_cache_size - before < 28 * 512 * 512  # twenty of the source among them
+    blender.worked.clear()
+    again = super_slomo(clip, factor=2, backend=blender, scene_threshold=None)
+    for _ in core.std.AverageFrames(again, [1] * 5).frames(close=True):
+        pass
+    assert 59 <= len(blender.worked) <= 59 + 6

@@ -65,14 +65,20 @@ def fill(places: Picture, picture: Picture) -> None:
             place[height:] = place[height - 1]
 
 
+class PinnedPicture:
+    """A picture in pinned memory, on its way to the device or from it."""
+
+    def __init__(self, device: Device, layout: PictureLayout) -> None:
+        self.block = device.pinned(layout.size)
+        self.planes = layout.planes(self.block)
+
+
 class StoredFrame:
-    """A place for one frame: pinned memory, device memory, and the event after which the one is in the other."""
+    """A place for one frame on the device, and the event after which it is there."""
 
     def __init__(self, device: Device, layout: PictureLayout) -> None:
         self.memory: Memory = device.allocate(layout.size)
         self.sent: Event = device.event()
-        self.staging = device.pinned(layout.size)
-        self.planes = layout.planes(self.staging)
         self.key: int | None = None
         self.users = 0
         self.is_submitted = False
@@ -112,16 +118,22 @@ class FrameStore:
                     count -= 1
 
     @contextmanager
-    def borrow(self, keys: Sequence[int], window: Sequence[Picture], stream: Stream) -> Iterator[list[Memory]]:
+    def borrow(
+        self, keys: Sequence[int], window: Sequence[Picture], stream: Stream, staging: Sequence[PinnedPicture]
+    ) -> Iterator[list[Memory]]:
         """Give the frames of a window, on the device by the time the stream gets to what is given to it next.
 
-        At the end the stream comes to rest, so that the frames are free for others.
+        Those that are not there yet are sent by way of ``staging``: as a rule one is, and always goes through the same
+        memory, which is then in the processor's cache.  At the end the stream comes to rest, so that the frames are
+        free for others.
         """
         pictures = dict(zip(keys, window, strict=True))
         frames, missing = self._take(pictures)
         try:
-            for key in missing:
-                self._send(frames[key], pictures[key], stream)
+            for place, key in enumerate(missing):
+                if place >= len(staging):
+                    frames[missing[place - len(staging)]].sent.wait()
+                self._send(frames[key], pictures[key], stream, staging[place % len(staging)])
             for key, frame in frames.items():
                 if key not in missing:
                     self._await(frame, key)
@@ -149,9 +161,9 @@ class FrameStore:
                 frame.last_use = self._clock
             return frames, missing
 
-    def _send(self, frame: StoredFrame, picture: Picture, stream: Stream) -> None:
-        fill(frame.planes, picture)
-        stream.send(frame.memory.address, frame.staging)
+    def _send(self, frame: StoredFrame, picture: Picture, stream: Stream, staging: PinnedPicture) -> None:
+        fill(staging.planes, picture)
+        stream.send(frame.memory.address, staging.block)
         stream.record(frame.sent)
         with self._changed:
             frame.is_submitted = True

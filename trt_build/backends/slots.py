@@ -15,7 +15,7 @@ from vs_interp.spec import NetworkSpec
 from .base import Picture
 from .device import Device, Memory
 from .executor import Executor, prepare
-from .frames import FrameStore, PictureLayout
+from .frames import FrameStore, PictureLayout, PinnedPicture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class Slot:
 
     Frames are copied from the store to fixed places, since recordings hold addresses; the state stays where the
     state's executor puts it; pictures come back through two pinned blocks, so that one is unpacked while the device
-    works on the next.
+    works on the next, and frames are sent through two, so that one is packed while the other is under way.
     """
 
     def __init__(self, device: Device, store: FrameStore, executors: Executors, bindings: Bindings) -> None:
@@ -82,8 +82,8 @@ class Slot:
         self._executors = executors  # recordings do not keep them alive
         self._bind(executors)
         self._times = device.pinned(4).view(np.float32)
-        self._returns = [device.pinned(bindings.picture.size) for _ in range(2)]
-        self._pictures = [bindings.picture.planes(block) for block in self._returns]
+        self._sent = [PinnedPicture(device, bindings.frame) for _ in range(min(2, len(bindings.frames)))]
+        self._returns = [PinnedPicture(device, bindings.picture) for _ in range(2)]
         self._returned = [device.event() for _ in range(2)]
         state = None if executors.state is None else prepare(executors.state, self._stream)
         synthesis = prepare(executors.synthesis, self._stream)
@@ -122,7 +122,7 @@ class Slot:
     ) -> None:
         """See :class:`~trt_build.backends.base.Session`; a second thread waits for the first."""
         self.device.activate()
-        with self._busy, self.store.borrow(keys, window, self._stream) as frames:
+        with self._busy, self.store.borrow(keys, window, self._stream, self._sent) as frames:
             for place, frame in zip(self._places, frames, strict=True):
                 self._stream.copy(place.address, frame.address, self.bindings.frame.size)
             if self._run_state is not None:
@@ -147,12 +147,12 @@ class Slot:
 
     def _fetch(self, picture: int, side: int) -> None:
         layout = self.bindings.picture
-        block = self._returns[side]
+        block = self._returns[side].block
         for name, offset, size in zip(self.bindings.outputs, layout.offsets, layout.sizes, strict=True):
             self._stream.fetch(block[offset : offset + size], self._addresses[name] + picture * size)
         self._stream.record(self._returned[side])
 
     def _unpack(self, picture: Picture, side: int) -> None:
         self._returned[side].wait()
-        for plane, values in zip(picture, self._pictures[side], strict=True):
+        for plane, values in zip(picture, self._returns[side].planes, strict=True):
             np.copyto(plane, values[: plane.shape[0], : plane.shape[1]], casting="no")

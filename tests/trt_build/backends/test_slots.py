@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import threading
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from tests.arithmetic import (
 from tests.simulated_device import SimulatedDevice
 from trt_build.backends import executor
 from trt_build.backends.cuda import CudaDevice, missing_cuda
-from trt_build.backends.frames import FrameStore, PictureLayout
+from trt_build.backends.frames import FrameStore, PictureLayout, PinnedPicture
 from trt_build.backends.slots import Slot
 from trt_build.backends.streams import open_slots
 from vs_interp.errors import BackendError
@@ -179,7 +180,7 @@ def test_who_waits_for_another_slots_upload_hears_of_its_failure() -> None:
 
     def wait() -> None:
         try:
-            with store.borrow([5], clip(1), device.stream()):
+            with store.borrow([5], clip(1), device.stream(), [PinnedPicture(device, PLANES)]):
                 pass
         except BackendError as error:
             heard.append(error)
@@ -192,6 +193,20 @@ def test_who_waits_for_another_slots_upload_hears_of_its_failure() -> None:
     waiting.join(10)
     assert "frame 5" in str(heard[0])
     assert all(frame.users == 0 for frame in store.frames)
+
+
+def test_a_window_of_more_frames_than_pinned_blocks_arrives_whole() -> None:
+    """A block is packed anew only once the device has taken what was in it."""
+    device = SimulatedDevice()
+    store, frames = FrameStore(device, PLANES), clip(5)
+    store.reserve(5)
+    stream, staging = device.stream(), [PinnedPicture(device, PLANES) for _ in range(2)]
+    with store.borrow(range(5), frames, stream, staging) as places:
+        stream.synchronise()
+        for place, frame in zip(places, frames, strict=True):
+            block = np.ctypeslib.as_array((ctypes.c_uint8 * PLANES.size).from_address(place.address))
+            for made, wanted in zip(PLANES.planes(block), frame, strict=True):
+                np.testing.assert_array_equal(made, wanted)
 
 
 def test_planes_are_laid_out_aligned_and_apart() -> None:
