@@ -62,8 +62,8 @@ def optical_flow(
     backend, scene_threshold
         As for :func:`super_slomo`.
 
-    Pixel (x, y) of frame n is found at (x + right, y + down) in frame n + 1.  Before a cut, and in the last frame, a
-    frame is its own next, and nothing moves.
+    Pixel (x, y) of frame n is found at (x + right, y + down) in frame n + 1.  Before a cut, before a frame that is the
+    same, and in the last frame nothing moves: 0.
     """
     with speaking_as("optical_flow"):
         check_threshold(scene_threshold)
@@ -96,6 +96,10 @@ def _flow_model(clip: vs.VideoNode, model: Any, updates: int | None) -> ModelFil
     if file.spec.between:
         file = flow_alone(file)
     check_window(clip, file.spec, model, kinds=("flow",))
+    if file.spec.window.offsets != (0, 1):
+        raise ArgumentError(
+            f"the model {model} finds flow between the frames {file.spec.window.offsets}: choose another"
+        )
     if updates is not None:
         return file.with_updates(check_whole("updates", updates, examples="12"))
     return file.with_updates(min(12, file.spec.updates)) if file.spec.updates else file

@@ -56,8 +56,8 @@ def serve(
     ``times`` lists the times of each of the first windows; the list then starts again.  Where a window has fewer times
     than ``most``, the clips beyond have no picture for it and must not be asked for that frame.  Frames beyond a cut
     are replaced by their neighbour on this side of it.  If a picture is to lie between frame 0 and the next, and there
-    is a cut or no change between them, the nearer of the two is copied and marked with :data:`REPEAT`.  Pictures that
-    are not frames (flow, labels, masks) are GRAYS.
+    is a cut or no change between them, the nearer of the two is copied and marked with :data:`REPEAT`; flow is 0 there.
+    Pictures that are not frames (flow, labels, masks) are GRAYS.
 
     Sessions tell frames apart by their numbers, counted from ``first_key``: clips that share a pool need ranges of
     their own.  Raises :class:`ArgumentError` for clips too long for VapourSynth.
@@ -147,7 +147,8 @@ class _Windows:
         first_key: int,
         timed: bool,
     ) -> None:
-        self._window, self._between, self._pool = spec.window, spec.between, pool
+        self._window, self._pool = spec.window, pool
+        self._between, self._is_flow = spec.between, spec.output.kind == "flow"
         self._centre = spec.window.offsets.index(0)
         self._times, self._threshold, self._like, self._first_key = times, threshold, like, first_key
         self._timed = timed
@@ -168,9 +169,8 @@ class _Windows:
             return is_cut(sources[first], sources[second], self._threshold)
 
         chosen = near_side(numbers, centre, cut)
-        if self._between and self._is_still(n, sources, chosen):
-            is_last = n == len(self._like) - 1
-            pictures = [_repeated(frames[centre:], 0 if is_last or time <= 1 / 2 else 1) for time in times]
+        if (self._between or self._is_flow) and self._is_still(n, sources, chosen):
+            pictures = self._unmoved(n, frames[centre:], times)
         else:
             keys = [self._first_key + numbers[place] for place in chosen]
             pictures = self._run([frames[place] for place in chosen], keys, times)
@@ -179,18 +179,32 @@ class _Windows:
         return pictures[0]
 
     def _is_still(self, n: int, sources: Sequence[vs.VideoFrame], chosen: Sequence[int]) -> bool:
-        """Return whether nothing is to be made between frame 0 and the next: a cut, the clip's end, or no change."""
+        """Return whether nothing moves between frame 0 and the next: a cut, the clip's end, or no change."""
         centre, after = self._centre, self._centre + 1
         if n == len(self._like) - 1 or chosen[after] == centre:
             return True
         return is_repeat(sources[centre], sources[after])
 
+    def _unmoved(self, n: int, frames: Sequence[vs.VideoFrame], times: Sequence[float]) -> list[vs.VideoFrame]:
+        """Return what stands for pictures between frames of which nothing is made: the nearer one, or no flow."""
+        if not self._is_flow:
+            is_last = n == len(self._like) - 1
+            return [_repeated(frames, 0 if is_last or time <= 1 / 2 else 1) for time in times]
+        pictures = self._created(len(times))
+        for picture in pictures:
+            np.asarray(picture[0])[...] = 0
+        return pictures
+
     def _run(self, frames: Sequence[vs.VideoFrame], keys: Sequence[int], times: Sequence[float]) -> list[vs.VideoFrame]:
-        like = self._like
-        pictures = [core.create_video_frame(like.format, like.width, like.height) for _ in times]
+        pictures = self._created(len(times))
         window, out = [_planes(frame) for frame in frames], [_planes(picture) for picture in pictures]
         self._pool.run(window, keys, times, out)
         return pictures
+
+    def _created(self, count: int) -> list[vs.VideoFrame]:
+        """Return frames that nothing has been written to."""
+        like = self._like
+        return [core.create_video_frame(like.format, like.width, like.height) for _ in range(count)]
 
 
 def _planes(frame: vs.VideoFrame) -> list[NDArray[Any]]:
