@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trt_build.backends import OpenVINO
-from vs_interp.cli.evaluate import carry_on
+from vs_interp.cli.evaluate import extrapolation
 from vs_interp.evaluation.compare import Shown
 from vs_interp.evaluation.run import Evaluation, Selection
 from vs_interp.evaluation.run import evaluate as whole
@@ -30,5 +30,5 @@ def evaluate(
     """Score a model on films, on one thread."""
     return whole(
         str(model), [str(film) for film in films], Selection(**selection), against=against, progress=silent,
-        backend=OpenVINO(threads=1, streams=1), watch=watch, carry_on=carry_on,
+        backend=OpenVINO(threads=1, streams=1), watch=watch, carry_on=extrapolation,
     )  # fmt: skip

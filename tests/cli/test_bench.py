@@ -33,7 +33,7 @@ def test_a_benchmark_prints_and_writes_figures_that_add_up(tmp_path: Path) -> No
     assert figures["moved_bytes"] == 64 * 64 * 3 * 4 * 3 // 2
     assert figures["host_mib"] > 50
     assert figures["device_mib"] is None
-    assert f"{figures['bare_fps']:.2f} frames made a second" in result.output
+    assert f"{figures['bare_fps']:.2f} new frames per second" in result.output
     assert "64x64, factor 3, 2 streams" in result.output
     with pytest.raises(ArgumentError, match="exists: remove it"):
         CliRunner().invoke(command, [*small, "--report", str(file)], catch_exceptions=False)
@@ -51,7 +51,7 @@ def test_work_that_could_not_be_recorded_shows(
         moved_bytes=1, host_mib=1, device_mib=1, recorded=recorded,
     )  # fmt: skip
     _show(report)
-    assert capsys.readouterr().out.count("could not be recorded, and costs the processor more") == lines
+    assert capsys.readouterr().out.count("could not be recorded, and takes more processor time") == lines
 
 
 @pytest.mark.parametrize("arguments", [["--size", "1920"], ["--size", "65x64"], ["--factor", "1"], ["--seconds", "0"]])

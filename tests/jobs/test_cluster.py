@@ -164,7 +164,7 @@ def test_a_worker_without_the_source_or_of_another_version_refuses(tmp_path: Pat
     [
         (("--workers", "2", "--cluster", "tcp://x"), "give one of them"),
         (("--workers", "2", "--whole"), "leave out --workers"),
-        (("--workers", "0"), "'0' is no number of workers: give one from 1, or auto"),
+        (("--workers", "0"), "'0' is not a number of workers: give 1 or more, or auto"),
         (("--map", "nowhere"), "give it as /here=/there"),
         (("--tls-ca", __file__), "TLS needs"),
     ],

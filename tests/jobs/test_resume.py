@@ -171,7 +171,7 @@ def test_jobs_are_listed_shown_and_removed(film: Path, tmp_path: Path, capsys: p
     assert not folder.exists()
     (tmp_path / "films").mkdir()
     capsys.readouterr()
-    assert "is no job" in refused(capsys, run("jobs", "remove", tmp_path / "films"))
+    assert "is not a job" in refused(capsys, run("jobs", "remove", tmp_path / "films"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -186,5 +186,5 @@ def test_ctrl_c_says_how_to_go_on(film: Path, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
     assert process.returncode == 130
-    assert "run the same command again" in said
+    assert "run the same command to resume" in said
     assert not list(tmp_path.glob(".*partial*")) and list(folder.glob("chunk-*.json"))

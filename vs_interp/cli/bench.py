@@ -1,4 +1,4 @@
-"""``vs-interp bench``: how fast frames are made here, by bare sessions and in VapourSynth, and what that costs."""
+"""``vs-interp bench``: how fast frames are made on this machine, by the runtime alone and in VapourSynth."""
 
 from __future__ import annotations
 
@@ -39,27 +39,28 @@ SCRIPTS = (".vpy", ".py")
     help="Width and height of the clip.",
 )
 @click.option("--factor", type=click.IntRange(2), default=2, show_default=True,
-              help="How many times the frame rate, for a network that makes any.")  # fmt: skip
+              help="Multiple of the frame rate, for networks that make frames at any time.")  # fmt: skip
 @click.option(
     "--backend",
     metavar="BACKEND",
     type=BackendName(),
-    help="By default the best that works; openvino:streams=1 and the like.",
+    help="Such as openvino or openvino:streams=1.  [default: the best that works]",
 )
-@click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="How long each loop runs.")
+@click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True,
+              help="How long each measurement runs.")  # fmt: skip
 @quiet_option
 @json_option
-@click.option("--markdown", is_flag=True, help="Print a table as Markdown.")
+@click.option("--markdown", is_flag=True, help="Print a table in Markdown.")
 @report_option
 def command(
     *, subjects: tuple[str, ...], size: Size, factor: int, backend: Backend | None, seconds: float, quiet: bool,
     as_json: bool, markdown: bool, report: Path | None,
 ) -> None:  # fmt: skip
-    """Measure how fast each MODEL works on a YUV 4:2:0 8-bit clip, or how fast a whole script plays.
+    """Measure the speed of models and scripts.
 
-    MODEL is a file or a name of `vs-interp weights list`, of any network: frames between frames, enlarged, to come,
-    flow, labels; by default the bundled one.  A bare loop feeds sessions from memory; the pipeline is the VapourSynth
-    filter on a clip in memory.  A script runs as in vspipe, and its output 0 is asked for frame by frame.
+    MODEL is a file, or a name from `vs-interp weights list`, of any kind of network; by default the bundled
+    Super-SloMo.  First the runtime alone is fed from memory, then the VapourSynth filter runs on an 8-bit YUV 4:2:0
+    clip in memory.  A script runs as in vspipe, and the frames of its output 0 are requested one after the other.
 
     \b
     Examples:
@@ -71,14 +72,14 @@ def command(
     if report is not None and report.exists():
         raise ArgumentError(f"{report} exists: remove it, or name another file")
     names = subjects or (None,)
-    take = partial(take_one, size=size, factor=factor, backend=backend, seconds=seconds)
+    measure_one = partial(measure_subject, size=size, factor=factor, backend=backend, seconds=seconds)
     found: list[Report | ScriptReport] = []
     if len(names) == 1:
-        found = [take(names[0])]
+        found = [measure_one(names[0])]
     else:
         for name in names:
             with working_on(f"measuring {name}", quiet=quiet):
-                found.append(_alone(take, name))
+                found.append(_in_own_process(measure_one, name))
     figures = [asdict(each) for each in found]
     text = json.dumps(figures[0] if len(figures) == 1 else figures, indent=2) + "\n"
     if as_json:
@@ -91,19 +92,19 @@ def command(
         write_whole(report, text.encode())
 
 
-def take_one(
+def measure_subject(
     name: str | None, *, size: Size, factor: int, backend: Backend | None, seconds: float
 ) -> Report | ScriptReport:
-    """Measure a model or play a script."""
+    """Measure a model, or play a script."""
     if name is not None and name.endswith(SCRIPTS):
         return play_script(Path(name), seconds)
     return measure(name, size, factor, backend, seconds)
 
 
-def _alone(take: partial[Report | ScriptReport], name: str | None) -> Report | ScriptReport:
-    """Measure in a process of its own, so that its memory is not that of the others."""
+def _in_own_process(measure_one: partial[Report | ScriptReport], name: str | None) -> Report | ScriptReport:
+    """Measure in a separate process, so that the memory of earlier subjects does not count."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(take, name).result()
+        return pool.submit(measure_one, name).result()
 
 
 def _show(report: Report | ScriptReport) -> None:
@@ -111,48 +112,48 @@ def _show(report: Report | ScriptReport) -> None:
         click.echo(
             f"{report.script} at {report.size} on {report.machine}\n"
             f"opened in {report.opened:.2f} s, first frame after {report.first:.2f} s\n"
-            f"{report.fps:.2f} frames a second ({report.frames} in {report.seconds:.1f} s), "
-            f"{report.host_ms:.1f} ms of processor each\n"
-            f"{_mib(report.host_mib)} of the process at most"
+            f"{report.fps:.2f} frames per second ({report.frames} in {report.seconds:.1f} s), "
+            f"{report.host_ms:.1f} ms of processor time each\n"
+            f"peak memory {_mib(report.host_mib)}"
         )
         return
     at = f"at {report.size}" + (f", factor {report.factor}" if report.factor > 1 else "")
     lines = [
-        f"{report.network} ({report.model}) {at}, {report.streams} streams, {report.kmac:g} kMAC a pixel",
+        f"{report.network} ({report.model}) {at}, {report.streams} streams, {report.kmac:g} kMAC per pixel",
         f"{report.backend} on {report.machine}",
         *([] if report.precision is None else [f"precision       {report.precision}"]),
-        f"bare sessions   {report.bare_fps:8.2f} frames made a second, {report.bare_host_ms:.1f} ms of processor each",
+        f"runtime alone   {report.bare_fps:8.2f} new frames per second, {report.bare_host_ms:.1f} ms of processor each",
     ]
     if report.pipeline_fps is not None:
         lines += [
-            f"VapourSynth     {report.pipeline_fps:8.2f} frames made a second, {report.pipeline_host_ms:.1f} ms each",
+            f"VapourSynth     {report.pipeline_fps:8.2f} new frames per second, {report.pipeline_host_ms:.1f} ms each",
             f"ratio           {report.ratio:8.2f}",
         ]
     device = "" if report.device_mib is None else f", {report.device_mib:.0f} MiB on the GPU"
     lines += [
-        f"moved           {report.moved_bytes / MIB:8.2f} MiB for each frame made",
-        f"memory          {_mib(report.host_mib)} of the process at most{device}",
+        f"transferred     {report.moved_bytes / MIB:8.2f} MiB per new frame",
+        f"peak memory     {_mib(report.host_mib)}{device}",
     ]
     click.echo("\n".join(lines))
     if report.recorded is False:
-        click.echo("not recorded    the GPU's work could not be recorded, and costs the processor more than it should")
+        click.echo("no CUDA graph   the GPU's work could not be recorded, and takes more processor time than it should")
 
 
 def _show_table(found: Sequence[Report | ScriptReport], *, markdown: bool) -> None:
-    """Print a line for each."""
+    """Print a table with a line per model or script."""
     from rich.console import Console
 
     from vs_interp.evaluation.tables import Table
 
-    headings = ["", "size", "frames made a second", "bare", "processor ms a frame", "kMAC a pixel", "memory"]
-    table = Table(f"On {found[0].machine}", headings, [_line(each) for each in found])
+    headings = ["", "size", "new frames/s", "runtime alone", "processor ms/frame", "kMAC/pixel", "peak memory"]
+    table = Table(f"On {found[0].machine}", headings, [_row(each) for each in found])
     if markdown:
         click.echo(table.markdown())
     else:
         Console(soft_wrap=True).print(table.terminal())
 
 
-def _line(report: Report | ScriptReport) -> list[str]:
+def _row(report: Report | ScriptReport) -> list[str]:
     if isinstance(report, ScriptReport):
         return [
             report.script,
@@ -164,14 +165,14 @@ def _line(report: Report | ScriptReport) -> list[str]:
             _mib(report.host_mib),
         ]
     name = report.model.removesuffix(".onnx") + (f", factor {report.factor}" if report.factor > 2 else "")
-    piped = "" if report.pipeline_fps is None else f"{report.pipeline_fps:.2f}"
-    busy = report.bare_host_ms if report.pipeline_host_ms is None else report.pipeline_host_ms
+    pipeline = "" if report.pipeline_fps is None else f"{report.pipeline_fps:.2f}"
+    host_ms = report.bare_host_ms if report.pipeline_host_ms is None else report.pipeline_host_ms
     return [
         name,
         report.size,
-        piped,
+        pipeline,
         f"{report.bare_fps:.2f}",
-        f"{busy:,.0f}",
+        f"{host_ms:,.0f}",
         f"{report.kmac:,.0f}",
         _mib(report.host_mib),
     ]

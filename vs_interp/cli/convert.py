@@ -1,4 +1,4 @@
-"""``vs-interp convert``: a video file in, steps on its clip, a video file out."""
+"""``vs-interp convert``: interpolate and upscale a video file."""
 
 from __future__ import annotations
 
@@ -18,54 +18,56 @@ from .running import convert
 from .source_options import source_options, take_reading
 
 INTERPOLATIONS = ("flavr", "rife", "super-slomo")
-"""The networks that make frames between frames, called as their filters."""
+"""The interpolation networks, by the names of their filters."""
 
 
 OPTION_NAMES = {"upscale": "--scale", "upscale_model": "--scale-model", "drop_repeats": "--drop-repeats"}
-"""Parameter → option, where they differ."""
+"""Parameter → option, if their names differ."""
 
 
 @click.command("convert")
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--interpolate", metavar="NETWORK", type=click.Choice(INTERPOLATIONS),
-              help=f"Make frames between the frames: {', '.join(INTERPOLATIONS)}.")  # fmt: skip
-@click.option("--factor", type=Factor(), help="How many times the frame rate: 2, 2.5 or 5/2.")
-@click.option("--fps", type=FrameRate(), help="The wanted frame rate instead: 60, 59.94 or 60000/1001.")
+              help=f"Interpolate frames with this network: {', '.join(INTERPOLATIONS)}.")  # fmt: skip
+@click.option("--factor", type=Factor(), help="Multiply the frame rate by this: 2, 2.5 or 5/2.")
+@click.option("--fps", type=FrameRate(), help="Output frame rate, instead of --factor: 60, 59.94 or 60000/1001.")
 @click.option(
     "--model",
     metavar="MODEL",
     shell_complete=models,
-    help="What interpolates: a model file or a name, by default the usual one.",
+    help="Model for --interpolate: a file, or a name from `weights list`.  [default: the network's usual one]",
 )
 @click.option("--drop-repeats", is_flag=True, default=None,
-              help="Drawn film: make frames between drawings, not between a drawing and its repeats.")  # fmt: skip
+              help="For animation: interpolate from drawing to drawing, leaving out repeats of a drawing.")  # fmt: skip
 @click.option(
-    "--scale", "upscale", metavar="N", type=click.IntRange(1), help="Make frames N times as wide and as high."
+    "--scale", "upscale", metavar="N", type=click.IntRange(1), help="Upscale to N times the width and height."
 )
 @click.option(
     "--scale-model",
     "upscale_model",
     metavar="MODEL",
     shell_complete=models,
-    help="What upscales: a model file or a name, by default FSRCNN.",
+    help="Model for --scale: a file, or a name from `weights list`.  [default: FSRCNN]",
 )
-@click.option("--tile", metavar="PIXELS", type=click.IntRange(1), help="Upscale in tiles of that size: less memory.")
+@click.option("--tile", metavar="PIXELS", type=click.IntRange(1),
+              help="Upscale in tiles of this size, which takes less memory.")  # fmt: skip
 @click.option(
     "--backend",
     metavar="BACKEND",
     type=BackendText(),
-    help="By default the best that works here; openvino:precision=bf16 and the like.",
+    help="Such as openvino or openvino:precision=bf16.  [default: the best that works]",
 )
 @click.option("--scene-threshold", type=Threshold(), default=None, show_default="the filter's own",
-              help="Mean luma difference (of 1) that makes a scene cut, or none.")  # fmt: skip
+              help="Mean luma difference, from 0 to 1, that counts as a scene cut; none for no cuts.")  # fmt: skip
 @click.option("--hold", type=Threshold(), default=None, show_default="the filter's own",
-              help="Variable rate: hold frames still that last so many times as long as usual, or none.")  # fmt: skip
+              help="At a variable rate, show frames that last this many times the usual duration as a still; "
+              "none to interpolate them too.")  # fmt: skip
 @excerpt_options
 @source_options
 @encoding_options
 @job_options
-@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @quiet_option
 @json_option
 @click.pass_context
@@ -78,10 +80,12 @@ def command(
 ) -> None:  # fmt: skip
     """Convert the video IN to OUT.  Sound, subtitles, chapters and metadata are kept.
 
-    IN is a video file, a folder or a pattern of pictures, or - for a pipe.  A long film is a job: it is made in chunks,
-    which stay in OUT.job until they are joined.  After Ctrl-C or a crash the same command goes on with what is missing.
+    IN is a video file, a folder or pattern of pictures, or - for standard input.  A long film is converted in chunks,
+    which are kept in OUT.job until they are joined.  After Ctrl-C or a crash, run the same command again: it makes only
+    the chunks that are missing.
 
-    With both, frames are made first and enlarged then: that costs less than to look for motion in large frames.
+    With --interpolate and --scale, frames are interpolated first and then upscaled, since finding motion in large
+    frames would take longer.
 
     \b
     Examples:
@@ -132,7 +136,7 @@ def _is_given(context: click.Context, option: str) -> bool:
 
 
 def _check_options(context: click.Context) -> None:
-    """Raise :class:`click.UsageError` unless a step is asked for, and all that is given belongs to one."""
+    """Raise :class:`click.UsageError` unless a step is asked for and every option belongs to one of the steps."""
     given = {name for name, value in context.params.items() if value is not None}
     if not given & {"interpolate", "upscale"}:
         raise click.UsageError("give --interpolate NETWORK, --scale N, or both", context)
@@ -147,4 +151,6 @@ def _check_options(context: click.Context) -> None:
     if "interpolate" in given and ("factor" in given) == ("fps" in given):
         raise click.UsageError("give either --factor or --fps", context)
     if context.params["interpolate"] == "flavr" and "fps" in given:
-        raise click.UsageError("flavr multiplies the rate by what it was trained for: give --factor", context)
+        raise click.UsageError(
+            "flavr only multiplies the rate by the factor it was trained for: give --factor", context
+        )

@@ -1,4 +1,4 @@
-"""``vs-interp dataset``: data sets of one's own from video files, and what is in any data set."""
+"""``vs-interp dataset``: make a data set from video files, check one, or show what is in it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from vs_interp.datasets.video import Video
 
 GAPS = (2, 4)
-"""Frames from the first to the last of the windows that ``show`` counts."""
+"""The distances, in frames, between the two inputs of the windows that ``show`` counts."""
 
 of_split = click.option(
     "--split", type=click.Choice(("train", "validation", "test")), default="train", show_default=True,
-    help="The part, for layouts that know several.",
+    help="Which part of the data set, if its layout has several.",
 )  # fmt: skip
 
 
 @click.group(name="dataset")
 def command() -> None:
-    """Data sets to train on: make one of videos, check it, show what is in it."""
+    """Make, check and show data sets for training."""
 
 
 @command.command()
@@ -39,15 +39,15 @@ def command() -> None:
 @click.option("-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Must not exist.")
 @click.option(
     "--height", type=click.IntRange(min=16), default=720, show_default=True,
-    help="Shrink frames with more lines to so many; none is enlarged.",
+    help="Scale larger frames down to this height.",
 )  # fmt: skip
 @quiet_option
 @json_option
 def make(videos: Sequence[Path], output: Path, height: int, quiet: bool, as_json: bool) -> None:
-    """Decode VIDEOs into a folder of shards, ready to be trained on as shards:DIR.
+    """Decode VIDEOs into a folder of shards, to be trained on as shards:DIR.
 
-    Sequences end at cuts, at still frames, and where frames are missing; what is shorter than three frames is left
-    out.  A frame of 1280x720 takes 1.4 MB.
+    Sequences end at scene cuts, at repeated frames and at gaps in time; those shorter than three frames are left out.
+    A frame of 1280x720 takes 1.4 MB.
 
     \b
     Examples:
@@ -88,11 +88,11 @@ def make(videos: Sequence[Path], output: Path, height: int, quiet: bool, as_json
 
 ENDS = {
     "cuts": "cuts",
-    "stills": "still pairs",
-    "uneven": "uneven steps in time",
+    "stills": "repeated frames",
+    "uneven": "gaps in time",
     "damaged": "damaged frames",
 }
-"""What ends a sequence, as the summary names it."""
+"""What ends sequences: key in the index → its name in the summary."""
 
 
 @command.command()
@@ -192,10 +192,10 @@ def _check_output(output: Path) -> None:
 
 
 def _check_space(videos: Sequence[Video], folder: Path) -> None:
-    """Raise :class:`ArgumentError` where the frames that the videos speak of cannot fit on the disk."""
+    """Raise :class:`ArgumentError` if the frames that the videos announce do not fit on the disk."""
     needed, free = sum(video.expected * video.frame_format.bytes for video in videos), shutil.disk_usage(folder).free
     if needed > free:
         raise ArgumentError(
-            f"the frames may take {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB free: "
+            f"the frames may take {needed / 1e9:.1f} GB, but {folder} has only {free / 1e9:.1f} GB free: "
             "give a smaller --height, fewer videos or another disk"
         )

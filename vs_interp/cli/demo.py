@@ -1,4 +1,4 @@
-"""``vs-interp demo``: the bundled clip at twice its frame rate, and a picture of what was made."""
+"""``vs-interp demo``: double the frame rate of the bundled clip, and make a picture of the result."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ if TYPE_CHECKING:
 
 CLIP = "bbb_360p24.mp4"
 PAIRS = (22, 64, 83)
-"""Source frames of that clip after which there is motion to see."""
+"""Source frames of that clip with visible motion to the next."""
 
 SHOWN = (300, 200)
-"""Width and height of the part of the picture that is shown: where most of it moves."""
+"""Width and height of the part of the picture that is shown, the one with the most motion."""
 
-CAPTIONS = ("source {0}", "made, half-way", "source {1}", "blend of both")
+CAPTIONS = ("source {0}", "interpolated", "source {1}", "blend of both")
 
 
 @click.command("demo")
 @click.option("-o", "--output", metavar="DIR", default="demo-output", show_default=True,
               type=click.Path(path_type=Path),
-              help="The folder to write to; its files of an earlier demo are replaced.")  # fmt: skip
+              help="Folder to write to; the files of an earlier demo are replaced.")  # fmt: skip
 @quiet_option
 @json_option
 def command(*, output: Path, quiet: bool, as_json: bool) -> None:
-    """Interpolate the bundled clip (4 seconds of Big Buck Bunny) and show the made frames beside the source's.
+    """Interpolate a bundled clip and show the result.
+
+    The clip is 4 seconds of Big Buck Bunny.  A picture shows new frames beside the source's, and plain blends.
 
     \b
     Examples:
@@ -64,13 +66,13 @@ def command(*, output: Path, quiet: bool, as_json: bool) -> None:
         return
     if quiet:
         return
-    click.echo(f"{video}: {summary.frames} frames at twice the frame rate, {summary.fps:.1f} made a second")
-    click.echo(f"{picture}: source frames, made frames, and plain blends of the same frames")
+    click.echo(f"{video}: {summary.frames} frames at twice the frame rate, made at {summary.fps:.1f} fps")
+    click.echo(f"{picture}: source frames, interpolated frames, and plain blends for comparison")
     click.echo("Film: Big Buck Bunny, (c) copyright 2008, Blender Foundation | www.bigbuckbunny.org, CC-BY 3.0")
 
 
 def compare(clip: Path, doubled: Path, picture: Path) -> None:
-    """Write a PNG: for each of :data:`PAIRS` two source frames, the frame made between them, and their blend."""
+    """Write a PNG with a row per pair of :data:`PAIRS`: the source frames, the frame in between, and their blend."""
     import vapoursynth as vs
 
     from vs_interp.films.source import open_source
@@ -93,18 +95,19 @@ def compare(clip: Path, doubled: Path, picture: Path) -> None:
 
 
 def _moving_part(first: vs.VideoNode, second: vs.VideoNode) -> tuple[int, int]:
-    """Return left and top of the part, :data:`SHOWN` large, in which two frames differ most."""
+    """Return left and top of the part of size :data:`SHOWN` in which two frames differ most, in steps of 8 pixels."""
     import numpy as np
     import vapoursynth as vs
 
     step = 8
     difference = vs.core.std.Expr([first, second], ["x y - abs", "", ""])
     with difference.get_frame(0) as frame:
-        total = np.asarray(frame[0]).astype(np.int64).cumsum(0).cumsum(1)
-    total = np.pad(total, ((1, 0), (1, 0)))
+        integral = np.asarray(frame[0]).astype(np.int64).cumsum(0).cumsum(1)
+    integral = np.pad(integral, ((1, 0), (1, 0)))
     width, height = SHOWN
-    sums = total[height:, width:] - total[:-height, width:] - total[height:, :-width] + total[:-height, :-width]
-    top, left = np.unravel_index(int(sums[::step, ::step].argmax()), sums[::step, ::step].shape)
+    upper, lower = integral[:-height:step], integral[height::step]
+    sums = lower[:, width::step] - upper[:, width::step] - lower[:, :-width:step] + upper[:, :-width:step]
+    top, left = np.unravel_index(int(sums.argmax()), sums.shape)
     return int(left) * step, int(top) * step
 
 

@@ -1,4 +1,4 @@
-"""``vs-interp doctor``: what is installed, what works here, and what to install for what is missing."""
+"""``vs-interp doctor``: what is installed, what works on this machine, and how to install what is missing."""
 
 from __future__ import annotations
 
@@ -28,21 +28,29 @@ OPTIONAL = {
     "tensorrt-cu13": "tensorrt",
     "cuda-bindings": "tensorrt-rtx",
 }
-"""Packages that some users need → the extra that brings them."""
+"""Optional package → the extra that installs it."""
 
 SIDE = 64
-"""Width and height of the picture that backends are tried with."""
+"""Width and height of the picture for trying backends."""
 
 PLUGINS = {
     "bs": ("reads video files", "pip install vapoursynth-bestsource", True),
-    "mv": ("motion vectors, to compare with", "pip install vapoursynth-mvtools", False),
+    "mv": ("motion vectors, for comparison", "pip install vapoursynth-mvtools", False),
 }
-"""Namespace → what it is for, how to get it, and whether the command line needs it."""
+"""Plugin namespace → its purpose, how to install it, and whether the command line needs it."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report; ``remedy`` says what to do where something is missing, ``needed`` whether one must."""
+    """One line of the report.
+
+    found
+        The version or state; ``None`` if it is missing or does not work.
+    remedy
+        Then, what is wrong or how to install it.
+    needed
+        Whether nothing works without it.
+    """
 
     topic: str
     name: str
@@ -55,10 +63,12 @@ class Finding:
 @json_option
 @click.pass_context
 def command(context: click.Context, *, as_json: bool) -> None:
-    """Report versions, backends, plugins and ffmpeg, and what to install for what is missing.
+    """Check what works on this machine, and what is missing.
+
+    Reports versions, backends, plugins and ffmpeg, and how to install what is missing.  Every backend is tried with a
+    picture.  The exit code is 0 if videos can be interpolated here, else 1.
 
     \b
-    Backends are opened and make a picture.  Ends with exit code 0 if videos can be interpolated here, else with 1.
     Examples:
       vs-interp doctor
       vs-interp doctor --json
@@ -73,12 +83,12 @@ def command(context: click.Context, *, as_json: bool) -> None:
 
 
 def examine() -> list[Finding]:
-    """Look at everything, importing neither PyTorch nor a GPU runtime that is not there."""
+    """Examine everything, without importing PyTorch."""
     return [*_packages(), *_backends(), *_plugins(), _ffmpeg(), *_gpus()]
 
 
 def is_able(findings: list[Finding]) -> bool:
-    """Whether nothing that is needed is missing and at least one backend works."""
+    """Whether everything that is needed was found, and at least one backend works."""
     backends = [finding for finding in findings if finding.topic == "backend"]
     return any(backend.found for backend in backends) and all(f.found for f in findings if f.needed)
 
@@ -102,14 +112,17 @@ def _backends() -> list[Finding]:
 
     findings = []
     for kind in known():
-        missing = kind.missing() or _failure(kind)
-        works = None if missing else f"works: it made a picture {kind.found() and f'({kind.found()})'}".strip()
-        findings.append(Finding("backend", kind.name, works, missing))
+        problem = kind.missing() or _failure(kind)
+        if problem:
+            findings.append(Finding("backend", kind.name, None, problem))
+            continue
+        details = kind.found()
+        findings.append(Finding("backend", kind.name, f"works: it made a picture{details and f' ({details})'}"))
     return findings
 
 
 def _failure(kind: type[Backend]) -> str | None:
-    """Open the backend, enlarge a gray picture, and return what went wrong."""
+    """Upscale a gray picture with a backend; return what went wrong, or ``None``."""
     import numpy as np
 
     from trt_build.model_file import ModelFile
@@ -119,15 +132,15 @@ def _failure(kind: type[Backend]) -> str | None:
     try:
         backend = kind()
         model = ModelFile.load(resolve(None, network="fsrcnn", scale=2))
-        own = PlaneFormat(family="gray", bits=8, floating=False, full_range=True)
-        planes, gray = (own, 128) if backend.native_planes else (GRAYS, 0.5)
+        gray8 = PlaneFormat(family="gray", bits=8, floating=False, full_range=True)
+        planes, gray = (gray8, 128) if backend.native_planes else (GRAYS, 0.5)
         window = [[np.full((SIDE, SIDE), gray, planes.dtype)]]
         made = np.zeros((2 * SIDE, 2 * SIDE), planes.dtype)
         backend.open(model, Profile(width=SIDE, height=SIDE, planes=planes))[0].run(window, [0], [0.0], [[made]])
     except (VsInterpError, OSError, RuntimeError) as error:
         return f"it does not work here ({' '.join(str(error).split())})"
     difference = float(np.abs(made / gray - 1).max())
-    return None if difference < 0.1 else f"it makes wrong pictures (off by {difference:.0%}): install it again"
+    return None if difference < 0.1 else f"it makes wrong pictures (off by {difference:.0%}): reinstall it"
 
 
 def _plugins() -> list[Finding]:
@@ -159,7 +172,7 @@ def _gpus() -> list[Finding]:
     try:
         from cuda.bindings import runtime
     except ImportError:
-        return [Finding("gpu", "NVIDIA", None, "to look for one: pip install cuda-bindings")]
+        return [Finding("gpu", "NVIDIA", None, "cannot be looked for without: pip install cuda-bindings")]
     status, count = runtime.cudaGetDeviceCount()
     if status != runtime.cudaError_t.cudaSuccess or not count:
         return [Finding("gpu", "NVIDIA", None, f"no GPU or no driver here ({status.name})")]
@@ -178,7 +191,7 @@ def _report(findings: list[Finding], able: bool) -> None:
         click.secho(topic, bold=True)
         for finding in (finding for finding in findings if finding.topic == topic):
             mark, colour = ("+", "green") if finding.found else ("!", "red") if finding.needed else ("-", "yellow")
-            state = finding.found or f"not there: {finding.remedy}"
+            state = finding.found or f"missing: {finding.remedy}"
             click.echo(f"  {click.style(mark, fg=colour)} {finding.name:<24} {state}")
     click.echo(
         "Videos can be interpolated here." if able else "Videos cannot be interpolated yet: see the lines above."

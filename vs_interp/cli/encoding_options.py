@@ -1,4 +1,4 @@
-"""The options of ``vs-interp convert`` that say how the output is encoded."""
+"""Options of ``vs-interp convert`` for encoding the output."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ CODECS = ("h264", "h265", "av1", "prores", "ffv1", "vp9")
 
 OPTIONS = (
     click.option("--codec", type=click.Choice(CODECS),
-                 help="By default H.264, for more than 8 bits H.265, in WebM VP9."),
+                 help="[default: h264; h265 above 8 bits; vp9 in WebM]"),
     click.option("--quality", metavar="N", type=float,
-                 help="The encoder's own number: for most 0 is best and 16 very good."),
+                 help="Quality on the encoder's own scale (CRF): for most, 0 is the best and 16 very good."),
     click.option("--preset", metavar="NAME",
-                 help="The encoder's own speed (slow, medium, fast; AV1 and VP9: a number) or ProRes profile."),
+                 help="The encoder's preset (slow, medium, fast; a number for AV1 and VP9), or ProRes profile."),
     click.option("--encoder-args", metavar="ARGS",
-                 help="ffmpeg's options for the video, added to the others: '-tune animation'."),
+                 help="Additional ffmpeg options for the video, such as '-tune animation'."),
     click.option("--audio-args", metavar="ARGS",
-                 help="ffmpeg's options for the sound, which is copied otherwise: '-c:a libopus -b:a 128k'."),
+                 help="ffmpeg options to encode the sound, which is otherwise copied: '-c:a libopus -b:a 128k'."),
 )  # fmt: skip
 
 
 def encoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command these options."""
+    """Add these options to a command."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command
@@ -36,7 +36,7 @@ def encoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def parse_choice(
     *, codec: str | None, quality: float | None, preset: str | None, encoder_args: str | None, audio_args: str | None
 ) -> Choice:
-    """Return what the options say.  Raises :class:`~vs_interp.errors.ArgumentError`."""
+    """Return the options as a :class:`Choice`.  Raises :class:`~vs_interp.errors.ArgumentError`."""
     from vs_interp.films.codecs import Choice, split_arguments
 
     return Choice(

@@ -1,4 +1,4 @@
-"""``vs-interp engines export`` and ``import``: engines from machine to machine, with their weights and proofs."""
+"""``vs-interp engines export`` and ``import``: take engines, with their weights and scores, to another machine."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ if TYPE_CHECKING:
 @click.argument("target", type=click.Path(path_type=Path))
 @click.argument("engines", nargs=-1, metavar="[ENGINE]...")
 @click.option("--model", "files", multiple=True, shell_complete=models,
-              help="A model of your own that engines were made of: a file. Weights by name are found.")  # fmt: skip
+              help="Your own model file of an engine; those from the catalogue are found.")  # fmt: skip
 @in_folder
 @quiet_option
 @json_option
 def export_engines(
     *, target: Path, engines: Sequence[str], files: Sequence[str], folder: Path | None, quiet: bool, as_json: bool
 ) -> None:
-    """Write engines to TARGET, a zip file or a new folder, to be taken in on another machine.
+    """Write engines to TARGET for another machine.
+
+    TARGET is a zip file or a new folder.  It gets all verified engines, or those whose names start with ENGINE, along
+    with the weights that are not bundled with vs-interp, and a file SHA256SUMS.
 
     \b
-    All that were verified, or those whose names begin like ENGINE; with them go the weights that do not come with
-    vs-interp, and SHA256SUMS.
     Examples:
       vs-interp engines export engines.zip
       vs-interp engines export /media/usb/engines 3f2a 91cc --model mine.onnx
@@ -46,12 +47,12 @@ def export_engines(
     cache = open_cache(folder)
     entries = [find_engine(cache, name) for name in engines] or list(cache.entries())
     if not engines:
-        left = [entry for entry in entries if entry.key is None or unverified(entry.about)]
-        entries = [entry for entry in entries if entry not in left]
-        for entry in left:
+        unusable = [entry for entry in entries if entry.key is None or unverified(entry.about)]
+        entries = [entry for entry in entries if entry not in unusable]
+        for entry in unusable:
             logger.warning("%s is left out: %s", entry.digest[:SHORT], unverified(entry.about) or "it is damaged")
     if not entries:
-        raise ArgumentError(f"there are no engines to carry in {cache.folder}: make some by `vs-interp build`")
+        raise ArgumentError(f"there are no engines to export in {cache.folder}: build some with `vs-interp build`")
     carried = _model_files(entries, files)
     try:
         pack(entries, carried, target)
@@ -65,7 +66,7 @@ def export_engines(
         click.echo(line(entry))
     count = "1 engine" if len(entries) == 1 else f"{len(entries)} engines"
     weights = f" with {', '.join(sorted(carried))}" if carried else ""
-    click.echo(f"{target}: {count}{weights}; there: vs-interp engines import {target.name}")
+    click.echo(f"{target}: {count}{weights}; on the other machine: vs-interp engines import {target.name}")
 
 
 @click.command("import")
@@ -74,11 +75,13 @@ def export_engines(
 @quiet_option
 @json_option
 def import_engines(*, source: Path, folder: Path | None, quiet: bool, as_json: bool) -> None:
-    """Take the engines and weights of SOURCE in, which `vs-interp engines export` wrote.
+    """Import engines and weights from SOURCE.
+
+    SOURCE was written by `vs-interp engines export`.  Every file is checked against SHA256SUMS; files that are damaged,
+    misnamed or were never verified are refused.  An engine is code that runs on your GPU: import only from people you
+    trust.
 
     \b
-    Every file is checked against SHA256SUMS; what is damaged, misnamed or was never verified stays out, and is said.
-    An engine is code for your GPU: take in what comes from people you trust.
     Examples:
       vs-interp engines import engines.zip
     """
@@ -86,9 +89,9 @@ def import_engines(*, source: Path, folder: Path | None, quiet: bool, as_json: b
 
     parcel, cache = Parcel(source), open_cache(folder)
     keys: list[EngineKey] = []
-    rows = [_take_engine(parcel, digest, cache, keys) for digest in parcel.engines]
-    rows += [_take_model(parcel, name, keys) for name in parcel.models]
-    _miss_models(keys)
+    rows = [_import_engine(parcel, digest, cache, keys) for digest in parcel.engines]
+    rows += [_import_model(parcel, name, keys) for name in parcel.models]
+    _warn_of_missing_models(keys)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     else:
@@ -96,13 +99,13 @@ def import_engines(*, source: Path, folder: Path | None, quiet: bool, as_json: b
             click.echo(f"{row['name'].removesuffix('.engine')[:SHORT]}  {row['fault'] or row['state']}")
     faults = [row["fault"] for row in rows if row["fault"]]
     if faults:
-        raise BackendError(f"{len(faults)} of {len(rows)} files were not taken in: {faults[0]}")
+        raise BackendError(f"{len(faults)} of {len(rows)} files were not imported: {faults[0]}")
 
 
 def _model_files(entries: Iterable[Entry], given: Iterable[str]) -> dict[str, bytes]:
-    """Return the model files that engines were made of, by name; none where they come with vs-interp.
+    """Return the model files (name → content) that engines were built from, except those bundled with vs-interp.
 
-    Raises :class:`ArgumentError` for a model that is not here by name, and not given.
+    Raises :class:`ArgumentError` for a model that is neither in the catalogue's folder nor in ``given``.
     """
     from trt_build.model_file import ModelFile
     from vs_interp.weights.carried import weights_of
@@ -114,7 +117,7 @@ def _model_files(entries: Iterable[Entry], given: Iterable[str]) -> dict[str, by
         weights = weights_of(key.model, key.network) if key.model not in paths else None
         if key.model not in paths and weights is None:
             raise ArgumentError(
-                f"the weights of {key.network} that an engine was made of are not here: give --model FILE"
+                f"the weights of {key.network} from which an engine was built are not here: give --model FILE"
             )
         if weights is None or not weights.bundled:
             path = paths[key.model] if weights is None else weights.model_file
@@ -122,8 +125,8 @@ def _model_files(entries: Iterable[Entry], given: Iterable[str]) -> dict[str, by
     return found
 
 
-def _take_engine(parcel: Parcel, digest: str, cache: EngineCache, keys: list[EngineKey]) -> dict[str, Any]:
-    """Take one engine in, add its key to ``keys``, and return what came of it."""
+def _import_engine(parcel: Parcel, digest: str, cache: EngineCache, keys: list[EngineKey]) -> dict[str, Any]:
+    """Import one engine and add its key to ``keys``; return a row for the report."""
     from trt_build.engines.carry import take_in
 
     row: dict[str, Any] = {"name": f"{digest}.engine", "state": None, "fault": None}
@@ -132,13 +135,13 @@ def _take_engine(parcel: Parcel, digest: str, cache: EngineCache, keys: list[Eng
     except VsInterpError as error:
         return {**row, "fault": str(error)}
     except OSError as error:
-        return {**row, "fault": f"{cache.folder} cannot take it ({error.strerror})"}
+        return {**row, "fault": f"it cannot be written to {cache.folder} ({error.strerror})"}
     keys.append(key)
-    return {**row, "state": "taken in" if is_new else "is here already"}
+    return {**row, "state": "imported" if is_new else "was here already"}
 
 
-def _take_model(parcel: Parcel, name: str, keys: Iterable[EngineKey]) -> dict[str, Any]:
-    """Take one model file in that engines need, and return what came of it."""
+def _import_model(parcel: Parcel, name: str, keys: Iterable[EngineKey]) -> dict[str, Any]:
+    """Import one model file if an imported engine needs it; return a row for the report."""
     from trt_build.model_file import ModelFile
     from vs_interp.weights.carried import put_in_place
 
@@ -147,18 +150,18 @@ def _take_model(parcel: Parcel, name: str, keys: Iterable[EngineKey]) -> dict[st
         content = parcel.read(name)
         model = ModelFile.from_bytes(content)
         if model.identity not in {key.model for key in keys}:
-            return {**row, "state": "left: no engine that was taken in needs it"}
-        return {**row, "state": f"lies in {put_in_place(name, model, content)}"}
+            return {**row, "state": "left out: none of the imported engines needs it"}
+        return {**row, "state": f"is now {put_in_place(name, model, content)}"}
     except VsInterpError as error:
         return {**row, "fault": str(error)}
     except OSError as error:
         return {**row, "fault": f"it cannot be written ({error.strerror})"}
 
 
-def _miss_models(keys: Iterable[EngineKey]) -> None:
-    """Warn of engines whose weights are not here, by a name or in the folder of models."""
+def _warn_of_missing_models(keys: Iterable[EngineKey]) -> None:
+    """Warn of engines whose weights are neither in the catalogue nor in the folder of models."""
     from vs_interp.weights.carried import is_here
 
     for key in {key.model: key for key in keys}.values():
         if not is_here(key.model, key.network):
-            logger.warning("the weights of %s that engines were made of are not here: filters need them", key.network)
+            logger.warning("the weights of %s that these engines need are not here: get them first", key.network)

@@ -1,4 +1,4 @@
-"""What the commands about engines share: the folder, an engine by its name's beginning, and how one is described."""
+"""Shared by the engine commands: the folder option, finding an engine by its name, and describing one."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from trt_build.engines.cache import EngineCache, Entry
 
 SHORT = 12
-"""Letters of an engine's name that are shown."""
+"""How many letters of an engine's name are shown."""
 
 in_folder = click.option(
-    "--folder", type=click.Path(path_type=Path, file_okay=False), help="Not the cache, but this folder."
+    "--folder", type=click.Path(path_type=Path, file_okay=False), help="Use this folder instead of the cache."
 )
 
 
 def open_cache(folder: Path | None) -> EngineCache:
-    """Return the folder as a cache of engines, the user's own where none is given."""
+    """Open a folder as an engine cache, by default the user's."""
     from trt_build.engines.cache import EngineCache
 
     return EngineCache(folder)
 
 
 def find_engine(cache: EngineCache, name: str) -> Entry:
-    """Return the only engine whose name begins like that.  Raises :class:`ArgumentError`."""
+    """Return the engine whose name begins with ``name``.  Raises :class:`ArgumentError` unless there is exactly one."""
     found = [entry for entry in cache.entries() if entry.digest.startswith(name)]
     if len(found) != 1:
         count = "no engine's name begins" if not found else f"the names of {len(found)} engines begin"
@@ -37,16 +37,16 @@ def find_engine(cache: EngineCache, name: str) -> Entry:
 
 
 def describe(entry: Entry) -> dict[str, Any]:
-    """Return all that is known about an engine, as JSON values."""
+    """Return everything that is known about an engine, as JSON values."""
     used = entry.used.isoformat(timespec="seconds")
     return {"engine": entry.digest, "file": str(entry.path), "bytes": entry.size, "used": used, **entry.about}
 
 
 def line(entry: Entry) -> str:
-    """Return what identifies an engine to a person, on one line."""
+    """Describe an engine in one line."""
     key, size = entry.key, f"{entry.digest[:SHORT]}  {entry.size / 2**20:8.1f} MiB"
     if key is None:
-        return f"{size}  nothing is known about it"
+        return f"{size}  damaged"
     profile, device = key.profile, "" if key.device == "any" else f" ({key.device})"
     return (
         f"{size}  {key.network:14}{f'{profile.width}x{profile.height}':>10} {profile.planes.name:10} "

@@ -1,4 +1,4 @@
-"""``vs-interp engines which``: the engine that would serve a film, or why none does."""
+"""``vs-interp engines which``: the engine that a filter would use for a film, or why there is none."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from trt_build.profile import Profile
 
 NONE_FITS = 1
-"""Exit code where no engine serves the film yet."""
+"""The exit code if there is no engine for the film yet."""
 
 
 @click.command("which")
 @click.argument("clip", type=click.Path(path_type=Path))
 @click.argument("model", required=False, shell_complete=models)
-@click.option("--backend", metavar="BACKEND", type=BackendName(), help="By default the best that works.")
-@click.option("--gpu", help="Not this machine's GPU, but another: a card's name, or sm_89.")
+@click.option("--backend", metavar="BACKEND", type=BackendName(), help="[default: the best that works]")
+@click.option("--gpu", help="Another GPU than this machine's: the name of a card, or sm_89.")
 @in_folder
 @quiet_option
 @json_option
@@ -41,10 +41,12 @@ def which(
     context: click.Context, /, *, clip: Path, model: str | None, backend: Backend | None, gpu: str | None,
     folder: Path | None, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Say which engine serves the film CLIP with MODEL (a file or a name, by default the bundled Super-SloMo).
+    """Tell which engine runs MODEL on the film CLIP.
+
+    MODEL is a file or a name from `vs-interp weights list`, by default the bundled Super-SloMo.  Other engines are
+    listed with the reasons why they cannot be used.  The exit code is 1 if there is none for the film.
 
     \b
-    Every engine that does not is listed with what keeps it from that.  Ends with exit code 1 where none serves.
     Examples:
       vs-interp engines which film.mkv
       vs-interp engines which film.mkv rife-4.25 --backend tensorrt-rtx --gpu "RTX 4070"
@@ -69,7 +71,7 @@ def which(
 
 
 def _runtime(backend: Backend | None, gpu: str | None) -> EngineBackend:
-    """Return the backend whose engines are meant.  Raises :class:`ArgumentError` where it has none."""
+    """Return the backend whose engines to search.  Raises :class:`ArgumentError` if it does not use engines."""
     from trt_build.backends import TensorRTRTX, choose
     from trt_build.backends.tensorrt import EngineBackend
 
@@ -77,14 +79,14 @@ def _runtime(backend: Backend | None, gpu: str | None) -> EngineBackend:
     runtime = choose(runtime)
     if not isinstance(runtime, EngineBackend):
         raise ArgumentError(
-            f"{runtime.name} would serve here, which has no engines: give --backend tensorrt-rtx, and --gpu where the"
+            f"{runtime.name} would be used here, which has no engines: give --backend tensorrt-rtx, and --gpu if the"
             " card is in another machine"
         )
     return runtime
 
 
 def _gpu(runtime: EngineBackend, name: str | None) -> Gpu:
-    """Return the GPU that is to serve: this machine's, or a card by name."""
+    """Return the GPU to search for: this machine's, or the named card."""
     from trt_build.engines.targets import Gpu, check_supported, current_gpu, gpu_of, parse_target
 
     if name is None:
@@ -95,7 +97,7 @@ def _gpu(runtime: EngineBackend, name: str | None) -> Gpu:
 
 
 def _keys(runtime: EngineBackend, model: ModelFile, profile: Profile, gpu: Gpu) -> Sequence[EngineKey]:
-    """Return the keys of the engines that would do, the one to prefer first."""
+    """Return the keys of the engines that could be used, the preferred one first."""
     from dataclasses import replace
 
     from trt_build.engines.obtain import engine_key
@@ -121,9 +123,9 @@ def _answer(runtime: EngineBackend, profile: Profile, gpu: Gpu, found: Sequence[
     details += ["full range" if planes.full_range else "limited range"] * (not planes.floating)
     wanted = f"{profile.width}x{profile.height} {planes.name} ({', '.join(details)}) on {gpu.name}"
     if not _serves(found):
-        return f"{wanted}: no engine of {runtime.name} serves it yet, and the first use builds one"
-    when = "measured there" if is_measured else "it is measured there at its first use"
-    return f"{wanted}: {line(found[0].entry)}, {when}"
+        return f"{wanted}: there is no engine of {runtime.name} yet, the first use will build one"
+    state = "verified on it" if is_measured else "to be verified on it at the first use"
+    return f"{wanted}: {line(found[0].entry)}, {state}"
 
 
 def _report(profile: Profile, gpu: Gpu, found: Sequence[Candidate]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``vs-interp engines``: the engines in the cache."""
+"""``vs-interp engines``: manage the engines in the cache."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group(name="engines")
 def command() -> None:
-    """Engines in the cache: list, show, verify, clear, which fits a clip, and carry them to other machines."""
+    """Manage the engines in the cache."""
 
 
 command.add_command(which)
@@ -34,7 +34,7 @@ command.add_command(import_engines)
 @in_folder
 @json_option
 def list_engines(folder: Path | None, as_json: bool) -> None:
-    """List engines, the one that was used last first."""
+    """List engines, the most recently used first."""
     cache = open_cache(folder)
     entries = list(cache.entries())
     if as_json:
@@ -52,7 +52,7 @@ def list_engines(folder: Path | None, as_json: bool) -> None:
 @in_folder
 @json_option
 def show(engine: str, folder: Path | None, as_json: bool) -> None:
-    """Show all about ENGINE: the beginning of its name will do."""
+    """Show everything about ENGINE, given by the beginning of its name."""
     entry = find_engine(open_cache(folder), engine)
     described = describe(entry)
     if as_json:
@@ -64,15 +64,15 @@ def show(engine: str, folder: Path | None, as_json: bool) -> None:
 
 @command.command("verify")
 @click.argument("engine", required=False)
-@click.option("--model", help="The engine's model: run both and compare, on this machine's GPU that it is for.")
+@click.option("--model", help="Run this model in FP32 and the engine on the GPU, and compare.")
 @in_folder
 @json_option
 def verify_engines(engine: str | None, model: str | None, folder: Path | None, as_json: bool) -> None:
-    """Read ENGINE, or all, to the last byte and check them; with --model measure ENGINE against FP32 again."""
+    """Check that ENGINE, by default every engine, is undamaged; with --model, also measure it against FP32 again."""
     cache = open_cache(folder)
     entries = [find_engine(cache, engine)] if engine else list(cache.entries())
     if model is not None and engine is None:
-        raise ArgumentError("--model goes with the name of one engine")
+        raise ArgumentError("--model needs the name of one engine")
     rows: list[dict[str, Any]] = [{"engine": entry.digest, "fault": _fault(entry)} for entry in entries]
     faults = [row for row in rows if row["fault"]]
     if model is not None and not faults:
@@ -82,7 +82,7 @@ def verify_engines(engine: str | None, model: str | None, folder: Path | None, a
     else:
         for row in rows:
             scores = f", {min(row['psnr'].values()):.1f} dB or more" if row.get("psnr") else ""
-            click.echo(f"{row['engine'][:SHORT]}  {row['fault'] or f'whole{scores}'}")
+            click.echo(f"{row['engine'][:SHORT]}  {row['fault'] or f'undamaged{scores}'}")
     if faults:
         raise BackendError(
             f"{len(faults)} of {len(rows)} engines are damaged: `vs-interp engines clear --stale` removes them"
@@ -90,11 +90,11 @@ def verify_engines(engine: str | None, model: str | None, folder: Path | None, a
 
 
 @command.command()
-@click.option("--stale", is_flag=True, help="Only what cannot be used any more: damaged, or of another version.")
+@click.option("--stale", is_flag=True, help="Only those that cannot be used any more: damaged, or of another version.")
 @in_folder
 @json_option
 def clear(stale: bool, folder: Path | None, as_json: bool) -> None:
-    """Remove engines, and what killed builds left behind.  They are built again when they are needed."""
+    """Remove engines, and the unfinished files of killed builds.  Engines are built again when needed."""
     cache = open_cache(folder)
     removed = [entry for entry in cache.entries() if not stale or _stale(entry)]
     for entry in removed:
@@ -116,7 +116,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _fault(entry: Entry) -> str | None:
-    """Return what is wrong with an engine file."""
+    """Return what is wrong with an engine file, or ``None``."""
     from trt_build.engines.engine import EngineError
 
     try:
@@ -143,7 +143,7 @@ def _stale(entry: Entry) -> bool:
 
 
 def _measure(cache: EngineCache, entry: Entry, model: str) -> Mapping[str, float]:
-    """Run an engine on the GPU here that it is for, against the model it was made of, and note the result."""
+    """Measure an engine against its model on a GPU of this machine, and record the result."""
     from trt_build.backends.cuda import CudaDevice
     from trt_build.engines.build import BuildOptions
     from trt_build.engines.runtimes import check_runtime
@@ -153,10 +153,10 @@ def _measure(cache: EngineCache, entry: Entry, model: str) -> Mapping[str, float
     from vs_interp.weights.obtain import load
 
     engine, key, name = entry.read(), entry.key, entry.digest[:SHORT]
-    assert key is not None, "it was read"
+    assert key is not None  # an engine that can be read has a key
     file = load(model, network=key.network)
     if file.identity != key.model:
-        raise ArgumentError(f"{model} is not what the engine {name} was made of: give that model")
+        raise ArgumentError(f"the engine {name} was not built from {model}: give its own model")
     limits, runtime = key.options["dynamic"], check_runtime(key.runtime)
     dynamic = None if limits is None else (Size(*limits[0]), Size(*limits[1]))
     options = BuildOptions(runtime=runtime, dynamic=dynamic)
@@ -165,4 +165,4 @@ def _measure(cache: EngineCache, entry: Entry, model: str) -> Mapping[str, float
             scores = verify_engine(engine, options, file, key.profile, CudaDevice(gpu.index))
             cache.note_verified(key, str(gpu), scores)
             return scores
-    raise BackendError(f"this machine has no GPU that the engine {name} is for ({key.target})")
+    raise BackendError(f"this machine has no GPU for the engine {name} ({key.target})")

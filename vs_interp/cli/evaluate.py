@@ -1,4 +1,4 @@
-"""``vs-interp evaluate``: a model and films in, scores out, beside those of other methods."""
+"""``vs-interp evaluate``: score a model on films, in comparison with other methods."""
 
 from __future__ import annotations
 
@@ -25,49 +25,50 @@ if TYPE_CHECKING:
 
 
 WIDE = 250
-"""Columns that a table may take where it goes to no terminal."""
+"""The width of tables, in characters, when standard output is not a terminal."""
 
 
 @click.command("evaluate")
 @click.argument("model", shell_complete=models)
 @click.argument("films", metavar="FILM...", nargs=-1, required=True)
 @click.option("--against", metavar="NAMES",
-              help="What stands beside the model: other models, and blend, mvtools, minterpolate (between frames), "
-              "bicubic, lanczos (enlarging), repeat, blurred (to come), still, dis (flow), background, again (labels); "
-              "by default the first of each.")  # fmt: skip
-@click.option("--height", type=click.IntRange(16), help="Shrink frames with more lines to so many.")
-@click.option("--limit", type=click.IntRange(1), help="Measure so many windows of each film at most.")
+              help="Methods to compare with: other models; blend, mvtools, minterpolate (interpolation); bicubic, "
+              "lanczos (upscaling); repeat, blurred (prediction); still, dis (flow); background, again (labels).  "
+              "[default: the first one for the model's task]")  # fmt: skip
+@click.option("--height", type=click.IntRange(16), help="Scale larger frames down to this height.")
+@click.option("--limit", type=click.IntRange(1), help="Measure at most this many windows of each film.")
 @click.option("--gap", type=click.IntRange(2), default=2, show_default=True,
-              help="Frames from one input to the next, for a model that takes any time.")  # fmt: skip
+              help="Distance in frames between the inputs of an interpolation model.")  # fmt: skip
 @click.option("--ahead", type=click.IntRange(1), metavar="N",
-              help="Measure N frames to come: the first of a model that makes more, or the motion carried on that a "
-              "model of flow sees.")  # fmt: skip
+              help="Measure the prediction of N frames: of a prediction model its first N, of a flow model the motion "
+              "extrapolated.")  # fmt: skip
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True,
               help="Which part of a data set.")  # fmt: skip
 @click.option(
     "--backend",
     metavar="BACKEND",
     type=BackendName(),
-    help="By default the best that works; openvino:streams=1 and the like.",
+    help="Such as openvino or openvino:streams=1.  [default: the best that works]",
 )
 @click.option("--page", metavar="FILE.html", type=click.Path(path_type=Path, dir_okay=False),
-              help="Write a page there, to flip and wipe between what all methods made, with plots.")  # fmt: skip
+              help="Write a page with plots, and the pictures of all methods to flip and wipe between.")  # fmt: skip
 @click.option("--sheet", metavar="FILE.png", type=click.Path(path_type=Path, dir_okay=False),
-              help="Write the worst pictures there, side by side, as PNG or JPEG.")  # fmt: skip
+              help="Write the worst pictures side by side, as PNG or JPEG.")  # fmt: skip
 @json_option
-@click.option("--markdown", is_flag=True, help="Print the tables as Markdown.")
+@click.option("--markdown", is_flag=True, help="Print the tables in Markdown.")
 @report_option
 @quiet_option
 def command(
     *, model: str, films: tuple[str, ...], against: str | None, backend: Backend | None, page: Path | None,
     sheet: Path | None, as_json: bool, markdown: bool, report: Path | None, quiet: bool, **selection: Any,
 ) -> None:  # fmt: skip
-    """Score MODEL, a file or a name of `vs-interp weights list`, on films, served as in a script.
+    """Score MODEL on films, against other methods.
 
-    FILM is a video file, a folder of pictures, or a data set (LAYOUT:PATH); a film that is longer than half a minute is
-    seen in ten excerpts.  Frames between frames are made again from the frames 0, 2, 4, … (--gap); enlarged ones from
-    frames shrunk by the model's scale; frames to come are scored by lead, flow by its endpoint error, labels by
-    intersection over union.  Each stands beside a trivial answer.  docs/evaluation.md says how scores are defined.
+    MODEL is a file, or a name from `vs-interp weights list`, and runs as in a script.  FILM is a video file, a folder
+    of pictures, or a data set (LAYOUT:PATH); of films longer than half a minute, ten excerpts are used.
+    Interpolation has to restore the frames left out between frames 0, 2, 4, … (--gap); upscaling, frames that were
+    scaled down.  Predictions are scored by how far ahead they are, flow by its end-point error, labels by
+    intersection over union, each in comparison with a trivial method.  docs/evaluation.md defines the scores.
 
     \b
     Examples:
@@ -91,15 +92,15 @@ def command(
     found = evaluate(
         model, films, Selection(**selection),
         against=None if against is None else [name.strip() for name in against.split(",") if name.strip()],
-        backend=backend, progress=partial(frames_done, quiet=quiet), carry_on=carry_on,
+        backend=backend, progress=partial(frames_done, quiet=quiet), carry_on=extrapolation,
         watch=worst.see if sheet or page else lambda shown: None,
     )  # fmt: skip
     _write(found, worst, page=page, sheet=sheet, report=report)
     _show(found.figures, as_json=as_json, markdown=markdown)
 
 
-def carry_on(name: str, backend: Backend) -> Method:
-    """Return ``nowcast`` as a method: the last picture moved on along the motion that a flow model sees."""
+def extrapolation(name: str, backend: Backend) -> Method:
+    """Return the filter ``nowcast`` as a method: the last picture moved further along a flow model's motion."""
 
     def nowcast_each(stretch: Stretch) -> Generator[list[Made], None, None]:
         import numpy as np
@@ -125,7 +126,7 @@ def _check_writable(paths: Sequence[Path]) -> None:
 
 
 def _write(found: Evaluation, worst: Any, *, page: Path | None, sheet: Path | None, report: Path | None) -> None:
-    """Write the files that were asked for."""
+    """Write the requested files.  Raises :class:`ArgumentError`."""
     from vs_interp.evaluation.page import page as drawn_page
     from vs_interp.evaluation.sheet import sheet as drawn_sheet
 

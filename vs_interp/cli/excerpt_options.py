@@ -1,4 +1,4 @@
-"""The options of ``vs-interp convert`` that take a part of the source."""
+"""Options of ``vs-interp convert`` for converting a part of the source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Time(click.ParamType[Fraction]):
-    """Seconds, 90 or 90.5, or hours, minutes and seconds, 1:30 or 0:01:30.5."""
+    """A time in seconds (90 or 90.5), or with minutes and hours (1:30 or 0:01:30.5)."""
 
     name = "time"
 
@@ -23,26 +23,26 @@ class Time(click.ParamType[Fraction]):
         except (ValueError, ZeroDivisionError):
             parts = []
         if not 1 <= len(parts) <= 3 or any(part < 0 for part in parts) or any(part >= 60 for part in parts[1:]):
-            self.fail(f"{value!r} is no time: give seconds, such as 90.5, or 0:01:30.5", param, ctx)
+            self.fail(f"{value!r} is not a time: give seconds, such as 90.5, or 0:01:30.5", param, ctx)
         return sum((part * 60**place for place, part in enumerate(reversed(parts))), Fraction(0))
 
 
 OPTIONS = (
-    click.option("--start", type=Time(), metavar="TIME", help="Begin there in IN: 90.5 (seconds) or 1:30.5."),
-    click.option("--duration", type=Time(), metavar="TIME", help="End after so much of IN."),
-    click.option("--frames", type=click.IntRange(1), metavar="N", help="End after so many frames of IN."),
+    click.option("--start", type=Time(), metavar="TIME", help="Start at this time of IN: 90.5 (seconds) or 1:30.5."),
+    click.option("--duration", type=Time(), metavar="TIME", help="Convert only this much of IN."),
+    click.option("--frames", type=click.IntRange(1), metavar="N", help="Convert only N frames of IN."),
 )
 
 
 def excerpt_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command these options."""
+    """Add these options to a command."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command
 
 
 def take_excerpt(given: dict[str, Any]) -> Excerpt | None:
-    """Take these options out of all that are given, and return the part that they name; ``None`` for the whole.
+    """Remove these options from ``given`` and return the excerpt that they describe; ``None`` for the whole film.
 
     Raises :class:`click.UsageError`.
     """

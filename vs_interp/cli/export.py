@@ -1,4 +1,4 @@
-"""``vs-interp export``: a checkpoint in, a model file out."""
+"""``vs-interp export``: turn a checkpoint into a model file."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     "--output",
     metavar="MODEL",
     type=click.Path(path_type=Path),
-    help="The .onnx to write; by default here, with the checkpoint's name.",
+    help="The .onnx file to write.  [default: the checkpoint's name, in the current folder]",
 )
 @click.option(
     "--set",
     "settings",
     metavar="NAME=VALUE",
     multiple=True,
-    help="A setting of the network that no weights depend on, such as scale=0.5 or ensemble=true of RIFE.",
+    help="A setting of the network that is independent of the weights, such as RIFE's scale=0.5 or ensemble=true.",
 )
 @click.option(
     "--for",
     "target",
     type=click.Choice(["vs-mlrt"]),
-    help="Write a model file, or a name of the catalogue, as another program takes it: one tensor in, one out.",
+    help="Convert a model file, or a name from `weights list`, for another program: one tensor in, one out.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the model file where it exists.")
+@click.option("--overwrite", is_flag=True, help="Replace the model file if it exists.")
 @quiet_option
 @json_option
 def command(
@@ -53,10 +53,11 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Write the network in CHECKPOINT, published or our own, as a model file, checked against PyTorch.
+    """Turn CHECKPOINT into a model file.
 
-    With spandrel installed (pip install spandrel) any super-resolution network that it recognises is
-    taken as well, from .pth or .safetensors.  Of several checkpoints of one network the mean of the weights is taken.
+    The model file is checked against PyTorch.  CHECKPOINT is a published one, or one of `vs-interp train`.  With
+    spandrel installed (pip install spandrel), any super-resolution network that spandrel recognises works too, from
+    .pth or .safetensors.  The weights of several checkpoints of the same network are averaged.
 
     \b
     Examples:
@@ -72,7 +73,7 @@ def command(
     named = name in catalogue()
     if target is None and named:
         raise ArgumentError(f"{name} is a name, not a checkpoint: `vs-interp weights get {name}` makes its model file")
-    stem = name if named else checkpoints[0].stem  # 4.25 is no suffix of a name
+    stem = name if named else checkpoints[0].stem  # the .25 of rife-4.25 is not a suffix
     output = output or Path(f"{stem}.onnx" if target is None else f"{stem}-{target}.onnx")
     if output.exists() and not overwrite:
         raise ArgumentError(f"{output} exists: remove it, name another file, or give --overwrite")
@@ -81,7 +82,7 @@ def command(
     if target is not None:
         model = _for_others(checkpoints, output, settings)
         if as_json:
-            click.echo(json.dumps({**_told(model, output), "for": target}))
+            click.echo(json.dumps({**_summary(model, output), "for": target}))
         elif not quiet:
             click.echo(f"{output}: {model.spec.name}, one tensor in, one out, for {target}")
         return
@@ -100,18 +101,18 @@ def command(
     ):
         model = export(network, output, overwrite=overwrite)
     if as_json:
-        click.echo(json.dumps({**_told(model, output), "sha256": model.digest}))
+        click.echo(json.dumps({**_summary(model, output), "sha256": model.digest}))
     else:
         size = output.stat().st_size
         click.echo(f"{output}: {model.spec.name}, {size / 2**20:.1f} MiB, sha256 {model.digest}")
 
 
-def _told(model: ModelFile, output: Path) -> dict[str, Any]:
+def _summary(model: ModelFile, output: Path) -> dict[str, Any]:
     return {"output": str(output), "network": model.spec.name, "bytes": output.stat().st_size}
 
 
 def _for_others(models: tuple[Path, ...], output: Path, settings: tuple[str, ...]) -> ModelFile:
-    """Write a model file as one graph between two tensors, and return it as it was."""
+    """Write a model as a graph with one input and one output tensor; return the original model."""
     if len(models) > 1 or settings:
         raise ArgumentError("--for takes one model file or name, and no --set: export the model file with --set first")
     from trt_build.graphs.one_tensor import one_tensor
@@ -124,7 +125,7 @@ def _for_others(models: tuple[Path, ...], output: Path, settings: tuple[str, ...
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """Read ``name=value``, the value as TOML writes it, or as bare words."""
+    """Parse ``name=value``; the value is TOML, or else a plain string."""
     name, equals, value = text.partition("=")
     if not (name and equals and value):
         raise ArgumentError(f"--set {text}: give NAME=VALUE, such as scale=0.5")

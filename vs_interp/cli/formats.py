@@ -1,4 +1,4 @@
-"""Sizes and plane formats as people type them: 1920x1080, YUV420P10."""
+"""Command-line types for sizes (1920x1080) and VapourSynth formats (YUV420P10)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EXAMPLES = "such as YUV420P8, YUV422P10, YUV444PS, GRAY16, RGB24, RGB48 or RGBS
 
 
 class PictureSize(click.ParamType[Size]):
-    """1920x1080: width and height, multiples of ``multiple_of``."""
+    """A size such as 1920x1080: width and height, both multiples of ``multiple_of``."""
 
     name = "size"
 
@@ -32,12 +32,12 @@ class PictureSize(click.ParamType[Size]):
             return value
         found = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", value)
         if not found:
-            self.fail(f"{value!r} is no size: give width and height such as 1920x1080", param, ctx)
+            self.fail(f"{value!r} is not a size: give width and height such as 1920x1080", param, ctx)
         width, height = int(found[1]), int(found[2])
         if min(width, height) < SMALLEST:
             self.fail(f"{value} is too small: width and height must be at least {SMALLEST}", param, ctx)
         if width % self.multiple_of or height % self.multiple_of:
-            self.fail(f"{value} does not suit: give multiples of {self.multiple_of} such as 1920x1080", param, ctx)
+            self.fail(f"{value} cannot be used: give multiples of {self.multiple_of} such as 1920x1080", param, ctx)
         return Size(width, height)
 
 
@@ -49,23 +49,23 @@ def parse_format(
     full_range: bool | None = None,
     siting: Siting = "left",
 ) -> PlaneFormat:
-    """Return the planes that a VapourSynth format name stands for.
+    """Return the plane format for the name of a VapourSynth format, such as ``YUV420P10``.
 
-    Matrix and range default as they do for a clip without such properties: BT.601 up to 1024x576 and BT.709 beyond,
-    limited but for RGB.  Raises :class:`ArgumentError` for unknown names.
+    The defaults are those for a clip without frame properties: BT.601 up to 1024x576 and BT.709 above, limited range
+    except for RGB.  Raises :class:`ArgumentError` for unknown names.
     """
     from trt_build.profile import PlaneFormat
 
     found = re.fullmatch(r"(?:YUV(420|422|444)P|(GRAY)|(RGB))(\d{1,2}|H|S)", name.upper())
     if not found:
-        raise ArgumentError(f"{name!r} is no known format: give one {_EXAMPLES}")
+        raise ArgumentError(f"{name!r} is not a known format: give one {_EXAMPLES}")
     subsampling, gray, rgb, samples = found.groups()
     floating = samples in ("H", "S")
     bits = {"H": 16, "S": 32}[samples] if floating else int(samples) // (3 if rgb else 1)
     whole = floating or not rgb or int(samples) % 3 == 0
     if not whole or (not floating and bits not in range(8, 17)):
         raise ArgumentError(
-            f"{name!r} is no known format, or has less than 8 or more than 16 bits: give one {_EXAMPLES}"
+            f"{name!r} is not a known format, or has less than 8 or more than 16 bits: give one {_EXAMPLES}"
         )
     if rgb:
         return PlaneFormat(family="rgb", bits=bits, floating=floating, full_range=full_range is not False)

@@ -1,4 +1,4 @@
-"""The options of ``vs-interp convert`` that say who makes the frames, and how a job goes on."""
+"""Options of ``vs-interp convert`` for who makes the frames, and how a job is resumed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,27 @@ from .cluster_options import Tls, parse_maps, tls_options
 
 @dataclass(frozen=True, kw_only=True)
 class How:
-    """Who converts a film, and in what pieces.
+    """How a film is converted: by whom, and in which chunks.
 
     whole
-        One stream by one encoder, which cannot be resumed.
+        Encode the film in one go instead of in chunks; it cannot be resumed.
     folder
-        Where a job's chunks go, by default beside the output.
+        The folder for the job's chunks; by default beside the output.
+    chunk
+        The approximate duration of a chunk in seconds.
+    restart
+        Discard the chunks of an earlier run.
     workers, cluster
-        So many processes of this machine (0 for one a GPU), or the Dask scheduler at an address; neither for this
-        process alone.
+        The number of worker processes on this machine (0 for one per GPU), or the address of a Dask scheduler; neither
+        to work in this process.
     paths
-        Beginnings of paths here → what they are on the cluster's machines.
+        Path prefixes on this machine → the same on the cluster's machines.
+    retries
+        How often a failed chunk is tried again.
     exact
-        Whether workers with another processor or backend are refused.
+        Refuse workers with another processor or backend than this machine's.
+    tls
+        Certificate files for the connection to the cluster; see :class:`~vs_interp.cli.cluster_options.Tls`.
     """
 
     whole: bool = False
@@ -43,7 +51,7 @@ class How:
 
 
 class Count(click.ParamType[int]):
-    """A number of workers; 0 for ``auto``."""
+    """A number of workers; ``auto`` becomes 0."""
 
     name = "count"
 
@@ -52,29 +60,30 @@ class Count(click.ParamType[int]):
             return 0
         if value.isdecimal() and int(value) > 0:
             return int(value)
-        self.fail(f"{value!r} is no number of workers: give one from 1, or auto for one a GPU", param, ctx)
+        self.fail(f"{value!r} is not a number of workers: give 1 or more, or auto for one per GPU", param, ctx)
 
 
 OPTIONS = (
-    click.option("--whole", is_flag=True, help="One stream by one encoder, not a job in chunks: it cannot go on."),
+    click.option("--whole", is_flag=True, help="Encode in one go, not in chunks; it cannot be resumed."),
     click.option("--job", "folder", metavar="FOLDER", type=click.Path(path_type=Path),
-                 help="Where the job's chunks go, by default OUT.job."),
+                 help="Folder for the chunks.  [default: OUT.job]"),
     click.option("--chunk", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), default=10,
-                 show_default=True, help="How long a chunk of the job is, about."),
-    click.option("--restart", is_flag=True, help="Begin anew, and not where an earlier run of the job ended."),
+                 show_default=True, help="Approximate duration of a chunk."),
+    click.option("--restart", is_flag=True, help="Start from the beginning instead of resuming."),
     click.option("--workers", metavar="N|auto", type=Count(),
-                 help="Processes of this machine that make chunks; auto for one a GPU of the backend's devices."),
-    click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler whose workers (vs-interp worker) make chunks."),
+                 help="Make chunks in N processes on this machine; auto for one per GPU of the backend."),
+    click.option("--cluster", metavar="ADDRESS",
+                 help="Make chunks on the workers (vs-interp worker) of this Dask scheduler."),
     click.option("--map", "maps", metavar="/HERE=/THERE", multiple=True,
-                 help="Where a folder of this machine is on the workers' machines."),
+                 help="A folder of this machine, and its path on the workers' machines."),
     click.option("--retries", metavar="N", type=click.IntRange(0), default=3, show_default=True,
-                 help="How often a chunk that failed is tried again."),
+                 help="How often to try a failed chunk again."),
     click.option("--exact", is_flag=True, help="Refuse workers with another processor or backend than this machine's."),
 )  # fmt: skip
 
 
 def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command these options, which it gets as ``how``."""
+    """Add these options to a command, which receives them as ``how``."""
     names = [name for name in How.__dataclass_fields__ if name not in ("paths", "tls")]
 
     @wraps(command)
@@ -84,7 +93,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
         if how.workers is not None and how.cluster is not None:
             raise click.UsageError("--workers and --cluster are both given: give one of them")
         if (how.workers is not None or how.cluster is not None) and how.whole:
-            raise click.UsageError("--whole is one stream by one encoder: leave out --workers and --cluster")
+            raise click.UsageError("--whole encodes in one go: leave out --workers and --cluster")
         return command(*arguments, how=how, **rest)
 
     decorated = tls_options(with_how)

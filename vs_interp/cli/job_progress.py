@@ -1,4 +1,4 @@
-"""How far a job is: a bar, and a line for each of several workers, on a terminal; a line now and then in a log."""
+"""Progress of a job: bars for the job and its workers on a terminal, a line from time to time in a log."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from vs_interp.jobs.status import Status
 
 MOST_LINES = 16
-"""Workers that have a line on a terminal; a cluster may have a hundred."""
+"""At most this many workers get a bar; a cluster may have a hundred."""
 
 
 class JobProgress:
-    """Shows how far a job is: a :class:`vs_interp.jobs.status.Listener`."""
+    """Shows the progress of a job: a :class:`vs_interp.jobs.status.Listener`."""
 
     def __init__(self, folder: Path, *, quiet: bool) -> None:
         self._folder = folder
         self._console = Console(stderr=True, quiet=quiet)
         self._stack = ExitStack()
         self._bars: _Bars | None = None
-        self._said = time.monotonic()
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
         self._stack.enter_context(
-            exit_message(f"interrupted; what is finished stays in {self._folder}: run the same command again to go on")
+            exit_message(f"interrupted; finished chunks are kept in {self._folder}: run the same command to resume")
         )
         if self._console.is_terminal and not self._console.quiet:
             self._bars = self._stack.enter_context(_Bars(self._console))
@@ -43,25 +43,25 @@ class JobProgress:
         self._stack.__exit__(*raised)
 
     def shows(self, status: Status) -> None:
-        """Show how far the job is."""
+        """Show the progress of the job."""
         if self._bars is not None:
             self._bars.show(status)
-        elif time.monotonic() - self._said >= INTERVAL:
-            self._said = time.monotonic()
+        elif time.monotonic() - self._last_line >= INTERVAL:
+            self._last_line = time.monotonic()
             many = f", {len(status.workers)} workers" if len(status.workers) > 1 else ""
             self.says(f"{status.frames}/{status.of_frames} frames, {speed(status)}{many}")
 
     def joins(self) -> None:
-        """Say that all frames are made."""
+        """Show that all chunks are made and are being joined."""
         self.says("joining the chunks")
 
     def says(self, line: str) -> None:
-        """Show a line; a bar stays below it."""
+        """Print a line above the bars."""
         self._console.print(line, highlight=False, soft_wrap=True)
 
 
 class _Bars:
-    """A bar for the job, and one for each worker where there are several."""
+    """A bar for the job, and one for each worker if there are several."""
 
     def __init__(self, console: Console) -> None:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[more]}")
@@ -91,7 +91,7 @@ class _Bars:
 
 
 def speed(status: Status) -> str:
-    """Return frames a second and the time that is left, as far as they are known."""
+    """Return the frames per second and the time left, if they are known."""
     if status.fps is None or status.seconds_left is None:
-        return "begun"
+        return "starting"
     return f"{status.fps:.1f} fps, {clock(status.seconds_left)} left"

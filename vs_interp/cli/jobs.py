@@ -1,4 +1,4 @@
-"""``vs-interp jobs``: films that were begun and not finished."""
+"""``vs-interp jobs``: unfinished conversions."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class State:
-    """How far a job is: its folder, source and output, chunks and frames that are made and all of them, and bytes.
+    """The state of a job.
 
+    chunks, of_chunks, frames, of_frames
+        How many chunks and frames are finished, and how many there are.
+    bytes
+        The size of the finished chunks.
     running
-        How far it says that it is, where a process works on it: frames a second, seconds left, who works on what.
+        The status that a process working on the job reports; ``None`` if there is no such process.
     """
 
     folder: str
@@ -40,7 +44,7 @@ class State:
 
 @click.group("jobs")
 def command() -> None:
-    """Films that were begun and not finished: list them, show one, remove one."""
+    """List, show and remove unfinished conversions."""
 
 
 @command.command("list")
@@ -62,7 +66,7 @@ def list_jobs(folder: Path, as_json: bool) -> None:
         click.echo(json.dumps([asdict(state) for state in states], indent=1))
         return
     for state in states:
-        running = ", is being worked on" if state.running else ""
+        running = ", running" if state.running else ""
         click.echo(f"{state.folder}: {state.frames} of {state.of_frames} frames, {state.bytes / 1e6:.1f} MB{running}")
     if not states:
         click.echo(f"no jobs in {folder}", err=True)
@@ -72,7 +76,7 @@ def list_jobs(folder: Path, as_json: bool) -> None:
 @click.argument("job", metavar="JOB", type=click.Path(path_type=Path))
 @json_option
 def show(job: Path, as_json: bool) -> None:
-    """Show how far the job in the folder JOB is.
+    """Show the progress of the job in the folder JOB.
 
     \b
     Examples:
@@ -83,10 +87,10 @@ def show(job: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(state), indent=1))
         return
-    click.echo(f"{state.source} becomes {state.output}")
-    click.echo(f"{state.chunks} of {state.of_chunks} chunks, {state.frames} of {state.of_frames} frames are made")
+    click.echo(f"{state.source} → {state.output}")
+    click.echo(f"{state.chunks} of {state.of_chunks} chunks, {state.frames} of {state.of_frames} frames are finished")
     if state.running is None:
-        click.echo(f"{state.bytes / 1e6:.1f} MB in {state.folder}; run the same command again to go on")
+        click.echo(f"{state.bytes / 1e6:.1f} MB in {state.folder}; run the same command again to resume")
         return
     click.echo(f"{state.bytes / 1e6:.1f} MB in {state.folder}; {speed(state.running)}")
     for working in state.running.workers:
@@ -96,7 +100,7 @@ def show(job: Path, as_json: bool) -> None:
 @command.command("remove")
 @click.argument("jobs", metavar="JOB...", nargs=-1, required=True, type=click.Path(path_type=Path))  # fmt: skip
 def remove_jobs(jobs: tuple[Path, ...]) -> None:
-    """Remove the folders of jobs with all chunks in them; a film that is finished stays.
+    """Remove the folders of jobs, with all chunks in them.  Finished films are not touched.
 
     \b
     Example:
@@ -115,7 +119,7 @@ def _manifest(job: Path) -> Manifest:
 
     manifest = read_manifest(job)
     if manifest is None:
-        raise ArgumentError(f"{job} is no job: name a folder that `vs-interp jobs list` shows")
+        raise ArgumentError(f"{job} is not a job: name a folder that `vs-interp jobs list` shows")
     return manifest
 
 

@@ -1,4 +1,4 @@
-"""What a film's frames are, for engines that are to serve it."""
+"""The size and format of a film's frames, for the engines that it needs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 
 def profile_like(path: Path, *, quiet: bool) -> Profile:
-    """Return size and planes of a film's frames, as filters see them.
+    """Return the size and plane format of a film's frames, as the filters see them.
 
-    Raises :class:`SourceError` where it cannot be opened, :class:`ArgumentError` where no filter takes such frames.
+    Raises :class:`SourceError` if the film cannot be opened, :class:`ArgumentError` if filters do not support its
+    format.
     """
     from vs_interp.films.source import Reading, open_source
     from vs_interp.filters.planes import profile_of
 
-    any_rate = Reading(rate=Fraction(24), progressive=True)  # its times do not matter, nor that it is interlaced yet
+    any_rate = Reading(rate=Fraction(24), progressive=True)  # its frame rate and fields do not matter here
     with part_done(f"reading {path}", quiet=quiet) as progress:
         source = open_source(path, any_rate, progress)
     profile: Profile = profile_of(source.stream.clip)

@@ -1,4 +1,4 @@
-"""The two loops of ``vs-interp bench``: sessions fed from memory, and the VapourSynth filter on a clip in memory."""
+"""The loops that ``vs-interp bench`` measures: sessions fed from memory, and the filter on a clip in memory."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from trt_build.profile import Profile
 
 SOURCES = 8
-"""Different frames of noise that are repeated; what a frame shows does not change the speed of a network."""
+"""Number of noise frames that are repeated; the content of a frame does not change a network's speed."""
 
 ENDLESS = 1 << 20
-"""Frames of the clip: more than a loop asks for."""
+"""Length of the clip: more frames than a loop requests."""
 
 
 @dataclass(frozen=True)
 class Loop:
-    """Frames made in a loop, the seconds it took, and the seconds for which processor cores were busy, added up."""
+    """The frames made in a loop, its duration in seconds, and the processor time in seconds, all threads together."""
 
     frames: int
     seconds: float
@@ -36,16 +36,16 @@ class Loop:
 
     @property
     def fps(self) -> float:
-        """Frames made a second."""
+        """Frames per second."""
         return self.frames / self.seconds
 
     @property
     def host(self) -> float:
-        """Milliseconds of processor time a frame; with a CPU backend its inference is part of it."""
+        """Processor time per frame in milliseconds, which includes the inference of a CPU backend."""
         return 1000 * self.processor / self.frames
 
     def times(self, count: int) -> Loop:
-        """Return the same loop, each of its frames counted so many times."""
+        """Return the same loop with each frame counted ``count`` times."""
         return replace(self, frames=self.frames * count)
 
 
@@ -58,9 +58,9 @@ def feed(
     planes: Sequence[tuple[tuple[int, int], DTypeLike]],
     seconds: float,
 ) -> Loop:
-    """Work on window after window, one thread a session, dealt in turn as the serving node does; windows count.
+    """Run windows on all sessions, one thread per session, for some seconds; the loop counts windows.
 
-    ``planes`` are the shapes and types of the planes that sessions give.
+    ``planes`` are the shapes and types of the planes that sessions output.
     """
     frames = noise(profile)
     outputs = [[[np.empty(shape, kind) for shape, kind in planes] for _ in times] for _ in sessions]
@@ -84,22 +84,25 @@ def feed(
 
 
 def play(clip: vs.VideoNode, factor: int, streams: int, seconds: float) -> Loop:
-    """Ask a clip for frame after frame; those that are made count, not the source frames, one in ``factor`` above 1."""
+    """Request frame after frame of a clip for some seconds, after a warm-up.
+
+    Only frames that are made count: with a ``factor`` above 1, one frame in ``factor`` is a source frame.
+    """
     warm_up = factor * (streams + 1)
     frames = clip.frames(close=True)
     for _ in range(warm_up):
         next(frames)
     watch, deadline = _Watch(), time.perf_counter() + seconds
-    asked = 0
-    while time.perf_counter() < deadline or asked < factor:
+    requested = 0
+    while time.perf_counter() < deadline or requested < factor:
         next(frames)
-        asked += 1
+        requested += 1
     frames.close()
-    return watch.stop(asked * (factor - 1) / factor if factor > 1 else asked)
+    return watch.stop(requested * (factor - 1) / factor if factor > 1 else requested)
 
 
 def noise(profile: Profile) -> list[Picture]:
-    """Return :data:`SOURCES` frames in planes of the profile."""
+    """Return :data:`SOURCES` frames of noise in the profile's size and format."""
     random = np.random.default_rng(1)
     planes = profile.planes
     top = 1.0 if planes.floating else 2.0**planes.bits - 1
@@ -110,7 +113,7 @@ def noise(profile: Profile) -> list[Picture]:
 
 
 def endless_clip(size: Size, *, grey: bool = False) -> vs.VideoNode:
-    """Return a clip of noise, YUV 4:2:0 in 8 bits (or its luma alone), whose frames lie in memory."""
+    """Return a clip of noise held in memory, 8-bit YUV 4:2:0 or GRAY."""
     import vapoursynth as vs
 
     from trt_build.profile import PlaneFormat, Profile
@@ -134,6 +137,8 @@ def endless_clip(size: Size, *, grey: bool = False) -> vs.VideoNode:
 
 
 class _Watch:
+    """Measures wall and processor time from its creation on."""
+
     def __init__(self) -> None:
         self._start, self._busy = time.perf_counter(), time.process_time()
 

@@ -1,4 +1,4 @@
-"""The command ``vs-interp``: a group whose commands are imported when they are asked for."""
+"""The command ``vs-interp``: a group that imports each command only when it is run."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ COMMANDS = {
     "weights": "weights:command",
     "worker": "worker:command",
 }
-"""Name → module and command below ``vs_interp.cli``: one line a command.
+"""Name → ``module:command`` in ``vs_interp.cli``.
 
-These modules import PyTorch, VapourSynth and the runtimes inside functions only, so that ``--help`` is quick."""
+These modules import PyTorch, VapourSynth and the runtimes only inside functions, so that ``--help`` is fast."""
 
 BAD_INPUT, INTERRUPTED = 2, 130
-"""Exit codes; anything unforeseen ends with a traceback and 1."""
+"""Exit codes; an unexpected error ends with a traceback and 1."""
 
 
 class Commands(click.Group):
-    """A group that looks its commands up in :data:`COMMANDS`."""
+    """A group that finds its commands in :data:`COMMANDS`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -65,11 +65,11 @@ def group() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 when done, 2 with one line for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
+    """Run the command line and exit: with 0, with 2 and one line for bad input, with 130 or 143 for a signal."""
     speak()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # LC_ALL=C and old code pages know few letters
+            stream.reconfigure(errors="backslashreplace")  # LC_ALL=C and old code pages lack most letters
     with ending_on_signals():
         try:
             sys.exit(
@@ -82,17 +82,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message())
         except click.ClickException as error:
-            _say(f"{error.format_message().rstrip('.')} (see {_command_of(error)} --help)")
+            _print_error(f"{error.format_message().rstrip('.')} (see {_command_of(error)} --help)")
         except VsInterpError as error:
-            _say(str(error))
+            _print_error(str(error))
         except (KeyboardInterrupt, click.Abort):
-            if not interrupted():  # an answer was asked for, and the input ended
-                _say("interrupted, nothing was written")
+            if not interrupted():  # not a signal: standard input ended at a question
+                _print_error("interrupted, nothing was written")
             sys.exit(INTERRUPTED)
         sys.exit(BAD_INPUT)
 
 
-def _say(message: str) -> None:
+def _print_error(message: str) -> None:
     click.echo(f"vs-interp: {' '.join(message.split())}", err=True)
 
 

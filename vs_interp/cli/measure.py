@@ -1,4 +1,4 @@
-"""What ``vs-interp bench`` measures of one model or one script, and its report."""
+"""What ``vs-interp bench`` measures of one model, and its report."""
 
 from __future__ import annotations
 
@@ -22,33 +22,32 @@ if TYPE_CHECKING:
 MIB = 2**20
 
 UPDATES = 12
-"""How often RAFT refines its flow, as ``optical_flow`` has it."""
+"""How often RAFT refines its flow: the default of ``optical_flow``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What one benchmark found.  Frames are those that the network makes; source frames passed on do not count.
+    """The result of a benchmark.  Frames are those that the network makes, not source frames that are passed on.
 
-    Of a network that foresees several frames at once, all of them together count as one.
+    All frames that a network predicts at once count as one.
 
     factor
-        How many times the frame rate; 1 for a network that makes no frames between frames.
+        Multiple of the frame rate; 1 for networks that do not interpolate.
     kmac
-        Multiplications a frame made, for each pixel of a source frame, in thousands.
+        Thousands of multiply-accumulate operations per new frame and pixel of a source frame.
     precision
-        What a CPU works in, and why (``None`` for engines, which have that of their build).
+        The precision used on a CPU, and why (``None`` for engines, whose precision is fixed when they are built).
     bare_fps, pipeline_fps, ratio
-        Frames made a second by the sessions alone and in VapourSynth, and the second over the first; no pipeline where
-        no filter serves the network frame by frame (a refiner, a nowcast of a part of the picture).
+        New frames per second of the sessions alone and in VapourSynth, and the second divided by the first.  The last
+        two are ``None`` if no filter runs the network frame by frame (a refiner, a nowcast of a part of the picture).
     bare_host_ms, pipeline_host_ms
-        Milliseconds of processor time a frame, all threads added up; with a CPU backend the inference is part of it.
+        Processor time per frame in milliseconds, all threads together, which includes the inference of a CPU backend.
     moved_bytes
-        Between host and sessions for one frame: every source frame goes in once, every picture comes out once.
+        Bytes per frame between host and sessions: every source frame is sent once, every picture received once.
     host_mib, device_mib
-        The most memory that the process held (``None`` on Windows, which does not say), and what the sessions hold on
-        the GPU (``None`` without one).
+        Peak memory of the process (``None`` on Windows), and the sessions' GPU memory (``None`` without a GPU).
     recorded
-        Whether a GPU runs the network from recordings (``None`` on a CPU); if not, the processor has more to do.
+        Whether a GPU runs the network as CUDA graphs, which takes less processor time (``None`` on a CPU).
     """
 
     network: str
@@ -72,9 +71,9 @@ class Report:
 
 
 def measure(model: str | None, size: Size, factor: int, backend: Backend | None, seconds: float) -> Report:
-    """Run the sessions alone and the filter, one after the other.
+    """Measure the sessions alone, then the filter.
 
-    Raises :class:`ArgumentError` for what is no model, and what the backend raises.
+    Raises :class:`ArgumentError` if ``model`` is not a model, and any error of the backend.
     """
     from trt_build.backends import choose
     from trt_build.backends.machine import machine
@@ -96,7 +95,8 @@ def measure(model: str | None, size: Size, factor: int, backend: Backend | None,
     size = size if spec.fixed is None else Size.of(spec.fixed)
     factor = factor if spec.takes_time else spec.pictures + 1 if spec.between else 1
     times = [place / factor for place in range(1, factor)] if spec.takes_time else [*(spec.output.times or ())]
-    source = endless_clip(size, grey=spec.window.labels)
+    only_grey = spec.window.labels or (spec.foresees and spec.window.channels == 1)
+    source = endless_clip(size, grey=only_grey)
     route = find_route(source, check_clip(source), runtime, spec)
     profile = Profile(width=size.width, height=size.height, planes=route.planes)
     free = _free_memory(runtime)
@@ -133,7 +133,7 @@ def measure(model: str | None, size: Size, factor: int, backend: Backend | None,
 
 
 def _filtered(clip: vs.VideoNode, spec: NetworkSpec, path: Path, factor: int, runtime: Backend) -> vs.VideoNode | None:
-    """Return the clip through the filter that serves the network frame by frame; ``None`` where none does."""
+    """Return the output of the filter that runs the network on the clip; ``None`` if there is none."""
     from vs_interp import filters
     from vs_interp.filters.interpolate import interpolate
 
@@ -152,7 +152,7 @@ def _filtered(clip: vs.VideoNode, spec: NetworkSpec, path: Path, factor: int, ru
 
 
 def _planes(spec: NetworkSpec, profile: Profile) -> Sequence[tuple[tuple[int, int], Any]]:
-    """Return the shape and the type of each plane that sessions give."""
+    """Return the shape and type of each plane that sessions output."""
     import numpy as np
 
     if spec.output.kind != "frame":
@@ -161,6 +161,7 @@ def _planes(spec: NetworkSpec, profile: Profile) -> Sequence[tuple[tuple[int, in
 
 
 def _moved(spec: NetworkSpec, profile: Profile, factor: int) -> int:
+    """Return the bytes per new frame between host and sessions."""
     item = profile.planes.dtype.itemsize
     frame = sum(height * width for height, width in profile.plane_sizes) * item
     made = sum(height * width for (height, width), _ in _planes(spec, profile)) * item
@@ -169,7 +170,7 @@ def _moved(spec: NetworkSpec, profile: Profile, factor: int) -> int:
 
 
 def _precision(runtime: Backend, file: ModelFile, profile: Profile) -> str | None:
-    """Return the precision that OpenVINO takes, and why; engines have that of their build."""
+    """Return the precision that OpenVINO uses, and why; ``None`` for other backends."""
     from trt_build.backends import OpenVINO
     from trt_build.verify.verify import verify_session
 
@@ -180,7 +181,7 @@ def _precision(runtime: Backend, file: ModelFile, profile: Profile) -> str | Non
 
 
 def _free_memory(runtime: Backend) -> int | None:
-    """Return the free bytes of the GPU that the backend uses first; ``None`` for the CPU."""
+    """Return the free memory in bytes of the backend's first GPU; ``None`` on a CPU."""
     from trt_build.backends.tensorrt import EngineBackend
 
     if not isinstance(runtime, EngineBackend) or runtime.missing():

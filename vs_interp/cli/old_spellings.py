@@ -1,4 +1,4 @@
-"""What options were called before: they work as they did, with a line that says the new name."""
+"""Old names of options: they still work, with a warning that gives the new name."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ OPTIONS = {
     "convert": {"--upscale": "--scale", "--upscale-model": "--scale-model"},
     "engines": {"-o": "--folder"},
 }
-"""Command → what its options were called → what they are called."""
+"""Command → old name of an option → new name."""
 
 REPORTING = {"bench", "evaluate"}
-"""Commands whose ``--json`` took a file's name, or ``-`` for standard output."""
+"""Commands whose ``--json`` once took a file name, or ``-`` for standard output."""
 
 
 def modern(arguments: Sequence[str]) -> list[str]:
-    """Return a command line in today's words, and say which of its words were old ones."""
+    """Return a command line with old option names replaced, and warn of each."""
     command = next((word for word in arguments if not word.startswith("-")), "")
     names = OPTIONS.get(command, {})
     words: list[str] = []

@@ -1,4 +1,4 @@
-"""What people type for factors, rates and backends, and the options that commands share."""
+"""Command-line types for factors, rates and backends, and options that several commands share."""
 
 from __future__ import annotations
 
@@ -17,35 +17,38 @@ if TYPE_CHECKING:
     from trt_build.backends import Backend
 
 
-def _hush(context: click.Context, param: click.Parameter, value: bool) -> bool:
+def _set_quiet(context: click.Context, param: click.Parameter, value: bool) -> bool:
     if value:
         speak(quiet=True)
     return value
 
 
 quiet_option = click.option(
-    "-q", "--quiet", is_flag=True, callback=_hush, help="Say nothing but errors: no progress, no warnings."
+    "-q", "--quiet", is_flag=True, callback=_set_quiet, help="Print errors only: no progress, no warnings."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 report_option = click.option(
-    "--report", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write the result there as JSON."
+    "--report",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the result to FILE as JSON.",
 )
 
 
 def weights_names(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete the names of weights, for the shell."""
+    """Shell completion for names of weights."""
     from vs_interp.weights.catalogue import catalogue
 
     return [CompletionItem(name) for name in catalogue() if name.startswith(incomplete)]
 
 
 def models(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete what a model is named by: the names of weights, and files."""
+    """Shell completion for models: names of weights, and files."""
     return [*weights_names(context, param, incomplete), CompletionItem(incomplete, type="file")]
 
 
 class Factor(click.ParamType[Fraction]):
-    """2, 2.5 or 5/2."""
+    """A factor such as 2, 2.5 or 5/2, exactly."""
 
     name = "factor"
 
@@ -58,11 +61,11 @@ class Factor(click.ParamType[Fraction]):
         except ArgumentError as error:
             self.fail(str(error), param, ctx)
         except (ValueError, ZeroDivisionError):
-            self.fail(f"{value!r} is no number: give one such as 2, 2.5 or 5/2", param, ctx)
+            self.fail(f"{value!r} is not a number: give one such as 2, 2.5 or 5/2", param, ctx)
 
 
 class FrameRate(click.ParamType[Fraction]):
-    """60, 59.94 (which is 60000/1001) or 60000/1001."""
+    """A frame rate such as 60, 60000/1001 or 59.94 (which means 60000/1001)."""
 
     name = "rate"
 
@@ -75,11 +78,11 @@ class FrameRate(click.ParamType[Fraction]):
         except ArgumentError as error:
             self.fail(str(error), param, ctx)
         except (ValueError, ZeroDivisionError):
-            self.fail(f"{value!r} is no frame rate: give one such as 60, 59.94 or 60000/1001", param, ctx)
+            self.fail(f"{value!r} is not a frame rate: give one such as 60, 59.94 or 60000/1001", param, ctx)
 
 
 class Threshold(click.ParamType[float | None]):
-    """A number, or ``none``; ``off`` is what that was called."""
+    """A number, or ``none`` (formerly ``off``)."""
 
     name = "threshold"
 
@@ -89,11 +92,11 @@ class Threshold(click.ParamType[float | None]):
                 warn_renamed("--scene-threshold off", "--scene-threshold none")
             return None if value.lower() in ("none", "off") else float(value)
         except ValueError:
-            self.fail(f"{value!r} is no number: give one from 0 to 1, or none", param, ctx)
+            self.fail(f"{value!r} is not a number: give one, or none", param, ctx)
 
 
 class Runtimes(click.Choice[str]):
-    """The names given, in any case; ``rtx`` is ``tensorrt-rtx``."""
+    """A choice of runtimes, in upper or lower case; ``rtx`` means ``tensorrt-rtx``."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         from trt_build.engines.runtimes import plain_name
@@ -102,7 +105,7 @@ class Runtimes(click.Choice[str]):
 
 
 class BackendName(click.ParamType["Backend"]):
-    """A backend's name, which may be followed by options: openvino, or tensorrt:devices=0+1,streams=2."""
+    """A backend's name, with options after a colon: openvino, or tensorrt:devices=0+1,streams=2."""
 
     name = "backend"
 
@@ -116,7 +119,7 @@ class BackendName(click.ParamType["Backend"]):
 
 
 class BackendText(click.ParamType[str]):
-    """What :class:`BackendName` takes, checked and handed on as it was typed."""
+    """Like :class:`BackendName`, but returned as text, after a check."""
 
     name = "backend"
 

@@ -1,4 +1,4 @@
-"""A whole script, played as ``vspipe`` would play it: how fast, and what it costs."""
+"""Play a whole script as ``vspipe`` does, and measure its speed."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ MIB = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class ScriptReport:
-    """What playing a script found.
+    """The result of playing a script.
 
     frames, seconds
-        Frames of the output that were asked for, after the first, and how long that took.
+        The number of frames requested after the first, and how long they took.
     opened, first
-        Seconds until the script had run, and until its first frame was there.
+        Seconds until the script had run, and until its first frame was ready.
     fps, host_ms
-        Frames a second, and milliseconds of processor time a frame, all threads added up.
+        Frames per second, and processor time per frame in milliseconds, all threads together.
     host_mib
-        The most memory that the process held; ``None`` on Windows, which does not say.
+        Peak memory of the process; ``None`` on Windows.
     """
 
     script: str
@@ -40,10 +40,9 @@ class ScriptReport:
 
 
 def play_script(path: Path, seconds: float) -> ScriptReport:
-    """Play a script's output 0 to its end, or for so long.
+    """Play output 0 of a script to its end, or for so many seconds.
 
-    It runs in this process and may do whatever a program may.  Raises :class:`ArgumentError` where it fails, or has no
-    such output.
+    The script runs in this process, unrestricted.  Raises :class:`ArgumentError` if it fails or has no such output.
     """
     import vapoursynth as vs
 
@@ -60,7 +59,7 @@ def play_script(path: Path, seconds: float) -> ScriptReport:
     output = vs.get_output(0)
     clip = getattr(output, "clip", output)
     if not isinstance(clip, vs.VideoNode) or len(clip) < 2:
-        raise ArgumentError(f"{path} has an output that is no clip of two frames or more: set one")
+        raise ArgumentError(f"the output of {path} is not a clip of two frames or more: set one")
     opened = time.perf_counter() - began
     try:
         frames = clip.frames(close=True)

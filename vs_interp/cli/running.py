@@ -1,4 +1,4 @@
-"""Convert a film: in one go, or as a job in chunks made by this process, by several, or by a cluster."""
+"""Convert a film: in one go, or as a job in chunks, made by this process, by several, or by a cluster."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 HERE = "this process"
-"""The only worker where no others were asked for."""
+"""The name of the only worker of a job without others."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a conversion did: the file, its frames, the seconds it took and the frames a second."""
+    """The result of a conversion: the output file, its frames, the seconds it took, and the frames per second."""
 
     output: str
     frames: int
@@ -41,9 +41,9 @@ class Summary:
 
 
 def convert(conversion: Conversion, how: How, *, overwrite: bool = False, quiet: bool = False) -> Summary:
-    """Open a video file, take it through the steps and encode it: a long one as a job.
+    """Open a film, apply the steps and encode the result; a long film becomes a job.
 
-    Raises the :class:`~vs_interp.errors.VsInterpError` that tells what is wrong; the output then is as it was.
+    Raises :class:`~vs_interp.errors.VsInterpError`; the output is then unchanged.
     """
     source, output = conversion.source, conversion.output
     check_output(output, source, overwrite)
@@ -52,12 +52,12 @@ def convert(conversion: Conversion, how: How, *, overwrite: bool = False, quiet:
 
     container_format(output)
     if not is_pipe(source):
-        return _converted(conversion, how, overwrite=overwrite, quiet=quiet)
-    with bytes_read(f"reading {source}", quiet=quiet) as came, saved_pipe(source, sys.stdin.buffer, came) as film:
-        return _converted(replace(conversion, source=film), how, overwrite=overwrite, quiet=quiet)
+        return _convert_file(conversion, how, overwrite=overwrite, quiet=quiet)
+    with bytes_read(f"reading {source}", quiet=quiet) as show, saved_pipe(source, sys.stdin.buffer, show) as film:
+        return _convert_file(replace(conversion, source=film), how, overwrite=overwrite, quiet=quiet)
 
 
-def _converted(conversion: Conversion, how: How, *, overwrite: bool, quiet: bool) -> Summary:
+def _convert_file(conversion: Conversion, how: How, *, overwrite: bool, quiet: bool) -> Summary:
     from vs_interp.films.rehearsal import rehearse
     from vs_interp.jobs.plan import plan
     from vs_interp.jobs.run import must_be_whole
@@ -73,7 +73,7 @@ def _converted(conversion: Conversion, how: How, *, overwrite: bool, quiet: bool
     one_go = how.whole or must_be_whole(conversion, manifest)
     if one_go and not quiet and (how.workers is not None or how.cluster is not None):
         click.echo(
-            "one process converts it: the film is too short for chunks, or its encoder needs all of it", err=True
+            "converting in one process: the film is too short for chunks, or its encoder needs all of it", err=True
         )
     if one_go:
         frames = _in_one_go(opened, output, overwrite=overwrite, quiet=quiet)
@@ -91,8 +91,8 @@ def _in_one_go(opened: OpenConversion, output: Path, *, overwrite: bool, quiet: 
     from vs_interp.jobs.run import wants_one_encoder
 
     with frames_done(len(opened.clip), quiet=quiet) as advance:
-        handed = render(opened.encoding, output, overwrite=overwrite, ahead=frames_ahead(opened), advance=advance)
-    return frames_in(output) if wants_one_encoder(opened.conversion.choice.arguments) else handed
+        written = render(opened.encoding, output, overwrite=overwrite, ahead=frames_ahead(opened), advance=advance)
+    return frames_in(output) if wants_one_encoder(opened.conversion.choice.arguments) else written
 
 
 def _as_a_job(opened: OpenConversion, manifest: Manifest, how: How, *, overwrite: bool, quiet: bool) -> int:
@@ -120,7 +120,7 @@ def _as_a_job(opened: OpenConversion, manifest: Manifest, how: How, *, overwrite
 
 @contextmanager
 def _workers(manifest: Manifest, how: How) -> Iterator[Any]:
-    """Hand out a client of the workers that were asked for; ``None`` for this process alone."""
+    """Yield a Dask client of the requested workers; ``None`` to work in this process."""
     if how.workers is None and how.cluster is None:
         yield None
         return
@@ -128,20 +128,20 @@ def _workers(manifest: Manifest, how: How) -> Iterator[Any]:
     from vs_interp.jobs.run import gpus_of
 
     if how.cluster is not None:
-        asked = connected(how.cluster, how.tls)
+        workers = connected(how.cluster, how.tls)
     else:
         gpus = gpus_of(manifest.conversion)
-        asked = local_workers(how.workers or len(gpus or (0,)), gpus)
-    with asked as client:
+        workers = local_workers(how.workers or len(gpus or (0,)), gpus)
+    with workers as client:
         yield client
 
 
 def check_output(output: Path, source: Path, overwrite: bool) -> None:
-    """Raise :class:`ArgumentError` where a file cannot, or must not, be written."""
+    """Raise :class:`ArgumentError` if the output cannot, or must not, be written."""
     for path, what in ((source, "read"), (output, "write")):
         try:
             path.is_dir()
-        except OSError as error:  # a name that is too long, a folder that nobody may look into
+        except OSError as error:  # a name that is too long, a folder without permission
             raise ArgumentError(f"cannot {what} {path}: {error.strerror}") from error
     if output.is_dir():
         raise ArgumentError(f"{output} is a folder: name a file in it")

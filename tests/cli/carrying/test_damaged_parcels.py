@@ -46,7 +46,7 @@ def test_an_engine_that_was_never_measured_is_not_carried(made: Path, elsewhere:
         replaced(parcel, f"{entry.digest}.json", described.read_bytes())
     finally:
         described.write_text(measured)
-    with pytest.raises(BackendError, match="1 of 3 files were not taken in: it was never measured against FP32"):
+    with pytest.raises(BackendError, match="1 of 3 files were not imported: it was never measured against FP32"):
         run("engines", "import", parcel)
     assert entry.digest not in {each.digest for each in EngineCache(elsewhere / "engines").entries()}
 
@@ -105,7 +105,7 @@ def test_what_is_damaged_stays_out_and_the_rest_comes_in(
     harm(parcel, bad)
     with pytest.raises(BackendError, match=message) as raised:
         run("engines", "import", parcel)
-    assert "\n" not in str(raised.value) and "files were not taken in" in str(raised.value)
+    assert "\n" not in str(raised.value) and "files were not imported" in str(raised.value)
     assert [entry.digest for entry in EngineCache(elsewhere / "engines").entries()] == [good]
 
 

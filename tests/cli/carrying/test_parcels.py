@@ -28,7 +28,7 @@ def test_what_is_exported_is_found_where_it_is_imported(target: str, film: Path,
             digest, _, name = line.partition("  ")
             assert hashlib.sha256((parcel / name).read_bytes()).hexdigest() == digest
     taken = json.loads(run("engines", "import", parcel, "--json"))
-    assert [row["state"] for row in taken[:2]] == ["taken in"] * 2 and all(row["fault"] is None for row in taken)
+    assert [row["state"] for row in taken[:2]] == ["imported"] * 2 and all(row["fault"] is None for row in taken)
     model = elsewhere / "models" / "mine.onnx"
     assert model.read_bytes() == (made / "mine.onnx").read_bytes()
     here, there = (
@@ -42,7 +42,7 @@ def test_what_is_exported_is_found_where_it_is_imported(target: str, film: Path,
         assert answer.exit_code == 0
         assert json.loads(answer.stdout)["engine"] in here
     again = json.loads(run("engines", "import", parcel, "--json"))
-    assert [row["state"] for row in again[:2]] == ["is here already"] * 2
+    assert [row["state"] for row in again[:2]] == ["was here already"] * 2
 
 
 @needs_rtx

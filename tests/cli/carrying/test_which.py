@@ -26,7 +26,7 @@ def test_like_takes_all_of_a_films_format(made: Path) -> None:
     "option", [("--size", "64x64"), ("--format", "YUV420P8"), ("--matrix", "709"), ("--full-range",)]
 )
 def test_what_like_says_is_not_said_twice(option: tuple[str, ...], film: Path) -> None:
-    with pytest.raises(ArgumentError, match=f"--like says what {option[0]} says"):
+    with pytest.raises(ArgumentError, match=f"--like and {option[0]} are both given"):
         run("build", "fsrcnn-x2", "--like", film, *option, *RTX)
 
 
@@ -39,14 +39,14 @@ def test_which_says_what_each_engine_lacks(film: Path, made: Path, tmp_path: Pat
         return ask("engines", "which", clip, "fsrcnn-x2", "--folder", made, "--quiet", *more)
 
     fits = asked(film, "--gpu", "ada")
-    assert fits.exit_code == 0 and "it is measured there at its first use" in fits.stdout.splitlines()[0]
+    assert fits.exit_code == 0 and "to be verified on it at the first use" in fits.stdout.splitlines()[0]
     assert fits.stdout.splitlines()[1].endswith(": of other weights of fsrcnn")
     differs = asked(other, "--gpu", "sm_86")
     assert differs.exit_code == 1
     first, nearest, farthest = differs.stdout.splitlines()
     assert first == (
-        "96x64 YUV420P8 (BT.601, left, limited range) on sm_86: no engine of tensorrt-rtx serves it yet, and the first"
-        " use builds one"
+        "96x64 YUV420P8 (BT.601, left, limited range) on sm_86: there is no engine of tensorrt-rtx yet, the"
+        " first use will build one"
     )
     assert nearest.endswith(
         ": for 128x64, not 96x64; for YUV420P10, not YUV420P8; for BT.2020, not BT.601; for full range, not limited;"
@@ -70,5 +70,5 @@ def test_which_says_that_an_engine_of_a_range_would_do(film: Path, tmp_path: Pat
 
 
 def test_which_where_no_engine_would_serve(film: Path) -> None:
-    with pytest.raises(ArgumentError, match="openvino would serve here, which has no engines"):
+    with pytest.raises(ArgumentError, match="openvino would be used here, which has no engines"):
         run("engines", "which", film, "fsrcnn-x2", "--backend", "openvino", "--quiet")
