@@ -36,14 +36,14 @@ YUV420P8 = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1),
 SMALL = Profile(width=48, height=36)
 
 
-def as_model(nodes: list[onnx.NodeProto], spec: NetworkSpec) -> ModelFile:
+def as_model(nodes: list[onnx.NodeProto], spec: NetworkSpec, constants: Sequence[TensorProto] = ()) -> ModelFile:
     """A model file of these nodes between the spec's inputs and ``output``."""
     shape = [1, spec.window.channels, "height", "width"]
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in spec.frame_inputs]
     if spec.takes_time:
         values.append(helper.make_tensor_value_info("time", TensorProto.FLOAT, [1, 1, 1, 1]))
-    made = helper.make_tensor_value_info("output", TensorProto.FLOAT, [spec.pictures, *shape[1:]])
-    graph = helper.make_graph(nodes, "test", values, [made])
+    made = helper.make_tensor_value_info("output", TensorProto.FLOAT, [spec.pictures, spec.output.channels, *shape[2:]])
+    graph = helper.make_graph(nodes, "test", values, [made], list(constants))
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     return ModelFile.from_bytes(with_spec(model, spec).SerializeToString())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torchmetrics import JaccardIndex
 
 from tests.prediction_reference import vectors
 from vs_interp.errors import ArgumentError
@@ -14,6 +13,8 @@ from vs_interp.training.losses import ms_ssim_loss
 
 
 def test_the_jaccard_index_is_torchmetrics() -> None:
+    from torchmetrics import JaccardIndex  # which takes seconds to import
+
     random = np.random.default_rng(1)
     truth = random.integers(0, 30, (4, 24, 32)).astype(np.uint8)
     made = np.where(random.random(truth.shape) < 0.7, truth, random.integers(0, 30, truth.shape)).astype(np.uint8)

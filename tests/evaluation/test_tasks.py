@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torchmetrics import JaccardIndex
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from tests.moving_footage import moved
 from vs_interp.evaluation.tasks import (
@@ -24,6 +22,8 @@ from vs_interp.spec import NetworkSpec, Output, Window
 
 def test_iou_is_that_of_all_pictures_together() -> None:
     """Class 3 fills one picture and is one pixel of the other: the mean of both IoU is another number."""
+    from torchmetrics import JaccardIndex  # which takes seconds to import
+
     random = np.random.default_rng(1)
     truths = [np.full((32, 32), 3, np.uint8), np.zeros((32, 32), np.uint8)]
     truths[1][0, 0] = 3
@@ -37,6 +37,8 @@ def test_iou_is_that_of_all_pictures_together() -> None:
 
 
 def test_psnr_and_ssim_are_torchmetrics() -> None:
+    from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
     made, truth = moved(1), moved(0)
     one, other = (torch.from_numpy(np.moveaxis(picture, 2, 0) / 255)[None] for picture in (made, truth))
     for found in (frame_scores(made, truth).scores, scores_to_come(made, truth).scores):

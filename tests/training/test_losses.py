@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from vs_interp.errors import CheckpointError
 from vs_interp.training.losses import (
@@ -74,6 +73,8 @@ def test_losses_of_classes_are_pytorch_s() -> None:
 
 def test_ssim_is_torchmetrics() -> None:
     """Without the windows that reach over the edge, where torchmetrics mirrors the picture."""
+    from torchmetrics.functional.image import structural_similarity_index_measure  # which takes seconds to import
+
     made, truth = pair(2, 3, 40, 33)
     _, similarity = structural_similarity_index_measure(
         made.double(), truth.double(), data_range=1.0, return_full_image=True
