@@ -132,7 +132,7 @@ def encoded(clip: vs.VideoNode, crf: int) -> vs.VideoNode:
         picture = av.VideoFrame.from_ndarray(planes.reshape(-1, clip.width), "yuv420p")
         container.mux([*stream.encode(picture), *stream.encode(None)])
     stored.seek(0)
-    with av.open(stored) as film:
+    with av.open(stored, "r") as film:
         left = np.asarray(next(film.decode(video=0)).to_ndarray(), np.uint8).ravel()
     luma, chroma = clip.width * clip.height, clip.width * clip.height // 4
     small = clip.height // 2, clip.width // 2

