@@ -5,8 +5,8 @@
 
 ``animation.mp4`` (24 a second) is line art with flat colours before a painted background; ``animation-twos.mp4`` holds
 every drawing for two or three frames, with grain.  ``screen.mp4`` (30 a second) has text that is scrolled, a window
-that is dragged, a pointer and typing.  640×360, H.264 at CRF 18.  The PNG files beside them are every twelfth picture,
-at 1280×720 and without loss, to enlarge.
+that is dragged, a pointer and typing.  640×360, H.264 at CRF 18.  The PNG files in the folders
+``animation`` and ``screen`` are every twelfth picture without loss, to enlarge.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from itertools import cycle
 from pathlib import Path
 
 import av
@@ -24,10 +25,10 @@ from PIL import Image, ImageDraw, ImageFont
 SIZE = 640, 360
 FRAMES = 72
 LARGE = 2
-"""Pictures are drawn so many times as large, and shrunk for the films."""
+"""Pictures are drawn so many times as large, and shrunk: lines are smooth."""
 
 STILLS = 12
-"""Of so many pictures one is kept at the large size."""
+"""Of so many pictures one is kept without loss."""
 
 HOLDS = 2, 2, 3, 2, 3, 3
 """For how many frames drawings are held in turn."""
@@ -58,13 +59,12 @@ def main() -> None:
     folder = parser.parse_args().folder
     for name, draw, rate in (("animation", animation, 24), ("screen", screen, 30)):
         (folder / name).mkdir(parents=True, exist_ok=True)
-        large = [draw(number / FRAMES) for number in range(FRAMES)]
+        pictures = [draw(number / FRAMES).resize(SIZE, Image.Resampling.BOX) for number in range(FRAMES)]
         for number in range(0, FRAMES, STILLS):
-            large[number].save(folder / name / f"{number:03}.png")
-        small = [picture.resize(SIZE, Image.Resampling.BOX) for picture in large]
-        write(folder / f"{name}.mp4", small, rate)
+            pictures[number].save(folder / name / f"{number:03}.png")
+        write(folder / f"{name}.mp4", pictures, rate)
         if name == "animation":
-            write(folder / "animation-twos.mp4", list(held(small)), rate)
+            write(folder / "animation-twos.mp4", list(held(pictures)), rate)
 
 
 def write(path: Path, pictures: Sequence[Image.Image], rate: int) -> None:
@@ -85,10 +85,10 @@ def write(path: Path, pictures: Sequence[Image.Image], rate: int) -> None:
 def held(pictures: Sequence[Image.Image]) -> Iterator[Image.Image]:
     """Yield as many pictures, each drawing for two or three frames, with grain of their own."""
     random = np.random.default_rng(1)
-    shown, until = 0, 0
+    shown, until, holds = 0, 0, cycle(HOLDS)
     for number in range(len(pictures)):
         if number == until:
-            shown, until = number, number + HOLDS[number % len(HOLDS)]
+            shown, until = number, number + next(holds)
         grain = random.normal(0, GRAIN, (SIZE[1], SIZE[0], 1))
         yield Image.fromarray((np.asarray(pictures[shown]) + grain).clip(0, 255).astype(np.uint8))
 

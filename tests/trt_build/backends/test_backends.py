@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -191,3 +194,16 @@ def test_compiled_kernels_are_kept_and_damaged_ones_are_not_used(tmp_path: Path)
     again.write({"state": b"three", "synthesis": b"two"})
     assert again.read(["state"]) == {"state": b"three"}
     KernelCache(tmp_path / "not a folder", "d" * 64, ANY_GPU).write({"state": b"lost"})
+
+
+def test_an_openvino_that_cannot_be_imported_is_missing(tmp_path: Path) -> None:
+    """As where a plugin loaded another one before: the binding's own words are long, and its last line says why."""
+    package = tmp_path / "openvino"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "raise ImportError('Check failed at a.cpp:99:\\nOne is not another. It is so.')"
+    )
+    asked = "from trt_build.backends import OpenVINO; print(OpenVINO.missing())"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, env=environment)
+    assert told.stdout.startswith("the package openvino cannot be imported (One is not another): install it again; ")
