@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .made_once import keep_in, made_once
+
 if TYPE_CHECKING:
     from vs_interp.networks.flavr import Flavr
 
@@ -40,6 +42,12 @@ def old_objects_are_not_looked_at_again() -> None:
     """VapourSynth's ``clip.frames()`` collects garbage, which took half of the suite's time where torch is loaded."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def long_work_is_done_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """By one of the processes that share a run's tests."""
+    keep_in(tmp_path_factory)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -115,7 +123,12 @@ def small_flavr(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     torch.manual_seed(2)
     network = Flavr(FlavrConfig(factor=4, width=2, encoder_bias=True)).eval()
     path = tmp_path_factory.mktemp("flavr") / "flavr-4x.onnx"
-    export(network, path)
+
+    def content() -> bytes:
+        export(network, path, overwrite=True)
+        return path.read_bytes()
+
+    path.write_bytes(made_once(path.name, content))
     return Exported(network, path)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from tests.made_once import made_once
 from trt_build.model_file import ModelFile, with_spec
 from trt_build.pytorch.export import to_graph
 from vs_interp.networks.base import Network
@@ -31,4 +32,5 @@ def exported(name: str) -> tuple[Network, ModelFile]:
     torch.manual_seed(3)
     kind = network_class(name)
     network = kind.from_config(CONFIGURATIONS.get(name, {})).eval()
-    return network, ModelFile.from_bytes(with_spec(to_graph(network), network.spec).SerializeToString())
+    made = made_once(f"{name}.onnx", lambda: with_spec(to_graph(network), network.spec).SerializeToString())
+    return network, ModelFile.from_bytes(made)

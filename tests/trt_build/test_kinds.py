@@ -12,6 +12,7 @@ import torch
 from onnx import helper, numpy_helper
 
 from tests.colour import as_model
+from tests.made_once import made_once
 from trt_build.backends.openvino import OpenVINO
 from trt_build.backends.slots import bindings
 from trt_build.engines.build import BuildOptions, build_plans, engine_graphs
@@ -50,7 +51,8 @@ def model(kind: str) -> tuple[Network, ModelFile]:
     torch.manual_seed(3)
     name, values = SMALL[kind]
     network = network_class(name).from_config(values).eval()
-    return network, ModelFile.from_bytes(with_spec(to_graph(network), network.spec).SerializeToString())
+    made = made_once(f"{kind}.onnx", lambda: with_spec(to_graph(network), network.spec).SerializeToString())
+    return network, ModelFile.from_bytes(made)
 
 
 def stand_in(spec: NetworkSpec) -> ModelFile:
