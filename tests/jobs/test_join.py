@@ -25,8 +25,10 @@ from vs_interp.jobs.steps import Interpolation
 
 from .films import Decoded, decoded, enlargement, make_film, unheard
 
-REORDERED = "lossless=1:bframes=2:b-adapt=0:log-level=error"
-"""Options of x265 for pictures that are kept to the bit and are not stored in order; x264 can only have one of it."""
+REORDERED = "lossless=1:bframes=2:b-adapt=0:pools=none:frame-threads=1:log-level=error"
+"""Options of x265 for pictures that are kept to the bit and are not stored in order; x264 can only have one of it.
+
+Without threads: those of several encoders wait for each other."""
 
 
 def both_ways(conversion: Conversion, folder: Path, seconds: float = 0.5) -> tuple[Decoded, Decoded]:

@@ -14,7 +14,7 @@ import openvino
 import pytest
 from numpy.typing import NDArray
 
-from tests.openvino_executor import openvino_executors
+from tests.onnx_executor import onnx_executors
 from tests.simulated_device import SimulatedDevice
 from tests.support import ROOT
 from trt_build import backends
@@ -145,7 +145,7 @@ def test_slots_give_what_the_whole_graph_gives(model: ModelFile, planes: PlaneFo
         for shift in range(3)
     ]
     graphs = engine_graphs(model, profile, BuildOptions(runtime="tensorrt-rtx"))
-    slots = open_slots(SimulatedDevice(), lambda: openvino_executors(graphs), bindings(model.spec, profile), 2)
+    slots = open_slots(SimulatedDevice(), lambda: onnx_executors(graphs), bindings(model.spec, profile), 2)
     with signal_stack_kept():
         whole = openvino.Core().compile_model(
             openvino.Core().read_model(with_planes(to_half(model), profile).graph.SerializeToString(), b""),

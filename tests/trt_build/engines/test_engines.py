@@ -1,4 +1,4 @@
-"""Engines of the GPU backends: built, verified, kept, refused, served; OpenVINO runs them on simulated GPUs."""
+"""Engines of the GPU backends: built, verified, kept, refused, served; ONNX Runtime runs them on simulated GPUs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import onnx
 import pytest
 
 from tests.graphs import blending
-from tests.openvino_executor import openvino_executors
+from tests.onnx_executor import onnx_executors
 from tests.simulated_device import SimulatedDevice
 from trt_build.backends import TensorRTRTX, tensorrt
 from trt_build.backends.loaded import PlanError
@@ -32,7 +32,7 @@ P8 = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1), full_
 
 
 class StandIn:
-    """In the place of ``LoadedEngine``: checks what it is given, and runs the graphs with OpenVINO."""
+    """In the place of ``LoadedEngine``: checks what it is given, and runs the graphs with ONNX Runtime."""
 
     graphs: ClassVar[dict[str, onnx.ModelProto]] = {}
     opened: ClassVar[list[dict[str, bytes]]] = []
@@ -55,7 +55,7 @@ class StandIn:
         StandIn.opened.append(dict(kernels or {}))
 
     def executors(self) -> Executors:
-        return openvino_executors(self.graphs, self.shapes)
+        return onnx_executors(self.graphs, self.shapes)
 
     def kernels(self) -> dict[str, bytes]:
         return {"state": b"compiled", "synthesis": b"compiled too"}
@@ -69,7 +69,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
 
 @pytest.fixture
 def rtx(model: ModelFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Profile]:
-    """TensorRT-RTX that builds real engines for two simulated GPUs, which run their graphs with OpenVINO."""
+    """TensorRT-RTX that builds real engines for two simulated GPUs, which run their graphs with ONNX Runtime."""
     pytest.importorskip("tensorrt_rtx")
     profile = Profile(width=96, height=64, planes=P8)
     monkeypatch.setenv("VS_INTERP_CACHE", str(tmp_path))

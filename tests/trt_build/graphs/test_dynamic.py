@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from tests.openvino_executor import openvino_executors
+from tests.onnx_executor import onnx_executors
 from tests.simulated_device import SimulatedDevice
 from tests.support import ROOT
 from trt_build.backends.loaded import ContextExecutor
@@ -74,7 +74,7 @@ def test_a_graph_of_any_size_gives_what_that_of_one_size_gives(planes: PlaneForm
         if "_plane" in name
     }
     for graphs in (free, fixed):
-        executors = openvino_executors(graphs, shapes)
+        executors = onnx_executors(graphs, shapes)
         assert executors.state is not None
         stream, blocks = device.stream(), {}
         for executor in (executors.state, executors.synthesis):
