@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from vs_interp.training.recipe import Recipe, Source
+from vs_interp.training.recipe import Recipe
+from vs_interp.training.recipe_data import Source
 from vs_interp.training.recipe_file import parse_recipe
 from vs_interp.training.scenes.synthetic import Scenes
 

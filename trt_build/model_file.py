@@ -1,4 +1,4 @@
-"""The model file: one ONNX graph in FP32 that carries its spec, read, checked, split and written."""
+"""The model file, an FP32 ONNX graph that carries its spec as metadata: reading, checking, splitting and writing it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ SPEC_KEY = "vs-interp"
 """The metadata entry that holds the spec."""
 
 PREFIX = "network."
-"""What the names of initialisers that are a network's weights begin with."""
+"""Prefix of the names of the initialisers that hold a network's weights."""
 
 WEIGHTS_KEY = "weights"
-"""The metadata entry that says, as JSON, which initialisers hold the weights that have no name of their own."""
+"""The metadata entry that lists, as JSON, the initialisers that hold weights under a name the exporter made up."""
 
 CHECKSUM_KEY = "vs-interp-sha256"
-"""The last metadata entry, and the last of the file: the SHA-256 of all bytes before it.
+"""The last metadata entry, at the very end of the file: the SHA-256 of all bytes before it.
 
-Fields of a protobuf message may come in pieces, so that the entry is a message of its own behind the graph's.
+Concatenated protobuf messages are read as one, so the entry is simply appended as a message of its own.
 """
 
 
@@ -36,7 +36,7 @@ Fields of a protobuf message may come in pieces, so that the entry is a message 
 class ModelFile:
     """A checked model: its graph, its spec, and the SHA-256 of the bytes it was read from.
 
-    Files that :func:`write` wrote are refused where a byte of them was changed; those of others have no checksum.
+    A file written by :func:`write` is refused if any byte of it has changed; files from elsewhere have no checksum.
     """
 
     graph: onnx.ModelProto
@@ -45,12 +45,12 @@ class ModelFile:
 
     @cached_property
     def identity(self) -> str:
-        """What equal graphs with equal specs share, see :func:`graph_digest`."""
+        """A hash that equal graphs with equal specs share, see :func:`graph_digest`."""
         return graph_digest(self.graph)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ModelFile:
-        """Read a model file.  Raises :class:`ModelFileError` where it is missing, broken or without a spec."""
+        """Read a model file.  Raises :class:`ModelFileError` if it is missing, damaged or has no spec."""
         try:
             content = Path(path).read_bytes()
         except OSError as error:
@@ -62,7 +62,7 @@ class ModelFile:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> ModelFile:
-        """Like :meth:`load`, from the bytes of a file."""
+        """Like :meth:`load`, but from the content of a file."""
         digest = _digest(content)
         try:
             graph = onnx.load_model_from_string(content)
@@ -70,7 +70,7 @@ class ModelFile:
         except (DecodeError, onnx.checker.ValidationError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ModelFileError(
-                f"this is no ONNX file, or a truncated one ({reason}): export or fetch it again"
+                f"this is not an ONNX file, or it is truncated ({reason}): export or fetch it again"
             ) from error
         metadata = {entry.key: entry.value for entry in graph.metadata_props}
         if SPEC_KEY not in metadata:
@@ -82,9 +82,9 @@ class ModelFile:
         return cls(graph, spec, digest)
 
     def with_updates(self, count: int) -> ModelFile:
-        """Return the model that refines its output so many times, at most as often as the file does.
+        """Return the model cut off after ``count`` refinements of its output (RAFT's updates).
 
-        Raises :class:`ArgumentError` for more, and for a network that does not refine its output.
+        Raises :class:`ArgumentError` if the file has fewer, or if the network does not refine its output.
         """
         most = self.spec.updates
         if not 1 <= count <= most:
@@ -103,10 +103,10 @@ class ModelFile:
         return ModelFile(with_spec(graph, spec), spec, digest)
 
     def split(self) -> tuple[onnx.ModelProto | None, onnx.ModelProto]:
-        """Return the graph up to the state (``None`` without one) and the graph from there to the output.
+        """Return the state graph (``None`` if the spec names no state) and the synthesis graph.
 
-        The first takes the frames and gives the state tensors; the second takes the inputs and the state tensors that
-        it still needs, and gives the outputs.
+        The first computes the state tensors from the frames, once a window.  The second computes the outputs, once for
+        every time, from the state tensors and whichever inputs it still needs.
         """
         if not self.spec.state:
             return None, self.graph
@@ -120,7 +120,7 @@ class ModelFile:
 
 
 def graph_digest(model: onnx.ModelProto) -> str:
-    """Return the SHA-256 of what a graph does: who wrote it, when and with what words does not count."""
+    """Return the SHA-256 of what a graph computes and of its spec, ignoring its producer, version and comments."""
     bare = onnx.ModelProto()
     bare.CopyFrom(model)
     for name in ("producer_name", "producer_version", "domain", "model_version", "doc_string"):
@@ -146,12 +146,12 @@ def with_spec(graph: onnx.ModelProto, spec: NetworkSpec) -> onnx.ModelProto:
 
 
 def part_name(parameter: str, first: int, end: int) -> str:
-    """Return what the initialiser is called that holds the inputs ``first`` … ``end`` − 1 of a parameter."""
+    """Return the name of the initialiser that holds input channels ``first`` … ``end`` − 1 of a parameter."""
     return f"{PREFIX}{parameter}[:, {first}:{end}]"
 
 
 def to_bytes(graph: onnx.ModelProto) -> bytes:
-    """Return the file of a graph: its bytes, and behind them their checksum."""
+    """Return the content of a graph's model file: the serialised graph, then its checksum."""
     copy = onnx.ModelProto()
     copy.CopyFrom(graph)
     kept = [entry for entry in copy.metadata_props if entry.key != CHECKSUM_KEY]
@@ -168,7 +168,7 @@ def _checksum(digest: str) -> bytes:
 
 
 def _digest(content: bytes) -> str:
-    """Return the SHA-256 of a file, read once.  Raises :class:`ModelFileError` where its checksum says otherwise."""
+    """Return the SHA-256 of a whole file.  Raises :class:`ModelFileError` if it does not match its own checksum."""
     form = _checksum("0" * 64)
     place = max(len(content) - len(form), 0)
     whole = hashlib.sha256(memoryview(content)[:place])
@@ -179,7 +179,7 @@ def _digest(content: bytes) -> str:
 
 
 def write(graph: onnx.ModelProto, path: Path) -> None:
-    """Write the graph and its checksum under its final name only once it is whole."""
+    """Write the graph and its checksum; the file gets its final name only once it is complete."""
     try:
         write_whole(path, to_bytes(graph))
     except OSError as error:
@@ -187,7 +187,7 @@ def write(graph: onnx.ModelProto, path: Path) -> None:
 
 
 def _without_unused(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """Drop the inputs that no node reads."""
+    """Remove the graph's inputs that no node reads, and return the graph."""
     read = {name for node in graph.graph.node for name in node.input}
     for value in [value for value in graph.graph.input if value.name not in read]:
         graph.graph.input.remove(value)

@@ -1,4 +1,4 @@
-"""What an engine is made for: a picture size and the planes it is given."""
+"""What an engine is built for: a picture size and the format of the clip's planes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ class PlaneFormat:
     """How a clip's planes hold colour.
 
     family, bits, floating
-        8–16 bits integer, or 16 and 32 bits floating.
+        Integers of 8–16 bits, or floats of 16 or 32 bits.
     subsampling
         log2 of how many times narrower and lower the chroma planes are: (1, 1) is 4:2:0.
-    matrix, full_range, siting
-        Matrix and siting are YUV's (and the matrix GRAY's, for the luma of made frames); the range is that of integers
-        of any family.  BT.601 stands for 170M and 470BG, BT.2020 for non-constant luminance.
+    matrix
+        Of YUV, and of GRAY, whose made frames are the luma of the network's RGB.  "601" covers 170M and 470BG, "2020"
+        is the non-constant luminance one.
+    full_range
+        Of integers of any family; floats have no range.
+    siting
+        Of YUV with subsampled chroma.
     """
 
     family: Family = "rgb"
@@ -37,7 +41,7 @@ class PlaneFormat:
 
     @property
     def name(self) -> str:
-        """What VapourSynth calls the format: ``YUV420P8``, ``RGB48``, ``GRAYS``."""
+        """VapourSynth's name of the format: ``YUV420P8``, ``RGB48``, ``GRAYS``."""
         samples = {16: "H", 32: "S"}[self.bits] if self.floating else str(self.bits)
         if self.family == "gray":
             return f"GRAY{samples}"
@@ -47,25 +51,28 @@ class PlaneFormat:
 
     @property
     def planes(self) -> int:
-        """How many planes a picture has."""
+        """The number of planes of a picture."""
         return 1 if self.family == "gray" else 3
 
     @property
     def steps(self) -> tuple[int, int]:
-        """How many luma columns and rows a chroma sample stands for."""
+        """How many columns and rows of luma one chroma sample covers."""
         columns, rows = self.subsampling
         return 1 << columns, 1 << rows
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of a sample in memory."""
+        """The NumPy type of a sample."""
         if self.floating:
             return np.dtype(np.float16 if self.bits == 16 else np.float32)
         return np.dtype(np.uint8 if self.bits == 8 else "<u2")
 
     @property
     def levels(self) -> tuple[tuple[float, float], ...]:
-        """Scale and offset, by plane, that make codes of luma or RGB in [0, 1] and of chroma in [-1/2, 1/2]."""
+        """Scale and offset of each plane: code = value · scale + offset.
+
+        Values are luma and RGB in [0, 1] and chroma in [-1/2, 1/2].
+        """
         unit = 2 ** (self.bits - 8)
         if self.floating:
             luma, chroma = (1, 0), (1, 0)
@@ -77,7 +84,7 @@ class PlaneFormat:
 
 
 RGBS = PlaneFormat()
-"""Three planes of float32 RGB in [0, 1]: what the networks themselves take."""
+"""Three planes of float32 RGB in [0, 1]: what RGB networks themselves take."""
 
 
 GRAYS = PlaneFormat(family="gray")
@@ -86,7 +93,7 @@ GRAYS = PlaneFormat(family="gray")
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """One static size: the clip's ``width``×``height`` (a session pads to what the network takes), and its planes."""
+    """A clip's ``width``×``height`` in pixels, and its planes.  A session pads to a size that the network takes."""
 
     width: int
     height: int
@@ -101,9 +108,9 @@ class Profile:
 
 
 def made_profile(spec: NetworkSpec, profile: Profile) -> Profile:
-    """Return the size and the planes of the pictures that a network makes of frames of a profile.
+    """Return the profile of the pictures that a network makes from frames of the given profile.
 
-    Frames have the planes of those that come in; flow, labels and masks one plane of float32.
+    Frames keep the format of the clip; flow, labels and masks have one plane of float32.
     """
     height, width = spec.made_size(profile.height, profile.width)
     planes = profile.planes if spec.output.kind == "frame" else GRAYS

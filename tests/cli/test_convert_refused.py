@@ -57,7 +57,7 @@ def test_sources_that_are_no_videos_are_refused(tmp_path: Path, capsys: pytest.C
         (("--fps", "nan"), "such as 60, 59.94 or"),
         (("--fps", "12"), "already has 23.976"),
         (("--factor", "2", "--backend", "abacus"), "no backend is called 'abacus'"),
-        (("--factor", "2", "--backend", "openvino:colour=red"), "its options are"),
+        (("--factor", "2", "--backend", "openvino:colour=red"), "has no option 'colour=red'"),
         (("--factor", "2", "--model", "missing.onnx"), "missing.onnx"),
         (("--factor", "2", "--scene-threshold", "much"), "give one, or none"),
         (("--factor", "2", "--interpolate", "magic"), "magic"),

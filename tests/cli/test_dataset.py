@@ -70,7 +70,7 @@ def test_any_layout_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str
         Image.new("RGB", (6, 4)).save(tmp_path / name)
     (tmp_path / "b.png").write_bytes(b"words")
     assert run("dataset", "check", f"pictures:{tmp_path}", "--quiet") == 2
-    assert f"{tmp_path / 'b.png'} is no readable picture" in capsys.readouterr().out
+    assert f"{tmp_path / 'b.png'} is not a readable picture" in capsys.readouterr().out
 
 
 def test_what_cannot_be_used_is_refused_in_one_line(

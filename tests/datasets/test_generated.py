@@ -55,7 +55,7 @@ def test_missing_and_broken_digits_are_named(digits: Path, tmp_path: Path) -> No
     with pytest.raises(DatasetError, match="holds neither"):
         open_footage(f"moving-digits:{tmp_path / 'none'}")
     (digits / "own" / "train-images-idx3-ubyte").write_bytes(b"\x00" * 100)
-    with pytest.raises(DatasetError, match="train-images-idx3-ubyte is broken"):
+    with pytest.raises(DatasetError, match="train-images-idx3-ubyte is damaged"):
         open_footage(f"moving-digits:{digits / 'own'}")
 
 
@@ -84,7 +84,7 @@ def test_scenes_are_the_same_every_time_and_splits_differ() -> None:
     labels = open_footage("scene-labels:64x48", "train")
     assert footage.labels is not None
     assert np.array_equal(footage.labels.frames(1, [4]), labels.frames(1, [4]))
-    with pytest.raises(DatasetError, match="is no size of scenes"):
+    with pytest.raises(DatasetError, match="is not a size of scenes"):
         open_footage("scenes:clevrer")
 
 
@@ -128,7 +128,7 @@ def test_what_is_wrong_with_chunks_is_named(tmp_path: Path) -> None:
     path = chunk_path(folder, 1, "frames")
     content = path.read_bytes()
     path.write_bytes(content[:-7])
-    with pytest.raises(DatasetError, match=r"frames\.npy is missing or cut short"):
+    with pytest.raises(DatasetError, match=r"frames\.npy is missing or truncated"):
         Chunks(folder)
     path.write_bytes(content[:-7] + b"\xff" * 7)
     assert [problem for problem in Chunks(folder).check() if problem]

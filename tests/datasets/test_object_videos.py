@@ -54,8 +54,8 @@ def test_broken_videos_are_passed_over_and_said(tmp_path: Path, capsys: pytest.C
     footage = open_footage(f"object-videos:{tmp_path}", "validation")
     said = capsys.readouterr().err
     assert footage.lengths == (FRAMES,) and footage.name(0) == "video_00001"
-    assert "video_01370 is passed over: mask.npy has 11 masks for 12 pictures" in said
-    assert said.count("mask.npy is missing or broken") == 3
+    assert "video_01370: mask.npy has 11 masks for 12 pictures" in said
+    assert said.count("mask.npy is missing or damaged") == 3
 
 
 def test_parts_without_masks_are_pictures_alone(tmp_path: Path) -> None:
@@ -64,11 +64,11 @@ def test_parts_without_masks_are_pictures_alone(tmp_path: Path) -> None:
     assert footage.labels is None and footage.lengths == (FRAMES,)
     with pytest.raises(DatasetError, match=r"has no mask\.npy"):
         open_footage(f"object-masks:{tmp_path / 'unlabeled'}")
-    with pytest.raises(DatasetError, match="train is no folder"):
+    with pytest.raises(DatasetError, match="train is not a folder"):
         open_footage(f"object-videos:{tmp_path}")
 
 
 def test_labels_beyond_the_classes_are_refused(tmp_path: Path) -> None:
     video(tmp_path / "train", 0, largest=52)
-    with pytest.raises(DatasetError, match="has the label 52, and classes are 0 to 48"):
+    with pytest.raises(DatasetError, match="has the label 52, but classes are 0 to 48"):
         open_footage(f"object-masks:{tmp_path}").frames(0, [2])

@@ -173,18 +173,18 @@ def _half(draw: Drawer) -> None:
     ("made", "layout", "told"),
     [
         (None, "vimeo-triplet", r"tri_trainlist.txt cannot be read, and the list of its sequences was expected"),
-        (None, "adobe240", r"train is no folder, and folders of consecutive frames \(train/<n>/\*.png\)"),
-        (None, "gopro", r"train is no folder, .* \(train/<video>/\*.png\)"),
-        (None, "reds", r"train_sharp is no folder, and the clips 000 to 269"),
+        (None, "adobe240", r"train is not a folder, and folders of consecutive frames \(train/<n>/\*.png\)"),
+        (None, "gopro", r"train is not a folder, .* \(train/<video>/\*.png\)"),
+        (None, "reds", r"train_sharp is not a folder, and the clips 000 to 269"),
         (None, "ucf101", r"is empty, and folders of frame_00.png"),
-        (None, "middlebury", r"other-data is no folder"),
+        (None, "middlebury", r"other-data is not a folder"),
         (None, "davis", r"train.txt cannot be read"),
         (None, "pictures", r"holds no pictures"),
         (None, "shards", r"holds no index.json"),
         (None, "video", r"holds no pictures and no video files \(.mp4, "),
-        (_lists, "vimeo-triplet", r"sequences is no folder"),
-        (_lists, "davis", r"480p is no folder"),
-        (_half, "vimeo-triplet", r"00001/0002 is missing \(2 of all"),
+        (_lists, "vimeo-triplet", r"sequences is not a folder"),
+        (_lists, "davis", r"480p is not a folder"),
+        (_half, "vimeo-triplet", r"00001/0002 is missing \(2 of the listed folders are\)"),
         (_half, "davis", r"bear is missing"),
         (_half, "adobe240", r"train/0 holds 1 pictures, and consecutive frames were expected"),
         (_half, "middlebury", r"no scene of \S+other-data is in \S+other-gt-interp"),
@@ -227,7 +227,7 @@ def test_unreadable_frames_are_named_one_by_one(draw: Drawer) -> None:
     assert [problem is None for problem in problems] == [True, False, False, False, False, False, True]
     assert all(file in str(problem) for file, problem in list(zip(files, problems, strict=True))[1:6])
     assert "is missing" in str(problems[1])
-    assert "no readable picture" in str(problems[3])
+    assert "is not a readable picture" in str(problems[3])
     assert "5x5" in str(problems[5])
 
 

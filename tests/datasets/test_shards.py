@@ -124,9 +124,9 @@ def test_a_flipped_byte_is_found_and_its_frame_named(folder: Path) -> None:
         ('"first": 6', '"first": 7', "is damaged, its SHA-256 differs"),
         ('"version": 1', '"version": 2', "another version of vs-interp"),
         ('"runs"', '"sequences"', "is damaged"),
-        ('"index"', '"content"', "is no index of shards"),
-        ("{", "", "is no index of shards"),
-        ("{", "[", "is no index of shards"),
+        ('"index"', '"content"', "is not an index of shards"),
+        ("{", "", "is not an index of shards"),
+        ("{", "[", "is not an index of shards"),
     ],
 )
 def test_a_damaged_index_is_refused(folder: Path, before: str, after: str, told: str) -> None:
@@ -137,7 +137,7 @@ def test_a_damaged_index_is_refused(folder: Path, before: str, after: str, told:
     with pytest.raises(DatasetError, match=told):
         Shards(folder)
     path.write_text(json.dumps([1]))
-    with pytest.raises(DatasetError, match="is no index of shards"):
+    with pytest.raises(DatasetError, match="is not an index of shards"):
         Shards(folder)
 
 

@@ -80,14 +80,14 @@ def test_videos_without_motion_leave_nothing(tmp_path: Path) -> None:
     path = write_video(tmp_path / "still.mkv", [picture(0, 0)] * 5)
     with pytest.raises(DatasetError, match=r"no 3 consecutive frames of \S+still.mkv move"):
         make_shards([Video(path)], tmp_path / "shards")
-    with pytest.raises(DatasetError, match=r"no 3 consecutive frames that move"):
+    with pytest.raises(DatasetError, match=r"no 3 consecutive frames with motion"):
         VideoFootage(path)
     assert [path.name for path in tmp_path.iterdir()] == ["still.mkv"]
 
 
 def test_a_video_too_long_for_memory_is_refused(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vs_interp.datasets.video_footage.MEMORY", 10 * HEIGHT * WIDTH * 3 // 2)
-    with pytest.raises(DatasetError, match=r"more frames than .*vs-interp dataset make .*film.mkv -o DIR"):
+    with pytest.raises(DatasetError, match=r"take more than .*vs-interp dataset make .*film.mkv -o DIR"):
         VideoFootage(film)
 
 

@@ -44,7 +44,8 @@ def test_a_long_film_is_seen_in_excerpts_of_equal_shares(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("none.mp4", "there is no .*none.mp4: name a video file"), ("words.txt", "is no video file")]
+    ("name", "message"),
+    [("none.mp4", "there is no .*none.mp4: name a video file"), ("words.txt", "is not a video file")],
 )
 def test_what_is_no_film_is_said(name: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("words")

@@ -82,8 +82,8 @@ def test_flow_is_scored_against_files_beside_the_pictures(tmp_path: Path) -> Non
     assert means["leftward"]["mean"] == {"epe": 0.0, "over1": 0.0, "over3": 0.0}
     assert means["still"]["mean"] == {"epe": 2.0, "over1": 1.0, "over3": 0.0}
     assert means["super-slomo-small"]["mean"]["epe"] < 1
-    (tmp_path / "1.flo").write_bytes(b"PIEH")
-    with pytest.raises(Exception, match=r"1\.flo is no \.flo file"):
+    (tmp_path / "1.flo").write_bytes(b"PIE")
+    with pytest.raises(Exception, match=r"1\.flo is not a \.flo file"):
         evaluate(model, tmp_path)
 
 

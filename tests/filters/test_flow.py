@@ -146,7 +146,7 @@ def test_the_colours_are_the_usual_wheel_s() -> None:
     ("call", "message"),
     [
         (lambda clip: optical_flow(clip, model="fsrcnn-x2"), "makes frame, not flow"),
-        (lambda clip: optical_flow(clip, model="flavr-small-2x"), "finds no flow between two frames"),
+        (lambda clip: optical_flow(clip, model="flavr-small-2x"), "computes no flow between two frames"),
         (lambda clip: optical_flow(clip, model="super-slomo-small", updates=3), "refines nothing"),
         (lambda clip: optical_flow(clip, model="super-slomo-small", scale=2), "scale is 2"),
         (lambda clip: optical_flow(clip, model="super-slomo-small", scale=0.001), "scale is 0.001, which leaves 0x0"),

@@ -94,7 +94,7 @@ def test_a_clip_that_cannot_be_worked_on(make: Callable[[], Any], words: str) ->
         ({"scene_threshold": True}, "scene_threshold is True: it must lie in"),
         ({"backend": OpenVINO}, r"backend is the class OpenVINO: give OpenVINO\(\), with its brackets"),
         ({"backend": 1}, "backend is 1: give"),
-        ({"backend": "openvino:streams=few"}, "takes no 'streams=few': give streams=NUMBER or auto"),
+        ({"backend": "openvino:streams=few"}, "cannot take 'streams=few': give streams=NUMBER or auto"),
         ({"model": 3}, "model is 3: give a path, or a name"),
         ({"fps": 23.976}, "fps is 23.976, and the clip already has 24: ask for more"),
         ({"fps": 24}, "fps is 24, and the clip already has 24: ask for more"),

@@ -17,7 +17,7 @@ from trt_build.model_file import PREFIX, WEIGHTS_KEY, ModelFile, write
 from trt_build.pytorch.export import validate
 from vs_interp.errors import ArgumentError
 from vs_interp.registry import network_class
-from vs_interp.training.beginning import first_network, settled
+from vs_interp.training.beginning import first_network, resolved
 from vs_interp.weights.catalogue import catalogue
 from vs_interp.weights.checkpoint import load_checkpoint
 from vs_interp.weights.skeletons import filled, read_skeleton
@@ -35,7 +35,7 @@ def test_a_run_begins_with_bundled_weights_by_their_name(pictures: Path, name: s
     """Network and configuration come with them; what they make is what the served graph makes."""
     values = fsrcnn_recipe(pictures, start=name)
     del values["network"]
-    begun = settled(recipe(values))
+    begun = resolved(recipe(values))
     assert begun.network["name"] == catalogue()[name].network
     validate(first_network(begun).eval(), ModelFile.load(catalogue()[name].model_file))
 
@@ -78,7 +78,7 @@ def test_weights_go_through_a_model_file_as_they_are(tmp_path: Path) -> None:
         ),
         ({"name": "fsrcnn", "features": "many"}, "network.features is 'many': Input should be a valid integer"),
         ({"name": "fsrcnn", "features": 0}, "has layers without weights"),
-        ({"name": "fsrcnn", "features": -4}, r"no fsrcnn can be built of .*'features': -4"),
+        ({"name": "fsrcnn", "features": -4}, r"no fsrcnn can be built from .*'features': -4"),
         (
             {"name": "super-slomo", "skip": "sometimes"},
             "network.skip is 'sometimes': Input should be 'late' or 'early'",
@@ -105,7 +105,7 @@ def test_vgg16_that_is_missing_is_said_and_the_other_losses_train(
     pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     values = fsrcnn_recipe(pictures) | {"perceptual": "data/vgg16.pth", "losses": {"l1": 1.0, "perceptual": 0.1}}
-    assert settled(recipe(values)).losses == {"l1": 1.0}
+    assert resolved(recipe(values)).losses == {"l1": 1.0}
     said = capsys.readouterr().err
-    assert "no data/vgg16.pth: this trains without the perceptual loss" in said
+    assert "no data/vgg16.pth: training without the perceptual loss" in said
     assert "vgg16-397923af.pth, which torchvision publishes" in said

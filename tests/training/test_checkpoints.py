@@ -98,7 +98,7 @@ def test_another_run_is_never_overwritten_nor_resumed_by_mistake(pictures: Path,
         train(recipe(super_slomo_recipe(pictures)), tmp_path / "run", device="cpu")
     wider = super_slomo_recipe(pictures)
     wider["network"]["width"] = 4
-    with pytest.raises(CheckpointError, match=r"\(network.width is 4, it was 2\): resume with what began it"):
+    with pytest.raises(CheckpointError, match=r"\(network.width is 4, it was 2\): undo the change"):
         train(recipe(wider), tmp_path / "run", device="cpu", resume=True)
 
 

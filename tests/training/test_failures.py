@@ -71,8 +71,8 @@ def shrink(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (cut_short, r"20 windows in a row cannot be read; the last: .* is no readable picture"),
-        (take_away, r"20 windows in a row cannot be read; the last: .* is missing: the data set is not whole"),
+        (cut_short, r"20 windows in a row cannot be read; the last: .* is not a readable picture"),
+        (take_away, r"20 windows in a row cannot be read; the last: .* is missing: the data set is incomplete"),
         (shrink, r"20 windows in a row cannot be read; the last: .* they must be of one size"),
     ],
 )
@@ -149,7 +149,7 @@ def test_a_worker_that_the_system_kills_ends_the_run(pictures: Path, tmp_path: P
 
     values = super_slomo_recipe(pictures, steps=1000, save_every=1)
     values["data"] |= {"workers": 1}
-    with pytest.raises(BackendError, match=r"a data worker was ended by the system .*--resume --set data\.batch=2"):
+    with pytest.raises(BackendError, match=r"a data worker was killed .*--resume --set data\.batch=2"):
         train(recipe(values), tmp_path / "run", device="cpu", listener=listen)
     gc.collect()  # what the worker leaves is told here, not in a later test
 
@@ -176,7 +176,7 @@ def test_a_gpu_that_is_full_keeps_the_checkpoint_and_says_what_helps(
     monkeypatch.setattr(Greedy, "steps_taken", 0)
     values = fsrcnn_recipe(pictures, save_every=1)
     values["network"]["name"] = "greedy"
-    with pytest.raises(BackendError, match=r"memory is full after step 2 .*step-00000002\.safetensors .*data\.batch=2"):
+    with pytest.raises(BackendError, match=r"out of memory after step 2 .*step-00000002\.safetensors .*data\.batch=2"):
         train(recipe(values), tmp_path / "run", device="cpu")
     values["data"]["batch"] = 2
     monkeypatch.setattr(Greedy, "steps_taken", -100)
@@ -227,7 +227,7 @@ def test_two_trainers_in_one_folder_are_refused(
 
     train(recipe(fsrcnn_recipe(pictures, steps=1)), tmp_path / "run", device="cpu", listener=listen)
     assert told[0].returncode == 2
-    assert re.fullmatch(rf"vs-interp: process {os.getpid()} on \S+ trains in \S+run: [^\n]+\n", told[0].stderr)
+    assert re.fullmatch(rf"vs-interp: process {os.getpid()} on \S+ is training in \S+run: [^\n]+\n", told[0].stderr)
     assert run("train", path, "-o", tmp_path / "run", "--device", "cpu", "--resume", "--quiet") == 0
 
 
@@ -237,7 +237,7 @@ def test_nothing_is_left_of_a_run_that_could_not_begin(
     path = tmp_path / "recipe.toml"
     path.write_text(tomli_w.dumps(fsrcnn_recipe(pictures)))
     code = run("train", path, "-o", tmp_path / "run", "--set", "data.source.0.footage=pictures:/nowhere")
-    assert "/nowhere is no folder" in refused(capsys, code)
+    assert "/nowhere is not a folder" in refused(capsys, code)
     assert not (tmp_path / "run").exists()
 
 
@@ -285,7 +285,9 @@ def test_torchrun_ends_with_the_line_of_the_worker_that_failed(tmp_path: Path, t
     values["data"] |= {"workers": 1, "source": [{"footage": f"frames:{folder}"}]}
     running = two_processes(values)
     said = last_lines(running, tmp_path)
-    assert said and all("windows in a row cannot be read" in line or "cannot go on" in line for line in said)
+    assert said and all(
+        "windows in a row cannot be read" in line or "another process of this run died" in line for line in said
+    )
 
 
 @pytest.mark.slow
@@ -301,6 +303,6 @@ def test_torchrun_ends_where_one_of_its_processes_is_killed(tmp_path: Path, pict
     begun = time.monotonic()
     os.kill(int(second.name), signal.SIGKILL)
     assert last_lines(running, tmp_path) == [
-        "vs-interp: process 0 cannot go on, another one of this run has ended: see what that said"
+        "vs-interp: process 0 stopped because another process of this run died: see its error"
     ]
     assert time.monotonic() - begun < 60

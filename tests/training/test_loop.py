@@ -27,7 +27,7 @@ from vs_interp.training.processes import Processes
 from vs_interp.training.report import Report
 from vs_interp.training.scenes.samples import Batch
 from vs_interp.training.trainer import Trainer
-from vs_interp.training.validation import Judge
+from vs_interp.training.validation import Validator
 
 CPU = torch.device("cpu")
 
@@ -230,12 +230,12 @@ def test_a_signal_ends_a_validation_between_two_windows(pictures: Path) -> None:
     values = fsrcnn_recipe(pictures)
     values["validation"] = {"footage": f"pictures:{pictures / 'photos'}", "windows": 3}
     network = first_network(recipe(values))
-    judge = Judge.open(recipe(values), network)
-    assert judge is not None
+    validator = Validator.open(recipe(values), network)
+    assert validator is not None
     looks: list[int] = []
 
     def stopped() -> bool:
         looks.append(len(looks))
         return len(looks) == 2
 
-    assert judge.scores(network.state_dict(), stopped) is None and len(looks) == 2
+    assert validator.scores(network.state_dict(), stopped) is None and len(looks) == 2

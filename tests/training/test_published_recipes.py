@@ -51,7 +51,7 @@ def test_super_slomo_as_published_takes_its_first_steps(
     addresses = "--set", f"data.source.0.footage={train}", "--set", f"validation.footage={valid}"
     assert run(*command, *smaller, *addresses) == 0
     said = capsys.readouterr().err
-    assert "no data/vgg16.pth: this trains without the perceptual loss" in said
+    assert "no data/vgg16.pth: training without the perceptual loss" in said
     assert "run/best.safetensors: trained" in said
 
 

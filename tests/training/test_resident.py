@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from vs_interp.datasets.planar import FrameFormat, PlanarFootage, Planes, Sequence420
 from vs_interp.spec import NetworkSpec
-from vs_interp.training.recipe import Source
+from vs_interp.training.recipe_data import Source
 from vs_interp.training.scenes.film import Places, Reel
 from vs_interp.training.scenes.resident import ResidentFilm
 

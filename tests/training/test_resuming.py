@@ -134,15 +134,15 @@ def test_any_key_can_be_set(pictures: Path, change: str, key: tuple[str | int, .
     ("change", "message"),
     [
         ("learning_rat=1", "no table of a recipe has the key 'learning_rat': did you mean learning_rate"),
-        ("patience=3", r"the key 'patience' has several places: give one of schedule\.patience, validation\.patience"),
+        ("patience=3", r"the key 'patience' is ambiguous: give one of schedule\.patience, validation\.patience"),
         (
             "footage=frames:x",
-            r"'footage' has several places: give one of data\.source\.0\.footage, validation\.footage",
+            r"'footage' is ambiguous: give one of data\.source\.0\.footage, validation\.footage",
         ),
         ("data.source.7.share=1", "'data.source.7.share' cannot be set: .*the entries 0 to 0"),
         ("training.steps.more=1", "'training.steps.more' cannot be set"),
-        ("steps", "'steps' changes nothing: give KEY=VALUE"),
-        ("training.stepz=3", r"training\.stepz is no key of a recipe, did you mean steps"),
+        ("steps", "'steps' is not a change: give KEY=VALUE"),
+        ("training.stepz=3", r"training\.stepz is not a key of a recipe, did you mean steps"),
         ("steps=many", r"training\.steps \('many'\): Input should be a valid integer"),
         ("training.learning_rate=nan", r"training\.learning_rate \(nan\): Input should be"),
     ],
@@ -195,7 +195,7 @@ def test_a_pause_leaves_nothing_in_memory_and_says_so(
     train(recipe(values), folder, device="cpu", listener=listen)
     looking.join()
     assert left[0] == [] and len(left[1]) == before
-    assert "paused after step 2, with a checkpoint and nothing left in memory: goes on when" in capsys.readouterr().err
+    assert "paused after step 2: a checkpoint is written and memory is free; " in capsys.readouterr().err
     train(recipe(values), tmp_path / "whole", device="cpu")
     whole, paused = ((tmp_path / name / "step-00000004.safetensors").read_bytes() for name in ("whole", "run"))
     assert whole == paused

@@ -15,10 +15,10 @@ from torch.nn import functional
 from tests.training_data import some_scenes, super_slomo_recipe, write_pictures
 from vs_interp.networks.super_slomo import SuperSloMo
 from vs_interp.spec import NetworkSpec, Output, Window
-from vs_interp.training.recipe import Data, Variation
+from vs_interp.training.recipe_data import Data, Variation
 from vs_interp.training.scenes.changes import Changes, varied
 from vs_interp.training.scenes.drafts import Drafts
-from vs_interp.training.scenes.samples import Batch, Workshop, luma, shrunk
+from vs_interp.training.scenes.samples import Batch, BatchMaker, luma, shrunk
 from vs_interp.training.scenes.synthetic import Scenes
 
 CPU = torch.device("cpu")
@@ -26,9 +26,9 @@ CPU = torch.device("cpu")
 TIMES = (0.0, 1.0, 0.5)
 
 
-def workshop_of(drafts: Drafts) -> Workshop:
+def batch_maker_of(drafts: Drafts) -> BatchMaker:
     width, height = drafts.data.crop
-    return Workshop(drafts.spec, CPU, (height, width), drafts.scenes)
+    return BatchMaker(drafts.spec, CPU, (height, width), drafts.scenes)
 
 
 @pytest.fixture
@@ -119,13 +119,13 @@ def test_a_batch_depends_on_seed_and_step_alone_and_is_shared_out_whole(tmp_path
     spec = SuperSloMo().spec
     spec = replace(spec, multiple_of=32)
     alone = Drafts(data(tmp_path), spec, seed=5)
-    workshop = workshop_of(alone)
-    third = workshop(alone[3])
+    batch_maker = batch_maker_of(alone)
+    third = batch_maker(alone[3])
     again = Drafts(data(tmp_path), spec, seed=5)
     again[0], again[9]
-    assert torch.equal(workshop(again[3]).truth, third.truth)
-    assert not torch.equal(workshop(Drafts(data(tmp_path), spec, seed=6)[3]).truth, third.truth)
-    halves = [workshop(Drafts(data(tmp_path), spec, 5, rank, 2)[3]) for rank in (0, 1)]
+    assert torch.equal(batch_maker(again[3]).truth, third.truth)
+    assert not torch.equal(batch_maker(Drafts(data(tmp_path), spec, seed=6)[3]).truth, third.truth)
+    halves = [batch_maker(Drafts(data(tmp_path), spec, 5, rank, 2)[3]) for rank in (0, 1)]
     woven = torch.stack([half.frames[0] for half in halves], 1).flatten(0, 1)
     assert torch.equal(woven, third.frames[0])
 
@@ -139,7 +139,7 @@ def test_scenes_that_are_shrunk_are_sharper_and_their_flow_is_as_much_shorter(tm
         source = {**super_slomo_recipe(tmp_path)["data"]["source"][0], "shrinks": {shrink: 1.0}, "reach": (16.0, 1e-6)}
         variation = {"noise": 0.0}
         drafts = Drafts(data(tmp_path, source=[source], variation=variation), spec, seed=7)
-        return workshop_of(drafts)(drafts[0])
+        return batch_maker_of(drafts)(drafts[0])
 
     def off(made: torch.Tensor, truth: torch.Tensor) -> float:
         return float((made - truth)[:, 12:-12, 12:-12].abs().median())
@@ -159,7 +159,7 @@ def test_a_luma_network_gets_small_luma_and_large_truth(tmp_path: Path) -> None:
         name="fsrcnn", window=Window(offsets=(0,), channels=1), output=Output(channels=1, times=(0.0,), scale=2)
     )
     drafts = Drafts(data(tmp_path, source=[{"footage": f"pictures:{tmp_path / 'photos'}"}]), spec, seed=1)
-    batch = workshop_of(drafts)(drafts[0])
+    batch = batch_maker_of(drafts)(drafts[0])
     assert batch.frames[0].shape == (4, 1, 32, 32)
     assert batch.truth.shape == (4, 1, 64, 64)
     enlarged = functional.interpolate(batch.frames[0], scale_factor=2, mode="bicubic")

@@ -84,11 +84,11 @@ def test_a_circle_and_an_end_that_is_not_known_are_refused(here: Path, capsys: p
     write_pictures(here)
     write_recipe(here, "hen", start="egg.toml")
     write_recipe(here, "egg", start="hen.toml")
-    assert "hen.toml begins with egg.toml begins with hen.toml: " in refused(capsys, run("train", "hen.toml"))
+    assert "hen.toml starts from egg.toml starts from hen.toml: " in refused(capsys, run("train", "hen.toml"))
     recipe = fsrcnn_recipe(here) | {"validation": {"footage": "pictures:photos", "patience": 3}}
     (here / "patient.toml").write_text(toml(recipe))
     write_recipe(here, "after", start="patient.toml")
-    with pytest.raises(ArgumentError, match=r"after\.toml begins with patient\.toml, which may end early \(.*= 3\)"):
+    with pytest.raises(ArgumentError, match=r"after\.toml starts from patient\.toml, which may end early \(.*= 3\)"):
         stages(Path("after.toml"))
     (here / "copies").mkdir()
     write_recipe(here, "lone")

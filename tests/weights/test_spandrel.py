@@ -189,7 +189,7 @@ def test_a_network_that_no_graph_can_hold_is_one_line(tmp_path: Path, capfd: pyt
     network = load_checkpoint(
         save(SeemoRe.SeemoRe(scale=2, num_experts=2, num_layers=1, embedding_dim=16), tmp_path / "a.pth")
     )
-    with pytest.raises(ExportError, match="seemore cannot be written with free height and width") as caught:
+    with pytest.raises(ExportError, match="seemore cannot be exported with free height and width") as caught:
         to_graph(network)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")

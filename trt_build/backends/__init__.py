@@ -1,4 +1,4 @@
-"""The runtimes that serve a model, and the choice among them.  Importing this imports no runtime."""
+"""The backends, which run models, and the choice among them.  Importing this imports no runtime."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["Backend", "OnnxRuntime", "OpenVINO", "Picture", "Session", "TensorRT
 
 
 def known() -> tuple[type[Backend], ...]:
-    """Return every backend, the one to prefer first."""
+    """Return every backend, most preferred first."""
     return (TensorRT, TensorRTRTX, OpenVINO, OnnxRuntime)
 
 
 def choose(backend: Backend | str | None) -> Backend:
-    """Return the backend itself, the one that a text names, or for ``None`` the best that works.
+    """Return the backend that is given, by itself or by name, or the best that works here for ``None``.
 
-    A text is a name, which may be followed by options: ``"openvino"``, ``"tensorrt:devices=0+1,streams=2"``.  Raises
-    :class:`ArgumentError` for unknown names and options, :class:`BackendError` where ``None`` finds none that works.
+    A name may be followed by options: ``"openvino"``, ``"tensorrt:devices=0+1,streams=2"``.  Raises
+    :class:`ArgumentError` for unknown names and options, and :class:`BackendError` if no backend works.
     """
     if isinstance(backend, Backend):
         return backend
@@ -46,9 +46,9 @@ def choose(backend: Backend | str | None) -> Backend:
 
 @functools.cache
 def _best() -> Backend:
-    """Return the first backend that works; say once where it is not the one to prefer.
+    """Return the first backend that works, with a warning if it is not TensorRT or TensorRT-RTX.
 
-    TensorRT comes before TensorRT-RTX, then GPUs that make of a few frames of film what the CPU makes, then the CPU.
+    These are tried first, then other GPUs whose pictures agree with the CPU's (see :func:`other_gpus`), then the CPU.
     """
     lacks: dict[str, str] = {}
     for kind in (TensorRT, TensorRTRTX):
@@ -59,7 +59,7 @@ def _best() -> Backend:
     for other in (*other_gpus(), OpenVINO(), OnnxRuntime()):
         missing = other.missing()
         if missing is None:
-            logger.warning("runs on %s, not %s (vs-interp doctor says why)", other.name, " or ".join(lacks))
+            logger.warning("running on %s, not %s (vs-interp doctor says why)", other.name, " or ".join(lacks))
             return other
         lacks[other.name] = missing
     raise BackendError(f"no backend works here: {'; '.join(f'{name}: {lack}' for name, lack in lacks.items())}")

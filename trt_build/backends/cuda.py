@@ -1,4 +1,4 @@
-"""CUDA through cuda-bindings: the memory, streams, events and graphs of one GPU.  It needs the driver, no toolkit."""
+"""CUDA through cuda-bindings: memory, streams, events and graphs of one GPU.  Needs the driver but no CUDA toolkit."""
 
 from __future__ import annotations
 
@@ -20,25 +20,28 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _pinned: dict[int, int] = {}
-"""Address and bytes of all pinned memory of this process."""
+"""Address → size in bytes of all pinned memory of this process."""
 
 
 def missing_cuda() -> str | None:
-    """Return what keeps CUDA from working here and how to get it; ``None`` where it works."""
+    """Return why CUDA does not work here and what to do about it; ``None`` if it works."""
     if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.bindings") is None:
         return "the package cuda-bindings is not installed: pip install cuda-bindings"
     runtime = _runtime()
     error, count = runtime.cudaGetDeviceCount()
     if error == runtime.cudaError_t.cudaErrorInsufficientDriver:
         version = importlib.import_module("cuda.bindings").__version__.partition(".")[0]
-        return f"no NVIDIA driver, or one too old for CUDA {version}: install the newest driver"
+        return f"there is no NVIDIA driver, or it is too old for CUDA {version}: install the newest driver"
     if error != runtime.cudaError_t.cudaSuccess or not count:
-        return f"no GPU that CUDA can use ({_text(error)}): see what nvidia-smi says"
+        return f"there is no GPU that CUDA can use ({_text(error)}): see what nvidia-smi says"
     return None
 
 
 class CudaDevice:
-    """One GPU; see :class:`~trt_build.backends.device.Device`.  Raises :class:`ArgumentError` where there is none."""
+    """One GPU; see :class:`~trt_build.backends.device.Device`.
+
+    Raises :class:`BackendError` if CUDA does not work here, and :class:`ArgumentError` if there is no such GPU.
+    """
 
     def __init__(self, index: int) -> None:
         absent = missing_cuda()
@@ -67,7 +70,7 @@ class CudaDevice:
         except DeviceMemoryError:
             pinned = sum(_pinned.values()) // 2**20
             raise PinnedMemoryError(
-                f"the system pins no {size // 2**20 + 1} MiB more for the GPU beside the {pinned} MiB that it has"
+                f"the system cannot pin {size // 2**20 + 1} MiB of memory for the GPU in addition to {pinned} MiB"
             ) from None
         _pinned[address] = size
         block = (ctypes.c_uint8 * size).from_address(address)
@@ -88,7 +91,7 @@ class _Memory:
         self.address = int(_call("cudaMalloc", max(size, 1)))
         _release(self, "cudaFree", self.address)
         _call("cudaMemset", self.address, 0, size)
-        _call("cudaStreamSynchronize", 0)  # not the whole device: another stream may be recording, which that spoils
+        _call("cudaStreamSynchronize", 0)  # not the device: that would invalidate a capture in another stream
 
 
 class _Event:
@@ -132,7 +135,7 @@ class _Stream:
         _call("cudaStreamWaitEvent", self.raw, event.raw, 0)
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
-        # Thread-local: what other threads allocate meanwhile must not spoil this recording.
+        # Thread-local, so that memory allocated by other threads meanwhile does not invalidate this capture.
         _call("cudaStreamBeginCapture", self.raw, _runtime().cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal)
         try:
             work()
@@ -151,7 +154,7 @@ class _Stream:
 
 
 class _Graph:
-    """Recorded work, launched in the stream it was recorded in."""
+    """Captured work, launched in the stream in which it was captured."""
 
     def __init__(self, raw: Any, stream: _Stream) -> None:
         self.raw, self.stream = raw, stream
@@ -167,23 +170,23 @@ def _runtime() -> ModuleType:
 
 
 def _call(function: str, *arguments: Any) -> Any:
-    """Call a function of the CUDA runtime (which releases the GIL) and return what it gives besides its error code."""
+    """Call a function of the CUDA runtime, which releases the GIL, and return its results without the error code."""
     error, *values = getattr(_runtime(), function)(*arguments)
     codes = _runtime().cudaError_t
     if error == codes.cudaErrorMemoryAllocation:
-        _runtime().cudaGetLastError()  # the error is not sticky, but it would be reported once more
+        _runtime().cudaGetLastError()  # clears it: the error is not sticky, but would be reported a second time
         raise DeviceMemoryError("the GPU has no memory left: use a smaller size, or end other programs that use it")
     if error != codes.cudaSuccess:
         raise BackendError(
-            f"the GPU failed in {function} ({_text(error)}): start again; if it returns, update the driver"
+            f"the GPU failed in {function} ({_text(error)}): start again; if it happens again, update the driver"
         )
     return values[0] if len(values) == 1 else values
 
 
 def _release(owner: object, function: str, handle: Any) -> None:
-    """Give a handle back once its owner is gone, whatever thread that is in and whichever GPU is current there.
+    """Free a handle once its owner is garbage, in whichever thread that happens and whichever GPU is current there.
 
-    Not at exit, where the driver does it and others may still run.
+    Not at exit: the driver frees everything then, and other threads may still be using it.
     """
     device = _call("cudaGetDevice")
     weakref.finalize(owner, _free, device, function, handle).atexit = False

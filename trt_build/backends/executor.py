@@ -1,4 +1,4 @@
-"""What runs a graph on a device: TensorRT's execution context, or anything else with named tensors at addresses."""
+"""An executor runs a graph on a device: TensorRT's execution context, or anything with named tensors at addresses."""
 
 from __future__ import annotations
 
@@ -18,40 +18,42 @@ class Executor(Protocol):
     """A compiled graph of static shapes, used by one thread at a time."""
 
     inputs: Mapping[str, int]
-    """Bytes of every input tensor, by name."""
+    """Name of each input tensor → its size in bytes."""
     outputs: Mapping[str, int]
-    """Bytes of every output tensor, by name."""
+    """Name of each output tensor → its size in bytes."""
     scratch: int
-    """Bytes of device memory it works in; between two runs of it nothing there is kept."""
+    """Bytes of device memory needed during a run; their content may change between runs."""
     capturable: bool
-    """Whether :meth:`enqueue` may be recorded; not where a runtime records by itself."""
+    """Whether :meth:`enqueue` may be captured; not if the runtime captures its own work."""
 
     def bind(self, name: str, address: int) -> None:
-        """Say where a tensor lies on the device."""
+        """Set the device address of a tensor."""
 
     def bind_scratch(self, address: int, size: int) -> None:
-        """Say where it may work; ``size`` is :attr:`scratch` or more."""
+        """Set the scratch memory; ``size`` is at least :attr:`scratch`."""
 
     def enqueue(self, stream: int) -> None:
-        """Give one run to a stream and return at once.  Raises :class:`~vs_interp.errors.BackendError`."""
+        """Queue one run in a stream and return at once.  Raises :class:`~vs_interp.errors.BackendError`."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What runs an executor again.
+    """An executor that is ready to run again and again.
 
-    is_recorded
-        Whether that is a recording, the executor's or the runtime's own.
+    run
+        Queues one run.
+    is_captured
+        Whether the run was captured, here or by the runtime itself, and so costs the host little.
     """
 
     run: Callable[[], None]
-    is_recorded: bool
+    is_captured: bool
 
 
 def prepare(executor: Executor, stream: Stream) -> Prepared:
-    """Run the executor once, then return what runs it again: its recording where it can be recorded.
+    """Run the executor once, then capture it if possible.
 
-    The first run is never recorded: runtimes load code and take memory in it.
+    The first run is not captured: runtimes load code and allocate memory in it.
     """
     enqueue = partial(executor.enqueue, stream.handle)
     enqueue()
@@ -60,11 +62,11 @@ def prepare(executor: Executor, stream: Stream) -> Prepared:
         return Prepared(enqueue, True)
     try:
         return Prepared(stream.capture(enqueue), True)
-    except BackendError as error:  # it runs all the same, at the cost of more work for the host
-        _say_once(f"the GPU's work cannot be recorded, and costs the processor more: {error}")
+    except BackendError as error:
+        _warn_once(f"the GPU's work cannot be captured, which costs more processor time: {error}")
         return Prepared(enqueue, False)
 
 
 @functools.cache
-def _say_once(text: str) -> None:
+def _warn_once(text: str) -> None:
     logger.warning(text)

@@ -1,4 +1,4 @@
-"""A few real frames, of the clip that is shipped, to try networks on."""
+"""Real frames to test networks on, from the clip that comes with vs-interp."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from vs_interp.size import Size
 
 Pixels = NDArray[np.float32]
-"""Channels × height × width, in [0, 1]."""
+"""Float32 values, channels × height × width, in [0, 1]."""
 
 
 def film_frames(count: int) -> list[Pixels]:
-    """Return the first frames of the clip, RGB."""
+    """Return the clip's first ``count`` frames, in RGB (3×360×640)."""
     import av
 
     with as_file(files("vs_interp") / "clips" / "bbb_360p24.mp4") as path, av.open(str(path)) as container:
@@ -24,7 +24,7 @@ def film_frames(count: int) -> list[Pixels]:
 
 
 def fitted(picture: Pixels, size: Size) -> Pixels:
-    """Return the picture's centre, mirrored beyond its edges where it is too small."""
+    """Return the picture cropped to its centre, or mirrored beyond its right and lower edge, to have the given size."""
     for axis, wanted in ((1, size.height), (2, size.width)):
         have = picture.shape[axis]
         if have > wanted:

@@ -1,4 +1,4 @@
-"""Frames on the device, shared by all slots: neighbouring windows overlap, and a frame is sent only once for all."""
+"""Frames on the device, shared by all slots: neighbouring windows overlap, and each frame is sent only once."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .device import ALIGNMENT, Device, Event, Memory, Stream
 
 @dataclass(frozen=True)
 class PictureLayout:
-    """How the planes of a picture lie in one block of memory: one after the other, each aligned.
+    """Where the planes of a picture lie in one block of memory: one after the other, each aligned.
 
     shapes
-        Lines and columns of every plane.
+        Height and width of every plane.
     """
 
     shapes: tuple[tuple[int, int], ...]
@@ -32,18 +32,18 @@ class PictureLayout:
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
-        """Bytes of every plane."""
+        """The size of every plane in bytes."""
         return tuple(math.prod(shape) * self.dtype.itemsize for shape in self.shapes)
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:
-        """Where every plane starts."""
+        """The start of every plane in bytes."""
         aligned = [-(-size // ALIGNMENT) * ALIGNMENT for size in self.sizes]
         return tuple(sum(aligned[:plane]) for plane in range(len(aligned)))
 
     @cached_property
     def size(self) -> int:
-        """Bytes of the block."""
+        """The size of the block in bytes."""
         return self.offsets[-1] + self.sizes[-1]
 
     def planes(self, block: NDArray[np.uint8]) -> list[NDArray[Any]]:
@@ -55,7 +55,7 @@ class PictureLayout:
 
 
 def fill(places: Picture, picture: Picture) -> None:
-    """Copy a picture to places that may be larger: its last column and line are repeated to the right and below."""
+    """Copy a picture to planes that may be larger, repeating its last column and row to fill them."""
     for place, plane in zip(places, picture, strict=True):
         height, width = plane.shape
         np.copyto(place[:height, :width], plane, casting="no")
@@ -66,7 +66,7 @@ def fill(places: Picture, picture: Picture) -> None:
 
 
 class PinnedPicture:
-    """A picture in pinned memory, on its way to the device or from it."""
+    """A picture in pinned memory, to be sent to the device or fetched from it."""
 
     def __init__(self, device: Device, layout: PictureLayout) -> None:
         self.block = device.pinned(layout.size)
@@ -74,7 +74,7 @@ class PinnedPicture:
 
 
 class StoredFrame:
-    """A place for one frame on the device, and the event after which it is there."""
+    """A place for one frame on the device, and the event of the copy that brings it there."""
 
     def __init__(self, device: Device, layout: PictureLayout) -> None:
         self.memory: Memory = device.allocate(layout.size)
@@ -82,16 +82,16 @@ class StoredFrame:
         self.key: int | None = None
         self.users = 0
         self.is_submitted = False
-        """Whether the copy has been given to a stream, so that others can wait for :attr:`sent`."""
+        """Whether the copy has been queued in a stream, so that others can wait for :attr:`sent`."""
         self.last_use = 0
 
 
 class FrameStore:
-    """The frames that lie on one device, the least recently used making room for the next.
+    """The frames on one device; a new frame replaces the least recently used one.
 
-    Slots borrow all the frames of a window at once; :meth:`reserve` has made places for every slot's window: one is
-    always free.  A place is taken only when no slot uses it, and a slot gives frames back when its stream has come
-    to rest: so the device never reads what is being overwritten.
+    A slot borrows all the frames of its window at once.  :meth:`reserve` makes places for every slot's window, so that
+    a free one can always be found.  A place is reused only when no slot uses it, and a slot returns its frames only
+    when its stream is idle, so that nothing is overwritten while the device reads it.
     """
 
     def __init__(self, device: Device, layout: PictureLayout) -> None:
@@ -102,7 +102,7 @@ class FrameStore:
 
     @property
     def size(self) -> int:
-        """Bytes of device memory that all places take."""
+        """The device memory of all places in bytes."""
         return len(self.frames) * self.layout.size
 
     def reserve(self, count: int) -> None:
@@ -110,7 +110,7 @@ class FrameStore:
         self.frames += [StoredFrame(self.device, self.layout) for _ in range(count)]
 
     def release(self, count: int) -> None:
-        """Take away the places of one slot's window: that slot works no more."""
+        """Remove the places of the window of a slot that is closed."""
         with self._changed:
             for frame in sorted((frame for frame in self.frames if not frame.users), key=lambda frame: frame.last_use):
                 if count > 0:
@@ -121,11 +121,11 @@ class FrameStore:
     def borrow(
         self, keys: Sequence[int], window: Sequence[Picture], stream: Stream, staging: Sequence[PinnedPicture]
     ) -> Iterator[list[Memory]]:
-        """Give the frames of a window, on the device by the time the stream gets to what is given to it next.
+        """Provide a window's frames in device memory to work that is queued in the stream from now on.
 
-        Those that are not there yet are sent by way of ``staging``: as a rule one is, and always goes through the same
-        memory, which is then in the processor's cache.  At the end the stream comes to rest, so that the frames are
-        free for others.
+        Frames that are not there yet are sent through ``staging``.  Usually that is one, and always through the same
+        pinned memory, which stays in the processor's cache.  At the end this waits for the stream, and others may then
+        have the frames' places.
         """
         pictures = dict(zip(keys, window, strict=True))
         frames, missing = self._take(pictures)
@@ -146,7 +146,7 @@ class FrameStore:
                 self._give_back(frames.values())
 
     def _take(self, keys: Collection[int]) -> tuple[dict[int, StoredFrame], list[int]]:
-        """Return a place for every key, and the keys whose frames are still to be sent there."""
+        """Return a place for every key, and the keys whose frames must still be sent."""
         with self._changed:
             self._clock += 1
             frames = {frame.key: frame for frame in self.frames if frame.key is not None and frame.key in keys}
@@ -170,11 +170,11 @@ class FrameStore:
             self._changed.notify_all()
 
     def _await(self, frame: StoredFrame, key: int) -> None:
-        """Wait until another slot has given the frame to its stream."""
+        """Wait until another slot has queued the frame's copy."""
         with self._changed:
             self._changed.wait_for(lambda: frame.is_submitted or frame.key != key)
             if frame.key != key:
-                raise BackendError(f"frame {key} could not be sent to the device by another slot: see its error")
+                raise BackendError(f"another slot failed to send frame {key} to the device: see its error")
 
     def _give_back(self, frames: Iterable[StoredFrame]) -> None:
         with self._changed:

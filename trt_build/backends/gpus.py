@@ -1,4 +1,4 @@
-"""GPUs that TensorRT does not know, taken unasked only where they prove to work."""
+"""GPUs that TensorRT does not support, chosen by default only after a test of their results."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .film import film_frames, fitted
 from .onnx_runtime import OnnxRuntime, available
 from .openvino import OpenVINO, devices
 
-TRIED = "fsrcnn-x2.onnx"
-"""A bundled model that is small, and has convolutions, transposed ones and PReLU."""
+TESTED = "fsrcnn-x2.onnx"
+"""A small bundled model with convolutions, transposed convolutions and PReLU."""
 
 SIZE = Size(128, 96)
 
-FARTHEST = 2 / 255
-"""How far what a GPU makes may be from what the CPU makes."""
+TOLERANCE = 2 / 255
+"""The largest difference allowed between a GPU's picture and the CPU's."""
 
 
 def other_gpus() -> Iterator[Backend]:
-    """Yield a backend for every GPU here that OpenVINO or ONNX Runtime drives, and that works."""
+    """Yield a backend for every GPU here that OpenVINO or ONNX Runtime can use and that passes the test."""
     found: list[Backend] = []
     if OpenVINO.missing() is None:
         found += [OpenVINO(device=device) for device in devices() if device.startswith("GPU")]
@@ -40,21 +40,21 @@ def other_gpus() -> Iterator[Backend]:
         if wrong is None:
             yield runtime
         else:
-            logger.warning("%s is passed over: %s", runtime, wrong)
+            logger.warning("not using %s: %s", runtime, wrong)
 
 
 def what_is_wrong(runtime: Backend) -> str | None:
-    """Return what keeps a backend from making what the CPU makes of a frame of film; ``None`` where nothing does."""
+    """Enlarge a frame of film with a backend and on the CPU; return how it fails, or ``None`` if the pictures agree."""
     try:
-        made, wanted = _made(runtime), _made(OpenVINO() if OpenVINO.missing() is None else OnnxRuntime())
+        made, wanted = _enlarged(runtime), _enlarged(OpenVINO() if OpenVINO.missing() is None else OnnxRuntime())
     except BackendError as error:
         return str(error)
     off = float(np.abs(made - wanted).max())
-    return None if off <= FARTHEST else f"it is off by {255 * off:.0f} codes of 8 bits on a small network"
+    return None if off <= TOLERANCE else f"its picture is off by {255 * off:.0f} 8-bit codes with a small network"
 
 
-def _made(runtime: Backend) -> NDArray[np.float32]:
-    model = ModelFile.from_bytes((files("vs_interp") / "models" / TRIED).read_bytes())
+def _enlarged(runtime: Backend) -> NDArray[np.float32]:
+    model = ModelFile.from_bytes((files("vs_interp") / "models" / TESTED).read_bytes())
     luma = fitted(film_frames(1)[0], SIZE).mean(0)
     made = np.zeros((SIZE.height * 2, SIZE.width * 2), np.float32)
     session = runtime.open(model, Profile(width=SIZE.width, height=SIZE.height, planes=GRAYS))[0]

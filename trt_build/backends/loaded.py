@@ -1,4 +1,4 @@
-"""TensorRT's side of serving: plans read for one GPU, and execution contexts as executors; for 10, 11 and RTX alike."""
+"""Engines loaded by TensorRT 10, 11 or TensorRT-RTX on one GPU, and their execution contexts as executors."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from .slots import Executors
 
 
 class PlanError(BackendError):
-    """A plan that the runtime refuses: made for another GPU, by another version, or damaged."""
+    """A plan that the runtime rejects: built for another GPU, by another version, or damaged."""
 
 
 class LoadedEngine:
-    """An engine on one GPU: its plans, read by the runtime; all contexts share their weights, and keep this alive.
+    """An engine deserialised on one GPU.  All its contexts share its weights, and keep it alive.
 
     shapes
-        Of the inputs, where the engine takes a range of sizes; nothing for one of a single size.
+        Shapes of the inputs, if the engine takes a range of sizes; empty for one of a single size.
     kernels
-        What an earlier session compiled for these plans, by plan, where the runtime compiles at its start (RTX).
+        Plan → the kernels that an earlier session compiled for it, for runtimes that compile at the start (RTX).
     """
 
     def __init__(
@@ -45,19 +45,19 @@ class LoadedEngine:
         configs, caches = {}, {}
         for name in plans:
             configs[name], caches[name] = self._configure(engines[name], (kernels or {}).get(name))
-        # In the order in which they are freed.
+        # Attributes are freed in this order, each before those that it uses.
         self._configs, self._caches, self._engines, self._runtime = configs, caches, engines, runtime
 
     def __del__(self) -> None:
         _activate(self)
 
     def executors(self) -> Executors:
-        """Return new contexts: what one slot works with."""
+        """Return new execution contexts for one slot."""
         state = self._context("state") if "state" in self._engines else None
         return Executors(state, self._context("synthesis"))
 
     def kernels(self) -> dict[str, bytes]:
-        """Return what the runtime has compiled so far, by plan; nothing where it does not compile at its start."""
+        """Return the kernels compiled so far, by plan; none if the runtime does not compile at the start."""
         caches = {name: cache for name, cache in self._caches.items() if cache is not None}
         return {name: bytes(memoryview(cache.serialize())) for name, cache in caches.items()}
 
@@ -70,7 +70,7 @@ class LoadedEngine:
         return engine
 
     def _diagnosis(self, runtime: Any, plan: bytes) -> str:
-        """Return what TensorRT-RTX says of a plan that it does not take."""
+        """Return why TensorRT-RTX rejects a plan, to be appended to the message; nothing from TensorRT."""
         if not hasattr(runtime, "get_engine_validity"):
             return ""
         with self.log.errors():
@@ -80,17 +80,21 @@ class LoadedEngine:
         return f" [{validity.name}: {', '.join(named) or 'no reason given'}]"
 
     def _configure(self, engine: Any, kernels: bytes | None) -> tuple[Any, Any]:
-        """Return how contexts are made, scratch memory from outside, and the cache of kernels that only RTX has."""
+        """Return the configuration of the contexts, and the kernel cache that only RTX has.
+
+        Contexts get their scratch memory from the slot.
+        """
         trt, config, cache = self.trt, engine.create_runtime_config(), None
         config.set_execution_context_allocation_strategy(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         if hasattr(trt, "CudaGraphStrategy"):
             config.cuda_graph_strategy = trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
-            strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER  # else they come later, and are not kept
+            # Compile specialised kernels at once: those compiled in the background later would not be in the cache.
+            strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
             config.dynamic_shapes_kernel_specialization_strategy = strategy
             cache = config.create_runtime_cache()
             if kernels:
                 with self.log.errors():
-                    cache.deserialize(kernels)  # refused, it stays empty: the runtime compiles anew
+                    cache.deserialize(kernels)  # if this fails the cache stays empty, and the runtime compiles again
             config.set_runtime_cache(cache)
         return config, cache
 
@@ -99,7 +103,7 @@ class LoadedEngine:
         with self.log.errors() as errors:
             context = self._engines[name].create_execution_context(self._configs[name])
         if context is None:
-            raise failure(errors, "the runtime makes no execution context")
+            raise failure(errors, "the runtime cannot create an execution context")
         return ContextExecutor(self, self._engines[name], context)
 
 
@@ -126,14 +130,14 @@ class ContextExecutor:
     def _set_shapes(self, free: Sequence[str], shapes: Mapping[str, tuple[int, ...]]) -> None:
         for name in free:
             if name not in shapes:
-                raise BackendError(f"the engine takes {name} in a range of sizes, and none is given: build it again")
+                raise BackendError(f"the engine takes {name} in a range of sizes, and no size is given: rebuild it")
             with self._log.errors() as errors:
-                is_taken = self._context.set_input_shape(name, shapes[name])
-            if not is_taken:
-                raise failure(errors, f"the engine does not take {name} as {shapes[name]}")
+                is_accepted = self._context.set_input_shape(name, shapes[name])
+            if not is_accepted:
+                raise failure(errors, f"the engine does not accept the shape {shapes[name]} of {name}")
 
     def _scratch(self, engine: Any) -> int:
-        """Return what the context needs at the shapes that are set; the runtime says 0 where it cannot tell."""
+        """Return the scratch memory in bytes that the context needs for its shapes; the runtime says 0 if it fails."""
         with self._log.errors() as errors:
             size = int(self._context.update_device_memory_size_for_shapes())
         if size == 0 and engine.device_memory_size_v2:
@@ -141,39 +145,39 @@ class ContextExecutor:
         return size
 
     def _size(self, engine: Any, name: str) -> int:
-        """Return the bytes of a tensor; its shape has a -1 where the runtime does not know it."""
+        """Return the size of a tensor in bytes; the runtime gives unknown lengths as -1."""
         with self._log.errors() as errors:
             shape = tuple(self._context.get_tensor_shape(name))
         if min(shape, default=0) < 0:
-            raise failure(errors, f"the engine does not say how large {name} is, but {shape}")
+            raise failure(errors, f"the engine does not know the size of {name} ({shape})")
         size: int = math.prod(shape) * engine.get_tensor_dtype(name).itemsize
         return size
 
     def bind(self, name: str, address: int) -> None:
         with self._log.errors() as errors:
-            is_taken = self._context.set_tensor_address(name, address)
-        if not is_taken:
-            raise failure(errors, f"the engine takes no tensor {name}")
+            is_accepted = self._context.set_tensor_address(name, address)
+        if not is_accepted:
+            raise failure(errors, f"the engine does not accept the tensor {name}")
 
     def bind_scratch(self, address: int, size: int) -> None:
         self._context.set_device_memory(address, size)
 
     def enqueue(self, stream: int) -> None:
         with self._log.errors() as errors:
-            is_given = self._context.execute_async_v3(stream)
-        if not is_given:
+            is_queued = self._context.execute_async_v3(stream)
+        if not is_queued:
             raise failure(errors, "the engine failed")
 
 
 def _activate(owner: Any) -> None:
-    """Make the owner's GPU current, in whatever thread it goes: the runtime frees on the one that is."""
+    """Make an object's GPU current in the thread that frees it: the runtime frees memory of the current GPU."""
     if not sys.is_finalizing() and "device" in vars(owner):
-        with contextlib.suppress(BackendError):  # a GPU that is gone has nothing to free
+        with contextlib.suppress(BackendError):  # on a GPU that is lost there is nothing to free
             owner.device.activate()
 
 
 def failure(errors: Sequence[str], what: str) -> BackendError:
-    """Return the exception for a call that failed: for want of memory if any of the errors logged says so."""
+    """Return the exception for a failed call: :class:`DeviceMemoryError` if any logged error is about memory."""
     said = [" ".join(error.split())[:300] for error in errors] or ["the runtime gives no reason"]
     for text in said:
         if "out of memory" in text.lower() or "outofmemory" in text.lower():

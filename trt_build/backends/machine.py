@@ -1,4 +1,4 @@
-"""What the figures of a benchmark or an evaluation were made on."""
+"""The name of the hardware, to go with the figures of benchmarks and evaluations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .tensorrt import EngineBackend
 
 
 def machine(runtime: Backend) -> str:
-    """Return the GPU's name, or the processor's architecture and how many cores may be used."""
+    """Return the GPU's name if the backend uses one, otherwise the processor and how many cores may be used."""
     if isinstance(runtime, EngineBackend):
         return current_gpu(runtime.numbers[0]).name
     return f"{processor()}, {cores()} cores"

@@ -1,4 +1,4 @@
-"""ONNX Runtime: the graph split at its state, on whatever its execution providers drive."""
+"""The ONNX Runtime backend: CPUs and whatever GPUs its execution providers support."""
 
 from __future__ import annotations
 
@@ -39,32 +39,31 @@ PROVIDERS: dict[Provider, str] = {
     "migraphx": "MIGraphXExecutionProvider",
 }
 PACKAGES = {"cuda": "onnxruntime-gpu", "dml": "onnxruntime-directml", "migraphx": "onnxruntime-migraphx"}
-"""Provider → the package that brings it, where that is not ``onnxruntime``."""
+"""Provider → the package that contains it, if that is not ``onnxruntime``."""
 
 MEMORIES = {"cuda": "cuda", "migraphx": "cuda"}
-"""Provider → what ONNX Runtime calls the memory of its device, where tensors can be bound to it."""
+"""Provider → ONNX Runtime's name of its device's memory, if tensors can be bound to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OnnxRuntime(Backend):
-    """Run with ONNX Runtime: for cards that TensorRT does not know, and systems that have no OpenVINO."""
+    """Run with ONNX Runtime: for GPUs that TensorRT does not support, and systems without OpenVINO."""
 
     provider: Provider = "cpu"
-    """``"cpu"``; ``"cuda"`` for NVIDIA's cards, ``"dml"`` for any on Windows, ``"coreml"`` on macOS, ``"migraphx"`` for
-    AMD's."""
+    """``"cpu"``, ``"cuda"`` (NVIDIA), ``"dml"`` (any GPU on Windows), ``"coreml"`` (macOS) or ``"migraphx"`` (AMD)."""
 
     device: int = 0
-    """Number of the device, where a provider drives several."""
+    """Index of the device, from 0, for providers with several."""
 
     threads: int = field(default_factory=cores)
-    """Threads of the CPU that all streams share."""
+    """CPU threads that all streams share; by default as many as this process may use."""
 
     streams: int = 2
-    """Windows worked on at the same time.  Fewer, with a warning, where memory ends before."""
+    """Windows processed at the same time; reduced, with a warning, if there is not enough memory."""
 
     precision: Literal["auto", "fp32", "fp16"] = "auto"
-    """``"auto"`` takes FP16 on a GPU where what the model makes of film comes within 55 dB and 4 codes of 8 bits of
-    FP32, which is tried once and kept; the CPU works in FP32."""
+    """``"auto"`` uses FP16 on a GPU if the model's frames of a test film then reach 55 dB against FP32, and all but one
+    in 10,000 samples are within 4 8-bit codes.  That is tested once and the result stored.  The CPU runs FP32."""
 
     name: ClassVar[str] = "onnxruntime"
 
@@ -98,8 +97,8 @@ class OnnxRuntime(Backend):
         if self.provider not in available():
             package = PACKAGES.get(self.provider, "onnxruntime")
             raise BackendError(
-                f"this ONNX Runtime has no provider {self.provider} (it has {', '.join(available())}): "
-                f"pip install {package} in its place, or name another"
+                f"this ONNX Runtime has no provider {self.provider}, only {', '.join(available())}: "
+                f"pip install {package} in its place, or choose another provider"
             )
         if profile.planes not in (RGBS, GRAYS):
             raise BackendError(f"ONNX Runtime takes RGB or luma in float32, not {profile.planes}")
@@ -108,13 +107,13 @@ class OnnxRuntime(Backend):
         return self._compile(model, profile, self.choose_precision(model, profile, check).precision, streams)
 
     def choose_precision(self, model: ModelFile, profile: Profile, check: Check | None) -> Choice:
-        """Return the precision that a model runs in at a size, and why; see :attr:`precision`."""
+        """Return the precision in which a model runs at a size, and why; see :attr:`precision`."""
         if self.precision != "auto":
-            return Choice(self.precision, "it was asked for")
+            return Choice(self.precision, "as given by precision=")
         if self.provider == "cpu":
-            return Choice("fp32", "the CPU has nothing faster here")
+            return Choice("fp32", "ONNX Runtime has nothing faster on a CPU")
         if check is None:
-            return Choice("fp32", "half precision is for pictures that are shown, and checked")
+            return Choice("fp32", "half precision is only used where results are verified")
 
         def open_session(precision: str, size: Profile) -> Session:
             return self._compile(model, size, precision, 1)[0]
@@ -130,7 +129,7 @@ class OnnxRuntime(Backend):
         memory = (MEMORIES[self.provider], self.device) if self.provider in MEMORIES else ("cpu", 0)
         threads = max(1, self.threads // streams)
         sessions = []
-        for _ in range(streams):  # DirectML, for one, takes no two threads in one session
+        for _ in range(streams):  # not one for all: DirectML, for one, allows only one thread in a session
             state, synthesis = (None if part is None else self._open(part, size, threads) for part in model.split())
             assert synthesis is not None
             sessions.append(_OnnxSession(model, profile, state, synthesis, memory))
@@ -140,8 +139,8 @@ class OnnxRuntime(Backend):
         onnxruntime = _imported()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        options.enable_mem_pattern = self.provider != "dml"  # which does not take it
-        options.log_severity_level = 3  # errors
+        options.enable_mem_pattern = self.provider != "dml"  # DirectML does not support it
+        options.log_severity_level = 3  # errors only
         for name, length in size.items():
             options.add_free_dimension_override_by_name(name, length)
         own = {} if self.provider in ("cpu", "coreml") else {"device_id": str(self.device)}
@@ -149,27 +148,27 @@ class OnnxRuntime(Backend):
             return onnxruntime.InferenceSession(
                 graph.SerializeToString(), options, providers=[(PROVIDERS[self.provider], own)]
             )
-        except Exception as error:  # its own exceptions share no other base
+        except Exception as error:  # ONNX Runtime's exceptions have no other base in common
             raise BackendError(f"ONNX Runtime cannot open the model: {_last_line(error)}") from error
 
 
 def available() -> list[Provider]:
-    """Return the providers that the installed ONNX Runtime brings."""
+    """Return the providers of the installed ONNX Runtime."""
     found = _imported().get_available_providers()
     return [name for name, provider in PROVIDERS.items() if provider in found]
 
 
 def _imported() -> ModuleType:
-    """Import ONNX Runtime with its telemetry off: it would keep a file in the temporary folder and report to Microsoft.
+    """Import ONNX Runtime with its telemetry off, which would write files and report to Microsoft.
 
-    Whoever sets ``ORT_DISABLE_TELEMETRY`` decides otherwise.
+    ``ORT_DISABLE_TELEMETRY`` is left alone if the user has set it.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     return importlib.import_module("onnxruntime")
 
 
 class _OnnxSession:
-    """One stream: frames and state stay bound, in the device's memory where the provider allows."""
+    """One stream.  Frames and state stay bound between runs, in the device's memory if the provider allows that."""
 
     def __init__(
         self,
@@ -213,7 +212,7 @@ class _OnnxSession:
                 self._take([picture])
         except BackendError:
             raise
-        except Exception as error:  # its own exceptions share no other base
+        except Exception as error:  # ONNX Runtime's exceptions have no other base in common
             self._keys = [None] * len(self._frames)
             raise BackendError(f"ONNX Runtime failed: {_last_line(error)}") from error
 
@@ -221,7 +220,7 @@ class _OnnxSession:
         return _imported().OrtValue.ortvalue_from_numpy(values, *self._memory)
 
     def _outputs(self, session: onnxruntime.InferenceSession, memory: tuple[str, int]) -> dict[str, Any]:
-        """Run a graph on what is bound to its inputs, and return its outputs, in the memory named."""
+        """Run a graph on the bound inputs, and return its outputs in the named memory."""
         binding = session.io_binding()
         for port in session.get_inputs():
             binding.bind_ortvalue_input(port.name, self._values[port.name])
@@ -232,7 +231,7 @@ class _OnnxSession:
         return dict(zip(names, binding.get_outputs(), strict=True))
 
     def _take(self, out: Sequence[Picture]) -> None:
-        """Make the pictures of a run; they are larger than ``out`` where frames were padded."""
+        """Run the synthesis and copy its pictures, which are larger than ``out`` if frames were padded."""
         (value,) = self._outputs(self._synthesis, ("cpu", 0)).values()
         for picture, made in zip(out, value.numpy(), strict=False):
             for plane, values in zip(picture, made, strict=True):

@@ -1,4 +1,7 @@
-"""OpenVINO on CPUs and Intel's GPUs: the graph split at its state, compiled once, a pair of infer requests a stream."""
+"""The OpenVINO backend, for CPUs and Intel's GPUs and NPUs.
+
+State graph and synthesis graph are compiled once; every stream has an infer request of each.
+"""
 
 from __future__ import annotations
 
@@ -35,31 +38,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenVINO(Backend):
-    """Run on the CPU, or on a GPU or NPU of Intel's."""
+    """Run with OpenVINO on a CPU, or on an Intel GPU or NPU."""
 
     device: str = "CPU"
-    """``"CPU"``; ``"GPU"`` (``"GPU.1"`` for the second) or ``"NPU"``, with their drivers; ``"AUTO"`` leaves the choice
-    to OpenVINO."""
+    """``"CPU"``, ``"GPU"`` (``"GPU.1"`` for the second), ``"NPU"``, or ``"AUTO"`` to let OpenVINO choose.  GPUs and
+    NPUs need Intel's driver."""
 
     threads: int = field(default_factory=cores)
-    """Threads of the CPU that all streams share; by default as many as this process may use."""
+    """CPU threads that all streams share; by default as many as this process may use."""
 
     streams: int | Literal["auto"] = "auto"
-    """Windows worked on at the same time, each with its share of the threads; ``"auto"`` is one a thread, on
-    other devices two.  Fewer, with a warning, where memory ends before."""
+    """Windows processed at the same time, which share the threads; reduced, with a warning, if there is not enough
+    memory.  ``"auto"`` means one for each thread on a CPU, and two on other devices."""
 
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """``"bf16"`` takes half to two thirds of the time on processors that have it; what it would spoil (coordinates of
-    warps, the last layers) stays in FP32.  ``"auto"`` takes it where the processor has it and what the model makes
-    of film at that width comes within 55 dB and 4 codes of 8 bits of FP32, which is tried once and kept.
-    Other devices have ``"fp16"`` in its place."""
+    """``"bf16"`` takes half to two thirds of the time on CPUs that support it; warp coordinates and the last layers,
+    which it would spoil, stay FP32.  Other devices have ``"fp16"`` instead.  ``"auto"`` uses half precision if it is
+    supported, the model's frames of a test film then reach 55 dB against FP32, and all but one in 10,000 samples are
+    within 4 8-bit codes.  That is tested once and the result stored."""
 
     planes: Literal["rgb", "native"] = "rgb"
-    """``"rgb"``: the clip is converted by VapourSynth, which is faster on a CPU.  ``"native"``: the clip's own
-    planes go in and come out, converted in the graph as on a GPU."""
+    """``"rgb"``: VapourSynth converts the clip, which is faster on a CPU.  ``"native"``: the graph takes the clip's own
+    planes and converts them, as on a GPU."""
 
     slots: InitVar[int | None] = None
-    """The old name of ``streams``."""
+    """The former name of ``streams``."""
 
     name: ClassVar[str] = "openvino"
 
@@ -76,7 +79,7 @@ class OpenVINO(Backend):
         check_choice("planes", self.planes, ("rgb", "native"))
         if self.planes == "native" and self.precision == self._half:
             half = self._half
-            raise ArgumentError(f"OpenVINO(planes='native', precision='{half}'): colour needs 'fp32', or planes='rgb'")
+            raise ArgumentError(f"OpenVINO(planes='native', precision='{half}'): use precision='fp32', or planes='rgb'")
 
     @property
     def _half(self) -> Literal["bf16", "fp16"]:
@@ -111,8 +114,8 @@ class OpenVINO(Backend):
             raise BackendError(absent)
         if self.device != "AUTO" and not any(seen.startswith(self.device) for seen in devices()):
             raise BackendError(
-                f"OpenVINO sees no device {self.device} here, but {', '.join(devices())}: install its driver, or name "
-                "another"
+                f"OpenVINO finds no device {self.device} here, only {', '.join(devices())}: install its driver, or "
+                "choose another device"
             )
         model.spec.check_size(profile.height, profile.width)
         most = self.threads if self._half == "bf16" else 2
@@ -125,15 +128,15 @@ class OpenVINO(Backend):
         return self._compile(model, profile, precision, streams)
 
     def choose_precision(self, model: ModelFile, profile: Profile, check: Check | None) -> Choice:
-        """Return the precision that a model runs in at a size, and why; see :attr:`precision`."""
+        """Return the precision in which a model runs at a size, and why; see :attr:`precision`."""
         if self.precision != "auto":
-            return Choice(self.precision, "it was asked for")
+            return Choice(self.precision, "as given by precision=")
         if self.native_planes:
-            return Choice("fp32", "colour needs it")
+            return Choice("fp32", "colour conversion in the graph needs it")
         if self._half == "bf16" and not has_bfloat():
             return Choice("fp32", "this processor has no bfloat16")
         if check is None:
-            return Choice("fp32", "half precision is for pictures that are shown, and checked")
+            return Choice("fp32", "half precision is only used where results are verified")
 
         def open_session(precision: str, size: Profile) -> Session:
             return self._compile(model, size, precision, 1)[0]
@@ -166,7 +169,7 @@ class OpenVINO(Backend):
 
 @functools.cache
 def devices() -> list[str]:
-    """Return the devices that OpenVINO can use here, such as ``["CPU", "GPU"]``."""
+    """Return the devices that OpenVINO finds here, such as ``["CPU", "GPU"]``."""
     import openvino
 
     return list(openvino.Core().available_devices)
@@ -174,7 +177,7 @@ def devices() -> list[str]:
 
 @functools.cache
 def has_bfloat() -> bool:
-    """Whether the processor works in bfloat16 by itself (AVX-512-BF16, AMX)."""
+    """Return whether the processor computes in bfloat16 natively (AVX-512-BF16, AMX)."""
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -183,7 +186,7 @@ def has_bfloat() -> bool:
 def compiled_graph(
     graph: onnx.ModelProto, size: tuple[int, int], device: str, options: Mapping[str, str]
 ) -> openvino.CompiledModel:
-    """Return the graph compiled for one height and width of every frame: static graphs run faster."""
+    """Return the graph compiled for frames of one (height, width), since static graphs run faster."""
     import openvino
 
     core = openvino.Core()
@@ -198,7 +201,7 @@ def compiled_graph(
 
 
 class _OpenVINOSession:
-    """One stream: input buffers that are kept, an infer request for the state and one for the rest."""
+    """One stream: its input buffers, and an infer request for the state and one for the synthesis."""
 
     def __init__(
         self,
@@ -218,7 +221,7 @@ class _OpenVINOSession:
         known = {*model.spec.state, *(value.name for value in model.graph.graph.input)}
         for request in filter(None, (self._state, self._synthesis)):
             for port in request.model_inputs:
-                (name,) = known & port.get_names()  # a tensor that is handed on unchanged lends its name as well
+                (name,) = known & port.get_names()  # a tensor that is passed on unchanged has several names
                 if self._state is not None and name in model.spec.state:
                     request.set_tensor(port, self._state.get_tensor(name))
                     continue
@@ -263,7 +266,7 @@ class _OpenVINOSession:
             raise BackendError(f"OpenVINO failed: {str(error).strip().splitlines()[-1]}") from error
 
     def _take(self, out: Sequence[Picture]) -> None:
-        """Copy the pictures of a run; they are larger than ``out`` where frames were padded."""
+        """Copy the pictures of a run, which are larger than ``out`` if frames were padded."""
         made = [tensor.data.view(self._made_dtype) for tensor in self._synthesis.output_tensors]
         for index, picture in enumerate(out):
             planes = [plane for tensor in made for plane in tensor[index]]

@@ -1,4 +1,4 @@
-"""The sessions of a model as one: a window goes to whichever session is idle."""
+"""A pool of sessions: each window goes to an idle one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from .base import Picture, Session
 
 
 class SessionPool:
-    """A session that any number of threads may use at once: those for whom none is idle wait, asleep.
+    """Several sessions used as one :class:`~trt_build.backends.base.Session`, by any number of threads at once.
 
-    See :class:`~trt_build.backends.base.Session`.  The session that has been idle the longest is next, so that all work
-    in equal parts, whichever windows there is anything to do in.
+    The session that has been idle longest is used next, so that all get an equal share of the work.
     """
 
     def __init__(self, sessions: Sequence[Session]) -> None:
         self.size = len(sessions)
-        """How many windows are worked on at the same time."""
+        """How many windows are processed at the same time."""
         self._idle: queue.SimpleQueue[Session] = queue.SimpleQueue()
         for session in sessions:
             self._idle.put(session)
@@ -25,7 +24,7 @@ class SessionPool:
     def run(
         self, window: Sequence[Picture], keys: Sequence[int], times: Sequence[float], out: Sequence[Picture]
     ) -> None:
-        """Wait for a session, and let it work."""
+        """Wait for an idle session, asleep, and run it."""
         session = self._idle.get()
         try:
             session.run(window, keys, times, out)

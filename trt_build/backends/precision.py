@@ -1,4 +1,4 @@
-"""Half precision chosen by its result: a network is tried on pictures once, and what was found is kept."""
+"""Automatic choice of half precision: a network is tested on real frames once, and the result is stored."""
 
 from __future__ import annotations
 
@@ -23,25 +23,26 @@ from .base import Session
 from .film import film_frames, fitted
 
 LEAST_PSNR = 55.0
-"""Decibels at 8 bits that every picture must reach for half precision to be taken unasked."""
+"""PSNR in dB that every picture must reach against FP32."""
 
 MOST_CODES = 4.0
-"""Code values of 8 bits that all samples but :data:`OUTLIERS` of them must come within."""
+"""Largest error in 8-bit codes, of all samples but :data:`OUTLIERS`."""
 
 OUTLIERS = 1e-4
-"""The share of the samples that may be further off: where something moves before something else, the least difference
-may turn a pixel from the one to the other."""
+"""The share of samples that may be further off: at the edge of a moving object the smallest difference can turn a pixel
+from foreground to background."""
 
 STRIP = 288
-"""Pixels of the shorter side that are tried: half precision goes wrong with long coordinates, not with many."""
+"""Size in pixels to which the shorter side is cropped for the test.  Half precision fails on large coordinates, and the
+longer side has these."""
 
 LARGER = 3
-"""Frames of film between those of the window with the larger motion."""
+"""Step between the frames of the window with the larger motion; the other window has neighbouring frames."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A precision, and why it was taken."""
+    """A precision, and why it was chosen."""
 
     precision: str
     reason: str
@@ -50,14 +51,14 @@ class Choice:
 def choose_precision(
     half: str, model: ModelFile, profile: Profile, *, identity: str, open_session: Callable[[str, Profile], Session]
 ) -> Choice:
-    """Return ``half`` where pictures made in it are near enough to those in FP32, else ``"fp32"``.
+    """Return ``half`` if pictures made in it are close enough to those in FP32, otherwise ``"fp32"``.
 
-    ``open_session`` gives a session that works in a precision and at a size, where this was not found out before;
-    ``identity`` names all else that the outcome depends on: the runtime's version and the processor.
+    ``open_session`` opens a session of a precision and size, for the test.  ``identity`` names whatever else the
+    result depends on, such as the runtime's version and the processor; the result is stored under it.
     """
     output = model.spec.output
     if output.kind != "frame" or output.crop is not None:
-        return Choice("fp32", f"{model.spec.name} makes {output.kind}, which is not judged as film is")
+        return Choice("fp32", f"{model.spec.name} makes {output.kind}, for which there is no test of half precision")
     strip = _strip(model, profile)
     key = f"{half} {model.digest} {strip} {identity} {LEAST_PSNR} {MOST_CODES}"
     path = cache_folder("precision") / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
@@ -75,7 +76,7 @@ def choose_precision(
 
 
 def _made(session: Session, model: ModelFile, profile: Profile) -> NDArray[np.float32]:
-    """Return what a session makes of film, with a small motion and a larger one: pictures × channels × H × W."""
+    """Return a session's pictures of a small motion and a larger one: pictures × channels × H × W."""
     spec, size = model.spec, Size(profile.width, profile.height)
     places = range(len(spec.window.offsets))
     shown = [fitted(picture, size) for picture in film_frames(1 + LARGER * places[-1])]
@@ -94,7 +95,7 @@ def _judged(half: str, made: NDArray[np.float32], wanted: NDArray[np.float32]) -
     psnr = min(99.0, *(decibels(float((one.astype(np.float64) ** 2).mean()) / 255**2) for one in error))
     codes = float(np.quantile(error, 1 - OUTLIERS))
     close = psnr >= LEAST_PSNR and codes <= MOST_CODES
-    found = f"on film {half} comes to {psnr:.1f} dB, {codes:.1f} codes (one pixel to {error.max():.1f}) from FP32"
+    found = f"{half} reaches {psnr:.1f} dB against FP32, within {codes:.1f} 8-bit codes (at most {error.max():.1f})"
     return Choice(half if close else "fp32", found)
 
 
@@ -114,7 +115,7 @@ def _read(path: Path) -> Choice | None:
 
 
 def _write(path: Path, choice: Choice) -> None:
-    """Keep what was found; a folder that takes nothing costs time at the next start, and is no error."""
+    """Store a choice.  A folder that cannot be written is no error: the next start only takes longer."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(asdict(choice)).encode())

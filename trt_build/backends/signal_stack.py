@@ -1,8 +1,8 @@
-"""The stack that signals are handled on, which OpenVINO 2026.4 takes from the thread that compiles a model.
+"""A workaround for OpenVINO 2026.4, which replaces the alternate signal stack of the thread that compiles a model.
 
-``compile_model`` sets an alternate signal stack of its own (sigaltstack(2)), and a compiled model that goes puts back
-the one that it found.  Where two go in the order in which they came, the first one's stays, whose memory is gone; the
-next signal, a Ctrl-C say, then ends the process with a segmentation fault.
+``compile_model`` sets an alternate signal stack of its own (sigaltstack(2)), and destroying the compiled model restores
+the one that was there before.  If two models are destroyed in the order of their creation, the second restores the
+first one's stack, whose memory has been freed, and the next signal (a Ctrl-C, say) is a segmentation fault.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def signal_stack() -> SignalStack:
 
 @contextmanager
 def signal_stack_kept() -> Iterator[None]:
-    """Give this thread its own signal stack back afterwards; does nothing on systems other than Linux."""
+    """Restore this thread's signal stack after the ``with`` block; does nothing on systems other than Linux."""
     if sys.platform != "linux":
         yield
         return

@@ -1,4 +1,4 @@
-"""Slots: windows worked on at the same time on one device, each with a stream, memory and executors of its own."""
+"""Slots: each processes one window at a time on a device, with its own stream, memory and executors."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ from .frames import FrameStore, PictureLayout, PinnedPicture
 
 @dataclass(frozen=True, kw_only=True)
 class Bindings:
-    """How pictures meet the tensors of a graph.
+    """Which tensors of a graph hold the planes of frames and pictures.
 
     frames
         For every frame of the window, the names of the input tensors that hold its planes.
     outputs
-        Names of the output tensors that hold the planes, all pictures of a run one after the other.
+        For every plane, the name of the output tensor that holds it for all pictures of a run, one after the other.
     frame, picture
-        The planes of a frame, and those of a picture made; the clip's may be smaller, see
+        Layout of a frame and of a picture.  The clip's planes may be smaller, see
         :func:`~trt_build.backends.frames.fill`.
     takes_time
-        Whether a run gives one picture for the tensor ``time``, or all pictures of the window at once.
+        Whether a run makes one picture for the tensor ``time``, or all pictures of the window at once.
+    network
+        The network's name in messages.
     """
 
     frames: tuple[tuple[str, ...], ...]
@@ -39,11 +41,10 @@ class Bindings:
     picture: PictureLayout
     takes_time: bool
     network: str = "a network"
-    """What it is called in messages."""
 
 
 def bindings(spec: NetworkSpec, profile: Profile) -> Bindings:
-    """Return how pictures meet the tensors of the graphs of :func:`trt_build.graphs.colour.planes.with_planes`."""
+    """Return the bindings of graphs made by :func:`trt_build.graphs.colour.planes.with_planes`."""
     planes, made = range(profile.planes.planes), made_profile(spec, profile)
     return Bindings(
         frames=tuple(tuple(f"{frame}_plane{plane}" for plane in planes) for frame in spec.frame_inputs),
@@ -57,18 +58,18 @@ def bindings(spec: NetworkSpec, profile: Profile) -> Bindings:
 
 @dataclass(frozen=True)
 class Executors:
-    """The executors of one slot; they never run at the same time, and so share their scratch memory."""
+    """The executors of one slot.  They never run at the same time, and so share their scratch memory."""
 
     state: Executor | None
     synthesis: Executor
 
 
 class Slot:
-    """A session on a device: see :class:`~trt_build.backends.base.Session`.
+    """A session on a device; see :class:`~trt_build.backends.base.Session`.
 
-    Frames are copied from the store to fixed places, since recordings hold addresses; the state stays where the
-    state's executor puts it; pictures come back through two pinned blocks, so that one is unpacked while the device
-    works on the next, and frames are sent through two, so that one is packed while the other is under way.
+    Frames are copied from the store to fixed places, since captured work holds addresses.  The state stays where the
+    state's executor writes it.  Pictures come back through two blocks of pinned memory, so that one can be unpacked
+    while the device works on the next; frames are sent through two, so that one can be packed while another is sent.
     """
 
     def __init__(self, device: Device, store: FrameStore, executors: Executors, bindings: Bindings) -> None:
@@ -79,7 +80,7 @@ class Slot:
         self._places: list[Memory] = []
         self._blocks: list[Memory] = []
         self._addresses: dict[str, int] = {}
-        self._executors = executors  # recordings do not keep them alive
+        self._executors = executors  # captured work does not keep them alive
         self._bind(executors)
         self._times = device.pinned(4).view(np.float32)
         self._sent = [PinnedPicture(device, bindings.frame) for _ in range(min(2, len(bindings.frames)))]
@@ -89,16 +90,16 @@ class Slot:
         synthesis = prepare(executors.synthesis, self._stream)
         self._run_state = None if state is None else state.run
         self._run_synthesis = synthesis.run
-        self.is_recorded = synthesis.is_recorded and (state is None or state.is_recorded)
-        """Whether the device runs all of it from recordings."""
+        self.is_captured = synthesis.is_captured and (state is None or state.is_captured)
+        """Whether all work for the device is captured."""
 
     @property
     def size(self) -> int:
-        """Bytes of device memory that it has for itself; what the executors took besides is not known."""
+        """The device memory that the slot has allocated, in bytes; what its executors use in addition is unknown."""
         return sum(memory.size for memory in (*self._places, *self._blocks))
 
     def _bind(self, executors: Executors) -> None:
-        """Give every tensor of the executors a place; tensors of one name, such as the state's, share it."""
+        """Allocate and bind every tensor of the executors; tensors of the same name, such as the state's, share it."""
         bindings, sizes = self.bindings, {}
         for names in bindings.frames:
             self._places.append(self.device.allocate(bindings.frame.size))
@@ -113,14 +114,14 @@ class Slot:
                     self._blocks.append(self.device.allocate(size))
                     self._addresses[name], sizes[name] = self._blocks[-1].address, size
                 if sizes[name] != size:
-                    raise BackendError(f"the engine's {name} has {size} bytes, not {sizes[name]}: build it again")
+                    raise BackendError(f"the engine's {name} has {size} bytes, not {sizes[name]}: rebuild it")
                 executor.bind(name, self._addresses[name])
             executor.bind_scratch(scratch.address, scratch.size)
 
     def run(
         self, window: Sequence[Picture], keys: Sequence[int], times: Sequence[float], out: Sequence[Picture]
     ) -> None:
-        """See :class:`~trt_build.backends.base.Session`; a second thread waits for the first."""
+        """See :class:`~trt_build.backends.base.Session`.  A second thread waits for the first."""
         self.device.activate()
         with self._busy, self.store.borrow(keys, window, self._stream, self._sent) as frames:
             for place, frame in zip(self._places, frames, strict=True):
@@ -130,7 +131,7 @@ class Slot:
             self._synthesise(times, out)
 
     def _synthesise(self, times: Sequence[float], out: Sequence[Picture]) -> None:
-        """Make the pictures, each unpacked while the device works on the one after it."""
+        """Make the pictures; each is unpacked while the device works on the next."""
         if len(times) > len(self._times):
             self._times = self.device.pinned(4 * len(times)).view(np.float32)
         self._times[: len(times)] = times

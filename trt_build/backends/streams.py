@@ -1,4 +1,4 @@
-"""How many slots a filter gets on a device, and what gives way when another filter wants memory there."""
+"""How many slots a filter gets on a device, and which are closed when another filter needs their memory."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .slots import Bindings, Executors, Slot
 Streams = int | Literal["auto"]
 
 MOST_STREAMS = 3
-"""What ``"auto"`` gives at most: one that computes, one whose copies run meanwhile, a third where it costs little."""
+"""The most that ``"auto"`` gives: one computes while another copies, and a third helps a little more."""
 
 SHARE = 0.5
-"""How much of the free memory a second stream may take by itself, and a third an eighth: other filters will follow."""
+"""A second stream may take this share of the free memory, and a third a quarter of it: other filters may follow."""
 
 MIB = 2**20
 
 
 class Spare:
-    """A session beyond the first, which gives its slot's memory back when another filter cannot open without it.
+    """An additional session, which closes its slot when another filter cannot open without that memory.
 
-    From then on its windows go to the first slot, one after the other.
+    From then on its windows go to the first slot.
     """
 
     def __init__(self, slot: Slot, first: Slot) -> None:
@@ -49,11 +49,11 @@ class Spare:
 
     @property
     def holds_memory(self) -> bool:
-        """Whether it still has its slot."""
+        """Whether its slot is still open."""
         return self._slot is not None
 
     def give_way(self) -> bool:
-        """Free the slot once its window is done; return whether there was one."""
+        """Close the slot as soon as its window is done; return whether it was open."""
         with self._busy:
             slot, self._slot = self._slot, None
         if slot is not None:
@@ -62,13 +62,13 @@ class Spare:
 
 
 class _Filter:
-    """What one filter holds on a device: known to those that open after it, for as long as its sessions live."""
+    """The sessions of one filter on a device, registered for filters that open later; it does not keep them alive."""
 
     def __init__(self, network: str, sessions: Sequence[Session], size: int) -> None:
         self.network, self.size, self.sessions = network, size, weakref.WeakSet(sessions)
 
     def give_way(self) -> int:
-        """Free all slots that are spare, and return how many those were."""
+        """Close all spare slots, and return how many these were."""
         return sum(session.give_way() for session in list(self.sessions) if isinstance(session, Spare))
 
     def __str__(self) -> str:
@@ -77,18 +77,18 @@ class _Filter:
 
 
 _filters: dict[Hashable, list[_Filter]] = {}
-"""What is open on each device."""
+"""The filters opened on each device."""
 
 _opening = threading.RLock()
-"""Held while memory is counted: one filter opens at a time."""
+"""Held while a filter opens: free memory is measured before and after, so one opens at a time."""
 
 
 def open_slots(device: Device, make: Callable[[], Executors], bindings: Bindings, streams: Streams) -> list[Session]:
-    """Return the sessions of a device: as many as asked for, or as its memory and :data:`MOST_STREAMS` allow.
+    """Return new sessions on a device: as many as given by ``streams``, or as its memory allows for ``"auto"``.
 
-    Where memory ends before, there are fewer, and a warning says so; where it ends before the first, other filters give
-    back the streams that they took by themselves.  Raises :class:`~vs_interp.errors.BackendError` where that is not
-    enough, with what the others hold.
+    If there is not memory for all, there are fewer, with a warning.  If there is not memory for one, other filters
+    close the slots that ``"auto"`` gave them beyond the first.  Raises :class:`~vs_interp.errors.BackendError`, saying
+    what other filters hold, if even that is not enough.
     """
     with _opening:
         device.activate()
@@ -111,26 +111,26 @@ def open_slots(device: Device, make: Callable[[], Executors], bindings: Bindings
 
 
 def with_room[T](device: Device, make: Callable[[], T]) -> T:
-    """Return what ``make`` takes a device's memory for and a filter cannot do without.
+    """Return what ``make`` does, which needs device memory without which a filter cannot open.
 
-    Where memory ends, what nobody holds is freed, and then other filters give back the streams that they took by
-    themselves.  Raises :class:`~vs_interp.errors.BackendError` where that is not enough, with what the others hold.
+    If memory runs out, garbage is collected, and then other filters close the slots that ``"auto"`` gave them beyond
+    the first.  Raises :class:`~vs_interp.errors.BackendError`, saying what other filters hold, if that is not enough.
     """
     with _opening:
         try:
             return _collected(device, make)
         except (DeviceMemoryError, PinnedMemoryError):
             others = _open_on(device)
-        given = sum(each.give_way() for each in others)
-        if given:
-            logger.warning("GPU %d: other filters gave %d streams back for this one", device.index, given)
+        closed = sum(each.give_way() for each in others)
+        if closed:
+            logger.warning("GPU %d: closed %d streams of other filters to make room for this one", device.index, closed)
         free = device.free_memory()
         try:
             return make()
         except PinnedMemoryError as error:
             raise BackendError(f"{error}: use tiles, a smaller size, or end other programs") from error
         except DeviceMemoryError as error:
-            held = f"; in this script {', '.join(map(str, others))}: give it fewer" if others else ""
+            held = f"; in this script {', '.join(map(str, others))}: lower its streams=" if others else ""
             raise BackendError(
                 f"GPU {device.index} has {free / MIB:.0f} MiB free, too little for one stream: "
                 f"use tiles, a smaller size, or end other programs that use it{held}"
@@ -138,21 +138,22 @@ def with_room[T](device: Device, make: Callable[[], T]) -> T:
 
 
 def _open_on(device: Device) -> list[_Filter]:
-    """Return the filters that are open on a device."""
+    """Return the filters on a device that still have sessions."""
     return [each for each in _filters.get(device.identity, []) if each.sessions]
 
 
 def _collected[T](device: Device, make: Callable[[], T]) -> T:
-    """Return what ``make`` gives; what nobody holds any more is freed before memory counts as ended.
+    """Return what ``make`` does; if memory runs out, garbage is collected before the second and last try.
 
-    VapourSynth's clips leave cycles behind, such as ``clip.frames()``, which keep the filters that they came from.
+    VapourSynth's clips are often part of reference cycles, for instance through ``clip.frames()``, which keep filters
+    and their sessions alive.
     """
     try:
         return make()
     except (DeviceMemoryError, PinnedMemoryError):
         pass
     gc.collect()
-    device.activate()  # what was freed may have been another device's
+    device.activate()  # freeing an object of another device may have changed it
     return make()
 
 
@@ -166,7 +167,7 @@ def _slot(device: Device, store: FrameStore, make: Callable[[], Executors], bind
 
 
 def _affordable(used: int, free: int) -> int:
-    """Return how many slots to have, where one has used so many bytes and so many are free."""
+    """Return how many slots to open, given the bytes that one uses and those that are then still free."""
     if used > SHARE * free:
         return 1
     return MOST_STREAMS if used <= SHARE / 4 * (free - used) else 2

@@ -1,4 +1,4 @@
-"""TensorRT and TensorRT-RTX: engines out of the cache, or built first, served by slots on one GPU or several."""
+"""The TensorRT and TensorRT-RTX backends: engines from the cache, built if missing, run on one or more GPUs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trt_build.engines.kept_kernels import KernelCache
 from trt_build.engines.obtain import engine_key, obtain_engine, stored_target
 from trt_build.engines.progress import bar
 from trt_build.engines.runtimes import Runtime, load, missing
-from trt_build.engines.targets import RTX_TARGETS, Gpu, current_gpu, is_taken, usable_gpus
+from trt_build.engines.targets import RTX_TARGETS, Gpu, current_gpu, is_supported, usable_gpus
 from trt_build.graphs.dynamic import input_shapes, served_size
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
@@ -33,31 +33,31 @@ from .streams import MOST_STREAMS, Streams, open_slots, with_room
 
 @dataclass(frozen=True, kw_only=True)
 class EngineBackend(Backend):
-    """What TensorRT and TensorRT-RTX share."""
+    """The options that TensorRT and TensorRT-RTX share."""
 
     device: int | None = None
-    """Number of the GPU, as CUDA counts them; by default the first that the runtime serves."""
+    """Index of the GPU in CUDA's order; by default the first that the runtime supports."""
 
     devices: Sequence[int] | None = None
-    """Several GPUs instead, among which windows are dealt."""
+    """Several GPUs instead of one; windows are distributed among them."""
 
     streams: Streams = "auto"
-    """Windows worked on at the same time on each GPU.  ``"auto"`` takes two, a third where it costs little memory, and
-    one where there is little; a number is lowered, with a line that says so, where memory ends before."""
+    """Windows processed at the same time on each GPU; reduced, with a warning, if there is not enough memory.
+    ``"auto"`` means one to three, depending on the memory that one takes and that is left."""
 
     optimization: int = 3
     """0 (quick to build) to 5 (slow to build, perhaps faster to run)."""
 
     workspace: int | None = None
-    """MiB of scratch memory that the engine may use for all streams of a GPU; by default as much as it likes."""
+    """MiB of scratch memory for all streams of a GPU; by default as much as the runtime likes."""
 
     dynamic: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None = None
-    """Smallest, usual and largest (width, height) of one engine for clips of many sizes, each a size that the network
-    takes unpadded; by default every size has its own engine, which is faster."""
+    """Smallest, usual and largest (width, height) of one engine for clips of many sizes; the network must take all
+    three without padding.  By default every size has an engine of its own, which is faster."""
 
     front_end: FrontEnd = "onnx"
-    """``"torch"`` serves what ``vs-interp build --checkpoint`` built of a network with torch-tensorrt, in RGB;
-    ``"onnx"`` builds from the model file at first use."""
+    """``"onnx"`` builds engines from the model file at first use.  ``"torch"`` takes those that ``vs-interp build
+    --checkpoint`` has built from a network with torch-tensorrt; these work in RGB."""
 
     runtime: ClassVar[Runtime]
 
@@ -69,7 +69,7 @@ class EngineBackend(Backend):
         given = [self.device] if self.devices is None else list(self.devices)
         numbers = [number for number in given if number is not None]
         if not given or len(set(numbers)) < len(numbers) or not all(is_whole(number, 0) for number in numbers):
-            raise ArgumentError(f"devices={given}: name each GPU once, counted from 0, and one at least")
+            raise ArgumentError(f"devices={given}: name at least one GPU, each once, counted from 0")
         if self.streams != "auto":
             check_whole("streams", self.streams, examples="2, or 'auto'")
         check_whole("optimization", self.optimization, least=0, most=5)
@@ -89,7 +89,7 @@ class EngineBackend(Backend):
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The GPUs that are used."""
+        """The indices of the GPUs that are used."""
         if self.devices is not None:
             return tuple(self.devices)
         if self.device is not None:
@@ -97,7 +97,7 @@ class EngineBackend(Backend):
         return tuple(gpu.index for gpu in usable_gpus(self.runtime)[:1])
 
     def build_options(self) -> BuildOptions:
-        """Return what of the options changes the engine: their identity in its cache."""
+        """Return the options for building an engine."""
         streams = MOST_STREAMS if self.streams == "auto" else self.streams
         return BuildOptions(
             runtime=self.runtime,
@@ -109,7 +109,7 @@ class EngineBackend(Backend):
         )
 
     def built_profile(self, profile: Profile) -> Profile:
-        """Return what the engine that serves a profile is built for: itself, or the usual size of a range."""
+        """Return the profile that an engine for the given one is built for: the same, or the usual size of a range."""
         if self.dynamic is None:
             return profile
         return replace(profile, width=self.dynamic[1][0], height=self.dynamic[1][1])
@@ -130,7 +130,7 @@ class EngineBackend(Backend):
         return [slot for turn in turns for slot in turn if slot is not None]
 
     def _open_on(self, number: int, model: ModelFile, profile: Profile, check: Check | None) -> list[Session]:
-        """Return the slots of one GPU; an engine that it refuses is built once more."""
+        """Return the slots of one GPU; an engine that the runtime rejects is removed and rebuilt once."""
         device, options = CudaDevice(number), self.build_options()
         built = self.built_profile(profile)
         if options.dynamic is not None:
@@ -138,7 +138,7 @@ class EngineBackend(Backend):
         try:
             return self._serve(device, model, built, profile, check)
         except PlanError as error:
-            logger.warning("the engine is built again: %s", error)
+            logger.warning("the engine is rebuilt: %s", error)
         here, cache = current_gpu(number), EngineCache()
         target = stored_target(model, built, options, here, cache)
         entry = cache.find(engine_key(model, built, options, target, here))
@@ -149,7 +149,7 @@ class EngineBackend(Backend):
     def _serve(
         self, device: CudaDevice, model: ModelFile, built: Profile, served: Profile, check: Check | None
     ) -> list[Session]:
-        """Return slots that work at one size, of the engine that is built (and tuned) for another or the same."""
+        """Return slots that run at the profile ``served``, with the engine built for ``built``."""
         here = current_gpu(device.index)
         options, cache = self.build_options(), EngineCache()
         target = stored_target(model, built, options, here, cache)
@@ -160,12 +160,12 @@ class EngineBackend(Backend):
             loaded = load_engine(engine, options, model, built, device=device)
             (slot,) = open_slots(device, loaded.executors, bindings(model.spec, built), 1)
             scores = check(slot, model, built)
-            kernels.write(loaded.kernels())  # what it has compiled is not compiled again to serve
+            kernels.write(loaded.kernels())  # so that they need not be compiled again to serve
             return scores
 
         def refuse() -> Engine:
             raise BackendError(
-                f"torch-tensorrt has built no engine of {model.spec.name} at {built.width}x{built.height} for this GPU:"
+                f"there is no torch-tensorrt engine of {model.spec.name} at {built.width}x{built.height} for this GPU:"
                 f" run `vs-interp build MODEL --checkpoint FILE --size {built.width}x{built.height}`"
             )
 
@@ -184,7 +184,7 @@ class EngineBackend(Backend):
 
 @dataclass(frozen=True, kw_only=True)
 class TensorRT(EngineBackend):
-    """Run on NVIDIA GPUs with TensorRT 10 or 11; see :class:`EngineBackend` for the options."""
+    """Run on NVIDIA GPUs with TensorRT 10 or 11; options as in :class:`EngineBackend`."""
 
     name: ClassVar[str] = "tensorrt"
     runtime: ClassVar[Runtime] = "tensorrt"
@@ -192,7 +192,7 @@ class TensorRT(EngineBackend):
 
 @dataclass(frozen=True, kw_only=True)
 class TensorRTRTX(EngineBackend):
-    """Run on RTX GPUs with TensorRT-RTX, whose engines are built in seconds; see :class:`EngineBackend`."""
+    """Run on RTX GPUs with TensorRT-RTX, which builds engines in seconds; options as in :class:`EngineBackend`."""
 
     name: ClassVar[str] = "tensorrt-rtx"
     runtime: ClassVar[Runtime] = "tensorrt-rtx"
@@ -207,9 +207,9 @@ def load_engine(
     device: Device,
     kernels: Mapping[str, bytes] | None = None,
 ) -> LoadedEngine:
-    """Return an engine that works at the profile's size.
+    """Return an engine loaded for the profile's size.
 
-    Raises :class:`PlanError` where the runtime refuses it, and what :func:`~trt_build.backends.streams.with_room` does.
+    Raises :class:`PlanError` if the runtime rejects it, and what :func:`~trt_build.backends.streams.with_room` does.
     """
     shapes = input_shapes(model, profile) if options.dynamic else {}
     runtime = load(options.runtime)
@@ -217,7 +217,7 @@ def load_engine(
 
 
 def _are_sizes(value: object) -> bool:
-    """Whether a value is three pairs of whole numbers."""
+    """Return whether a value is three pairs of whole numbers."""
     return (
         isinstance(value, tuple | list)
         and len(value) == 3
@@ -226,7 +226,7 @@ def _are_sizes(value: object) -> bool:
 
 
 def _missing_gpu(runtime: Runtime) -> str | None:
-    """Return why the runtime works with no GPU of this machine; ``None`` where it works with one."""
+    """Return why the runtime works with no GPU of this machine; ``None`` if it works with one."""
     try:
         load(runtime)
     except BackendError as error:
@@ -235,8 +235,8 @@ def _missing_gpu(runtime: Runtime) -> str | None:
 
 
 def _unsupported(runtime: Runtime, gpu: Gpu) -> str | None:
-    """Return why the runtime does not work with a GPU; ``None`` where it does."""
-    if is_taken(gpu.target, runtime):
+    """Return why the runtime does not support a GPU; ``None`` if it does."""
+    if is_supported(gpu.target, runtime):
         return None
     known = ", ".join(map(str, RTX_TARGETS))
-    return f"TensorRT-RTX does not know the {gpu.name} ({gpu.target}; it knows {known}): use TensorRT"
+    return f"TensorRT-RTX does not support the {gpu.name} ({gpu.target}), only {known}: use TensorRT"

@@ -1,4 +1,4 @@
-"""A backend's options as people type them: ``devices=0+1,streams=2,dynamic=256x256+1280x768+1920x1152``."""
+"""A backend's options given as text: ``devices=0+1,streams=2,dynamic=256x256+1280x768+1920x1152``."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ PLAIN: Mapping[Any, Callable[[str], object]] = {
     bool: lambda text: BOOLEANS[text.lower()],
     type(None): lambda text: {"none": None}[text.lower()],
 }
-"""How a value of these types is read from text; :class:`ValueError` or :class:`KeyError` where it is none."""
+"""Type → how its values are read from text.  Raises :class:`ValueError` or :class:`KeyError` for other text."""
 
 UNIONS = (Union, types.UnionType)
 
 
 def with_options[B: Backend](kind: type[B], text: str) -> B:
-    """Return a backend with the options of ``option=value,option=value``.
+    """Return a backend with the options given as ``option=value,option=value``.
 
-    Several values of one option are joined by ``+``, the parts of a pair by ``x``.  Raises :class:`ArgumentError` for
-    options that there are not, and for values of the wrong kind.
+    Several values of an option are joined by ``+``, width and height by ``x``.  Raises :class:`ArgumentError` for
+    unknown options and for values of the wrong type.
     """
     hints = get_type_hints(kind)
     options = [field.name for field in dataclasses.fields(kind) if field.init]
@@ -42,20 +42,20 @@ def with_options[B: Backend](kind: type[B], text: str) -> B:
             warn_renamed("slots", "streams")
             option = "streams"
         if option not in options or not value:
-            raise ArgumentError(f"the backend {kind.name} takes no {part!r}: its options are {', '.join(options)}")
+            raise ArgumentError(f"the backend {kind.name} has no option {part!r}: it has {', '.join(options)}")
         try:
             values[option] = _read(value, hints[option])
         except (ValueError, KeyError) as error:
             raise ArgumentError(
-                f"the backend {kind.name} takes no {part!r}: give {option}={_described(hints[option])}"
+                f"the backend {kind.name} cannot take {part!r}: give {option}={_described(hints[option])}"
             ) from error
     return kind(**values)
 
 
 def _read(text: str, hint: Any) -> object:
-    """Return the value of a type that a text stands for: the first of a union's types that fits.
+    """Return a text as a value of the given type; of a union, the first type that fits.
 
-    Raises :class:`ValueError` or :class:`KeyError` where none fits.
+    Raises :class:`ValueError` or :class:`KeyError` if none does.
     """
     origin, parts = get_origin(hint), get_args(hint)
     if hint in PLAIN:
@@ -79,7 +79,7 @@ def _first(text: str, hints: Sequence[Any]) -> object:
 
 
 def _described(hint: Any) -> str:
-    """Return what a person may type for a type."""
+    """Return what may be typed for a type, for error messages."""
     origin, parts = get_origin(hint), get_args(hint)
     if hint in PLAIN:
         return {int: "NUMBER", float: "NUMBER", str: "TEXT", bool: "yes or no"}.get(hint, "none")

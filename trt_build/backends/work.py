@@ -1,4 +1,4 @@
-"""How much a network has to do: the multiplications of its convolutions and matrix products, as OpenVINO reads them."""
+"""The computational cost of a network: the multiplications of its convolutions and matrix products."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from trt_build.model_file import ModelFile
 from vs_interp.size import Size
 
 SIZE = Size(640, 384)
-"""At which the work is counted, where the network takes any: all known multiples divide it."""
+"""The size at which work is counted, unless the network has a fixed one.  The known networks take it unpadded."""
 
 
 def work_per_pixel(model: ModelFile, times: int = 1) -> float:
-    """Return the multiplications for one picture made and each pixel of a source frame, in thousands (kMAC).
+    """Return the thousands of multiplications (kMAC) for one made picture, divided by the pixels of a source frame.
 
-    ``times`` are asked for in a window, where the network takes any: state is worked out once for all of them.  Both
-    components of a flow are one picture.  Products of two activations (correlations, attention) count; sampling, sums
-    and activations do not.
+    ``times`` is the number of pictures made from each window by a network that takes a time; it computes its state once
+    for all of them.  Both components of a flow count as one picture.  Products of two activations (correlation,
+    attention) count; sampling, sums and activation functions do not.
     """
     spec = model.spec
     height, width = spec.fixed or (spec.padded(SIZE.height), spec.padded(SIZE.width))
@@ -35,7 +35,7 @@ Shapes = dict[str, list[int]]
 
 
 def _products(graph: ModelProto, height: int, width: int, known: Shapes) -> tuple[int, Shapes]:
-    """Return the multiplications of a graph, and the shapes of its outputs; ``known`` are those of some inputs."""
+    """Return the multiplications of a graph, and the shapes of its outputs; ``known`` are the shapes of its state."""
     import openvino
 
     network: Any = openvino.Core().read_model(graph.SerializeToString())
@@ -45,11 +45,11 @@ def _products(graph: ModelProto, height: int, width: int, known: Shapes) -> tupl
         sides = [1, 1, 1, 1] if name == "time" else [1, channels.get_length(), height, width]
         shapes[name] = known.get(name, sides)
     network.reshape(shapes)
-    total = sum(_of(node) for node in network.get_ordered_ops())
+    total = sum(_multiplications(node) for node in network.get_ordered_ops())
     return total, {name: list(value.shape) for value in network.outputs for name in value.names}
 
 
-def _of(node: Any) -> int:
+def _multiplications(node: Any) -> int:
     """Return the multiplications of one operation."""
     kind = node.get_type_name()
     if kind not in (

@@ -1,1 +1,1 @@
-"""Engines: built for a GPU, kept in a cache, found again."""
+"""Engines: building them for a GPU, and keeping them in a cache."""

@@ -1,4 +1,4 @@
-"""What a runtime says while it builds, and what of it a person needs when the build fails."""
+"""The messages of a runtime while it builds, and the error to show if the build fails."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from vs_interp.errors import BackendError
 from vs_interp.files import write_whole
 
 NO_DRIVER = ("CUDA driver version is insufficient", "no CUDA-capable device")
-"""What TensorRT-RTX calls an error on a machine without GPU, and then goes on building."""
+"""Messages that TensorRT-RTX calls errors on a machine without a GPU, although it goes on building."""
 
 
 class BuildLog:
-    """Every line that a runtime says, with the graphs it spoke of."""
+    """All messages of a runtime, line by line, and the graph that is being built."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -24,32 +24,32 @@ class BuildLog:
         self._graph = onnx.ModelProto()
 
     def start(self, name: str, graph: onnx.ModelProto) -> None:
-        """Say which graph the next lines are about."""
+        """Note which graph the next messages are about."""
         self.lines.append(f"---- {name}: {len(graph.graph.node)} nodes")
         self._graph = graph
 
     def add(self, severity: str, text: str) -> None:
-        """Take one line; errors are told from the noise of a machine without GPU."""
+        """Add one message; real errors are kept apart from those of a machine without a GPU."""
         self.lines.append(f"{severity}: {text}")
         if "ERROR" in severity and not any(noise in text for noise in NO_DRIVER):
             self.errors.append(text)
 
     def parse_failure(self, errors: Sequence[Any]) -> BackendError:
-        """Return the exception for a graph that the runtime's parser refuses."""
+        """Return the exception for a graph that the runtime's parser rejects."""
         if not errors:
             return self.build_failure()
         first = errors[0]
         reason = str(getattr(first.code(), "name", first.code())).lower().replace("_", " ")
         said = "" if first.desc() in ("", "false") else f", {_sentence(first.desc())}"
         return BackendError(
-            f"the runtime does not take the node {first.node_name()} ({first.node_operator()}): {reason}{said}"
+            f"the runtime rejects the node {first.node_name()} ({first.node_operator()}): {reason}{said}"
         )
 
     def build_failure(self) -> BackendError:
         """Return the exception for a build that failed: the first error, and the node it names."""
         if not self.errors:
             return BackendError(
-                "the engine build failed without a word: try again with less --workspace or --optimization"
+                "the engine build failed without an error message: try a lower --workspace or --optimization"
             )
         text = self.errors[0]
         if "memory" in text.lower():
@@ -61,12 +61,12 @@ class BuildLog:
         return BackendError(f"the engine build failed{where}: {_sentence(text)}")
 
     def _named_node(self, text: str) -> onnx.NodeProto | None:
-        """Return the node with the longest name that the text holds."""
+        """Return the node that a message names; of several, the one with the longest name."""
         named = [node for node in self._graph.graph.node if node.name and node.name in text]
         return max(named, key=lambda node: len(node.name), default=None)
 
     def keep(self, path: Path) -> Path | None:
-        """Write all lines to a file and return its path; ``None`` where the folder takes none."""
+        """Write all lines to a file and return its path, or ``None`` if it cannot be written."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, ("\n".join(self.lines) + "\n").encode())
@@ -76,7 +76,7 @@ class BuildLog:
 
 
 def _sentence(text: str) -> str:
-    """Return an error of the runtime on one line, its source positions cut off."""
+    """Return an error of the runtime on one line of at most 300 characters, without its position in the source."""
     line = " ".join(text.split())
     if line.startswith("[") and "]" in line:
         line = line[line.index("]") + 1 :].lstrip(": ")

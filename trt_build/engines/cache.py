@@ -1,8 +1,8 @@
-"""Engines on disk: found by everything that makes them what they are, built once, replaced where they are damaged.
+"""Engines on disk: looked up by their key, built once, rebuilt if damaged.
 
-An engine is two files, named by the SHA-256 of its key: ``DIGEST.engine``, and ``DIGEST.json`` beside it with the whole
-key, sizes, times and the verification's scores; what a runtime compiled when it served it lies beside them
-(``DIGEST-….kernels``).  An engine that cannot be stored is used all the same.
+An engine is two files named by the SHA-256 of its key: ``DIGEST.engine``, and ``DIGEST.json`` with the whole key,
+sizes, times and the scores of its verification.  ``DIGEST-….kernels`` beside them hold the kernels that TensorRT-RTX
+compiled when it served the engine.  An engine that cannot be stored is used all the same.
 """
 
 from __future__ import annotations
@@ -27,15 +27,17 @@ from .engine import Engine, EngineError
 from .key import EngineKey
 
 LIMIT = 20 * 2**30
-"""Bytes of engines that are kept; beyond, those go that were not used for the longest time."""
+"""Bytes of engines to keep; beyond that, the least recently used are removed."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """An engine, and the PSNR in dB that its verification found for each content; ``None`` where there was none.
+    """A new engine, and the result of its verification.
 
+    scores
+        Content → PSNR in dB; ``None`` if it was not verified.
     where
-        The GPU that it was measured on, where it was one.
+        The GPU that it was verified on, if any.
     """
 
     engine: Engine
@@ -45,7 +47,7 @@ class Built:
 
 @dataclass(frozen=True)
 class Entry:
-    """An engine in the cache, as its JSON file describes it; an empty ``about`` where that cannot be read."""
+    """An engine in the cache, as its JSON file describes it; ``about`` is empty if that cannot be read."""
 
     path: Path
     size: int
@@ -54,7 +56,7 @@ class Entry:
 
     @property
     def key(self) -> EngineKey | None:
-        """What the engine is for; ``None`` where that cannot be read."""
+        """The engine's key; ``None`` if it cannot be read."""
         try:
             return EngineKey.of(self.about["key"])
         except (KeyError, ValueError):
@@ -66,7 +68,7 @@ class Entry:
         return self.path.stem
 
     def read(self) -> Engine:
-        """Return the engine.  Raises :class:`OSError`, or :class:`EngineError` where it is damaged or misnamed."""
+        """Return the engine.  Raises :class:`OSError`, or :class:`EngineError` if it is damaged or misnamed."""
         engine = Engine.from_bytes(self.path.read_bytes())
         key = self.key
         if key is None or key.digest != self.digest or engine.about != key.about():
@@ -77,7 +79,8 @@ class Entry:
 class EngineCache:
     """A folder of engines (by default ``engines`` in the user's cache) that several processes may use at the same time.
 
-    ``say`` takes the lines that explain a rebuild or a cache that cannot be written; warnings by default.
+    ``limit`` is in bytes.  ``say`` is called with a line of text about every rebuild and every engine that cannot be
+    stored; by default that is a warning.
     """
 
     def __init__(
@@ -88,10 +91,10 @@ class EngineCache:
         self._say = say or logger.warning
 
     def get_or_build(self, key: EngineKey, build: Callable[[], Built]) -> Engine:
-        """Return the engine of that key, from disk or else from ``build``, which only one process at a time enters.
+        """Return the engine of a key, from disk or else from ``build``, which only one process at a time runs.
 
-        A damaged or foreign file is rebuilt with a line that says so.  What ``build`` raises is passed on; an engine
-        that cannot be stored is returned nevertheless, with a line that says why.
+        A damaged or misnamed file is rebuilt, and an engine that cannot be stored is returned all the same; ``say`` is
+        told in both cases.  Exceptions of ``build`` are passed on.
         """
         with contextlib.suppress(OSError, EngineError):
             return self._read(key)
@@ -100,7 +103,7 @@ class EngineCache:
             held = self._locked(key)
         except OSError as error:
             self._say(
-                f"no engine can be kept in {self.folder} ({error.strerror}): name another folder in VS_INTERP_CACHE"
+                f"cannot store engines in {self.folder} ({error.strerror}): set VS_INTERP_CACHE to another folder"
             )
             return build().engine
         with held:
@@ -109,7 +112,7 @@ class EngineCache:
             except FileNotFoundError:
                 pass
             except (OSError, EngineError) as error:
-                self._say(f"the engine {key.digest[:12]} is built again: {error}")
+                self._say(f"the engine {key.digest[:12]} is rebuilt: {error}")
             self._sweep(key.digest)
             start = time.monotonic()
             built = build()
@@ -117,30 +120,30 @@ class EngineCache:
             return built.engine
 
     def log_path(self, key: EngineKey) -> Path:
-        """Return where the log of a failed build is kept."""
+        """Return the path at which the log of a failed build is kept."""
         return self.folder / "logs" / f"{key.digest[:16]}.log"
 
     def entries(self) -> Iterator[Entry]:
-        """Yield every engine, the one that was used last first."""
+        """Yield every engine, most recently used first."""
         found = []
         for path in self.folder.glob("*.engine"):
-            with contextlib.suppress(FileNotFoundError):  # another process has just removed it
+            with contextlib.suppress(FileNotFoundError):  # another process may have just removed it
                 status = path.stat()
                 used = datetime.fromtimestamp(status.st_mtime, UTC)
                 found.append(Entry(path, status.st_size, used, _read_json(path.with_suffix(".json"))))
         yield from sorted(found, key=lambda entry: entry.used, reverse=True)
 
     def find(self, key: EngineKey) -> Entry | None:
-        """Return the stored engine of that key, unread."""
+        """Return the entry of a key, or ``None``; the engine itself is not read."""
         return next((entry for entry in self.entries() if entry.digest == key.digest), None)
 
     def verified_on(self, key: EngineKey) -> Mapping[str, Mapping[str, float]]:
-        """Return what the stored engine of that key reached on each GPU that it was measured on."""
+        """Return the scores of a stored engine: GPU → content → PSNR in dB."""
         found = _read_json(self.folder / f"{key.digest}.json").get("verified_on", {})
         return found if isinstance(found, dict) else {}
 
     def note_verified(self, key: EngineKey, where: str, scores: Mapping[str, float]) -> None:
-        """Note what the stored engine of that key reached on a GPU; it is measured again where that cannot be kept."""
+        """Store an engine's scores on a GPU.  If they cannot be written, the engine will be verified again."""
         path = self.folder / f"{key.digest}.json"
         about = _read_json(path)
         if about:
@@ -149,9 +152,9 @@ class EngineCache:
                 write_whole(path, json.dumps(about, indent=1).encode())
 
     def take(self, key: EngineKey, engine: Engine, about: Mapping[str, Any]) -> bool:
-        """Keep an engine of another cache, with what is said about it there; return whether it was missing here.
+        """Store an engine from another cache with its description there; return whether it was missing here.
 
-        One that is here stays, and counts as measured wherever the other was.  Raises :class:`OSError`.
+        If it is here already it stays, and counts as verified on the other's GPUs too.  Raises :class:`OSError`.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._locked(key):
@@ -166,13 +169,13 @@ class EngineCache:
         return False
 
     def remove(self, entry: Entry) -> None:
-        """Remove an engine and what belongs to it; a process that serves it keeps it in memory."""
+        """Remove an engine and its files.  A process that serves it is not disturbed: it has it in memory."""
         beside = self.folder.glob(f"{entry.digest}-*.kernels")
         for path in (entry.path, entry.path.with_suffix(".json"), *beside):
             path.unlink(missing_ok=True)
 
     def sweep(self) -> int:
-        """Remove what killed builds left behind, and return how many files that were; running builds are spared."""
+        """Remove the unfinished files of killed builds, not of running ones, and return how many these were."""
         removed = 0
         for digest in {path.name[1:].split(".")[0] for path in self.folder.glob(f".*{PARTIAL}")}:
             lock = FileLock(self.folder / f".{digest}.lock")
@@ -181,16 +184,16 @@ class EngineCache:
         return removed
 
     def _locked(self, key: EngineKey) -> AcquireReturnProxy[FileLock]:
-        """Return the key's lock, held; say so where another process has it."""
+        """Return the acquired lock of a key, and say so if that takes waiting for another process."""
         lock = FileLock(self.folder / f".{key.digest}.lock")
         try:
             return lock.acquire(blocking=False)
         except Timeout:
-            self._say("another process builds this engine: waiting for it")
+            self._say("another process is building this engine: waiting for it")
             return lock.acquire()
 
     def _read(self, key: EngineKey) -> Engine:
-        """Return the stored engine.  Raises :class:`OSError`, or :class:`EngineError` where it is damaged."""
+        """Return the stored engine.  Raises :class:`OSError`, or :class:`EngineError` if it is damaged."""
         path = self.folder / f"{key.digest}.engine"
         engine = Engine.from_bytes(path.read_bytes())
         if engine.about != key.about():
@@ -211,7 +214,7 @@ class EngineCache:
         try:
             self._write(key, built.engine, about)
         except OSError as error:
-            self._say(f"the engine is not kept: {self.folder} cannot take it ({error.strerror})")
+            self._say(f"the engine could not be stored in {self.folder} ({error.strerror})")
 
     def _write(self, key: EngineKey, engine: Engine, about: Mapping[str, Any]) -> None:
         path = self.folder / f"{key.digest}.engine"
@@ -220,7 +223,7 @@ class EngineCache:
         self._shrink(keep=path)
 
     def _shrink(self, keep: Path) -> None:
-        """Remove the engines that were not used for the longest time until the others are within the limit."""
+        """Remove the least recently used engines, but not ``keep``, until the others are within the limit."""
         total = 0
         for entry in self.entries():
             total += entry.size
@@ -229,7 +232,7 @@ class EngineCache:
                 total -= entry.size
 
     def _sweep(self, digest: str) -> int:
-        """Remove unfinished files of a key whose lock is held: their writer is dead."""
+        """Remove the unfinished files of a key whose lock is held here, so that their writer must be dead."""
         stale = list(self.folder.glob(f".{digest}.*{PARTIAL}"))
         for path in stale:
             path.unlink(missing_ok=True)
@@ -245,6 +248,6 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Return the first thing in which two keys differ."""
+    """Return the first difference of two keys, as part of a sentence."""
     name = next(name for name in {**wanted, **found} if found.get(name) != wanted.get(name))
     return f"the {name} {found.get(name)!r}, not {wanted.get(name)!r}"

@@ -1,4 +1,4 @@
-"""Which engine of a cache serves a clip, and what keeps the others from it."""
+"""Which engine of a cache serves a clip, and why the others do not."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .key import EngineKey
 
 @dataclass(frozen=True)
 class Candidate:
-    """An engine, and in what it differs from what is wanted: nothing for the one that serves."""
+    """An engine, and how it differs from what is wanted; ``lacks`` is empty for the one that serves."""
 
     entry: Entry
     lacks: tuple[str, ...]
 
 
 def candidates(cache: EngineCache, keys: Sequence[EngineKey]) -> list[Candidate]:
-    """Return every engine of a cache: the one that is served first, then those that lack least.
+    """Return every engine of a cache: first the one that serves, then those with the fewest differences.
 
-    ``keys`` are those that would do, the one to prefer first.
+    ``keys`` are those of the engines that would do, most preferred first.
     """
     served = next((entry for key in keys if (entry := cache.find(key)) is not None), None)
     found = [Candidate(entry, tuple(_lacks(entry, keys, served))) for entry in cache.entries()]
@@ -31,11 +31,11 @@ def candidates(cache: EngineCache, keys: Sequence[EngineKey]) -> list[Candidate]
 def _lacks(entry: Entry, keys: Sequence[EngineKey], served: Entry | None) -> Iterator[str]:
     key = entry.key
     if key is None:
-        yield "nothing is known about it"
-    elif key.digest not in [key.digest for key in keys]:
+        yield "its description cannot be read"
+    elif key.digest not in [each.digest for each in keys]:
         yield from min((list(_differences(key, wanted)) for wanted in keys), key=len)
     elif served is None or entry.path != served.path:
-        yield "another one that fits is preferred"
+        yield "another one fits better"
     else:
         try:
             entry.read()
@@ -44,7 +44,7 @@ def _lacks(entry: Entry, keys: Sequence[EngineKey], served: Entry | None) -> Ite
 
 
 def _differences(key: EngineKey, wanted: EngineKey) -> Iterator[str]:
-    """Say in what an engine is another than the one wanted; what tells a person most comes first."""
+    """Yield how an engine differs from the wanted one, the most telling difference first."""
     if key.network != wanted.network:
         yield f"of {key.network}, not {wanted.network}"
     elif key.model != wanted.model:
@@ -59,7 +59,7 @@ def _differences(key: EngineKey, wanted: EngineKey) -> Iterator[str]:
     if key.runtime != wanted.runtime:
         yield f"of {key.runtime}, not {wanted.runtime}"
     elif key.version != wanted.version:
-        yield f"of {key.runtime} {key.version}, and here is {wanted.version}"
+        yield f"of {key.runtime} {key.version}, not {wanted.version}"
     for name in wanted.options:
         have, want = key.about()["options"].get(name), wanted.about()["options"][name]
         if have != want and name != "dynamic":

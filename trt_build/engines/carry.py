@@ -1,7 +1,7 @@
-"""Engines on their way to another machine: a zip file or a folder, and in it what proves that nothing was changed.
+"""Engines packed for another machine: a parcel, which is a zip file or a folder with checksums.
 
-It holds the engines as a cache does, ``DIGEST.engine`` and ``DIGEST.json``, the model files that they were made of
-where those do not come with vs-interp, and ``SHA256SUMS``, the list of all that, as sha256sum writes and checks it.
+It holds ``DIGEST.engine`` and ``DIGEST.json`` as a cache does, the model files that the engines were built from unless
+vs-interp brings them along, and ``SHA256SUMS``, a list of all these in the format of sha256sum.
 """
 
 from __future__ import annotations
@@ -25,27 +25,28 @@ from .key import EngineKey
 
 SUMS = "SHA256SUMS"
 LARGEST = 8 * 2**30
-"""Bytes of a file that is read out of a parcel."""
+"""Largest file in bytes that is read from a parcel."""
 
 _NAME = re.compile(r"[0-9a-f]{64}\.(?:engine|json)|[A-Za-z0-9][\w.+-]{0,99}\.onnx", re.ASCII)
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 
 class ParcelError(BackendError):
-    """A parcel of engines, or something in it, that cannot be trusted."""
+    """A parcel, or a file in it, that is damaged or cannot be trusted."""
 
 
 def pack(entries: Iterable[Entry], models: Mapping[str, bytes], target: Path) -> None:
-    """Write engines and model files (by name, such as ``rife-4.25.onnx``) to a zip file, or else a new folder.
+    """Write engines and model files to ``target``: a zip file if its name ends in ``.zip``, otherwise a new folder.
 
-    Raises :class:`ArgumentError` where something lies there already, :class:`ParcelError` for an engine that is damaged
-    or was never verified, :class:`OSError` where the target cannot be written.
+    ``models`` maps file names, such as ``rife-4.25.onnx``, to contents.  Raises :class:`ArgumentError` if the target
+    exists, :class:`ParcelError` for an engine that is damaged or was never verified, and :class:`OSError` if the target
+    cannot be written.
     """
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise ArgumentError(f"{target} exists: name another file or folder")
     odd = [name for name in models if not _NAME.fullmatch(name)]
     if odd:
-        raise ArgumentError(f"the model {odd[0]!r} cannot be carried by that name: use letters, digits, and . _ + -")
+        raise ArgumentError(f"the model {odd[0]!r} cannot be packed under that name: use letters, digits, and . _ + -")
     if target.suffix != ".zip":
         target.mkdir(parents=True, exist_ok=True)
         sums = []
@@ -64,40 +65,41 @@ def pack(entries: Iterable[Entry], models: Mapping[str, bytes], target: Path) ->
 
 
 def unverified(about: Mapping[str, Any]) -> str | None:
-    """Return why what is noted of an engine does not say that it was measured against FP32; ``None`` where it does."""
+    """Return why an engine does not count as verified, by its description; ``None`` if it does."""
     measured = [about.get("psnr"), *about.get("verified_on", {}).values()]
     scores = [score for each in measured if each is not None for score in each.values()]
     if all(each is None for each in measured):
         return "it was never measured against FP32"
-    return None if all(map(math.isfinite, scores)) else "its scores are no numbers"
+    return None if all(map(math.isfinite, scores)) else "its scores are not finite numbers"
 
 
 class Parcel:
-    """What :func:`pack` wrote, read file by file: nothing but what the list names, and only where its hash is right.
+    """Reads what :func:`pack` wrote: only files that the list of checksums names, and only if their hash is right.
 
-    Raises :class:`ParcelError` where there is no list, or it names what a parcel does not hold.
+    Raises :class:`ParcelError` if there is no such list, or if it names anything but engines and models.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.is_dir() and not zipfile.is_zipfile(path):
-            what = "is no zip file" if path.exists() else "does not exist"
+            what = "is not a zip file" if path.exists() else "does not exist"
             raise ParcelError(f"{path} {what}: give what `vs-interp engines export` wrote")
         try:
             lines = self._bytes(SUMS).decode().splitlines()
         except (KeyError, FileNotFoundError) as error:
-            raise ParcelError(f"{path} holds no {SUMS}: make it by `vs-interp engines export`") from error
+            raise ParcelError(f"{path} holds no {SUMS}: make it with `vs-interp engines export`") from error
         except UnicodeDecodeError as error:
-            raise ParcelError(f"the {SUMS} of {path} is damaged: carry it again") from error
+            raise ParcelError(f"the {SUMS} of {path} is damaged: copy it again") from error
         found = [_SUM.fullmatch(line) for line in lines]
         self._sums = {each[2]: each[1] for each in found if each is not None}
         odd = [line for line, each in zip(lines, found, strict=True) if each is None or not _NAME.fullmatch(each[2])]
         if odd or len(self._sums) < len(lines):
-            raise ParcelError(f"the {SUMS} of {path} is no list of engines and models ({(odd or lines)[0][:100]!r})")
+            line = (odd or lines)[0][:100]
+            raise ParcelError(f"the {SUMS} of {path} is not a list of engines and models ({line!r})")
 
     @property
     def engines(self) -> list[str]:
-        """The digests of the engines' keys."""
+        """The digests of the engines."""
         return [name.removesuffix(".engine") for name in self._sums if name.endswith(".engine")]
 
     @property
@@ -106,19 +108,19 @@ class Parcel:
         return [name for name in self._sums if name.endswith(".onnx")]
 
     def read(self, name: str) -> bytes:
-        """Return a file of the list.  Raises :class:`ParcelError` where it is missing or is not what was packed."""
+        """Return the content of a file.  Raises :class:`ParcelError` if it is missing or is not what was packed."""
         if name not in self._sums:
             raise ParcelError(f"{name} is not in the list of what was packed")
         try:
             content = self._bytes(name)
         except (KeyError, FileNotFoundError) as error:
-            raise ParcelError(f"{name} is missing: carry it again") from error
+            raise ParcelError(f"{name} is missing: copy it again") from error
         if hashlib.sha256(content).hexdigest() != self._sums[name]:
-            raise ParcelError(f"{name} is not what was packed (its SHA-256 differs): carry it again")
+            raise ParcelError(f"{name} is not what was packed (its SHA-256 differs): copy it again")
         return content
 
     def _bytes(self, name: str) -> bytes:
-        """Return a file of the folder or zip file.  Raises :class:`KeyError` or :class:`FileNotFoundError`."""
+        """Return the content of a file.  Raises :class:`KeyError` or :class:`FileNotFoundError` if it is missing."""
         try:
             if self.path.is_dir():
                 return (self.path / name).read_bytes()
@@ -129,14 +131,14 @@ class Parcel:
         except FileNotFoundError:
             raise
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            raise ParcelError(f"{name} cannot be read ({error}): carry it again") from error
+            raise ParcelError(f"{name} cannot be read ({error}): copy it again") from error
 
 
-def take_in(parcel: Parcel, digest: str, cache: EngineCache) -> tuple[EngineKey, bool]:
+def unpack(parcel: Parcel, digest: str, cache: EngineCache) -> tuple[EngineKey, bool]:
     """Put an engine of a parcel into a cache; return its key, and whether it was missing there.
 
-    Raises :class:`~vs_interp.errors.BackendError` (:class:`ParcelError`, :class:`EngineError`) for one that is damaged,
-    under another key's name, or unverified, and :class:`OSError` where the folder cannot take it.
+    Raises :class:`ParcelError` or :class:`EngineError` if it is damaged, has another key than its name says, or was
+    never verified, and :class:`OSError` if the cache cannot be written.
     """
     content, described = parcel.read(f"{digest}.engine"), parcel.read(f"{digest}.json")
     try:
@@ -147,7 +149,7 @@ def take_in(parcel: Parcel, digest: str, cache: EngineCache) -> tuple[EngineKey,
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ParcelError(f"its description cannot be read ({digest[:12]}.json)") from error
     if wrong is not None:
-        raise ParcelError(f"{wrong}: `vs-interp engines verify` does that where it was made")
+        raise ParcelError(f"{wrong}: run `vs-interp engines verify` on the machine that built it")
     engine = Engine.from_bytes(content)
     if key.digest != digest or engine.about != key.about():
         raise ParcelError("it is not what its name says")

@@ -1,7 +1,8 @@
-"""An engine: the plans of a model for one GPU, in one file that notices when it is damaged.
+"""An engine: the plans of a model for one GPU, in one file with a checksum.
 
-The file: ``VSENGINE``, the format's version and the header's length (32 bits each, little-endian), the header (JSON:
-what the engine is for, names and sizes of its plans), the plans one after the other, SHA-256 of all that.
+The file consists of ``VSENGINE``, the version of the format and the length of the header (32 bits each, little-endian),
+the header (JSON: what the engine is for, names and sizes of its plans), the plans in the order of their names, and the
+SHA-256 of all that.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _CHECKSUM = 32
 
 
 class EngineError(BackendError):
-    """An engine file that is damaged, of another format, or for another purpose."""
+    """An engine file that is damaged, of another format, or not the engine its name says."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class Engine:
     """Serialised plans by name.
 
     plans
-        ``"synthesis"`` (from frames, time and state to the output), and ``"state"`` (from frames to the state) where
-        the network has one; tensor names are those of the graphs of :func:`trt_build.engines.build.engine_graphs`.
+        ``"synthesis"`` (from frames, time and state to the output) and, if the network has a state, ``"state"`` (from
+        frames to the state).  Tensors have the names of :func:`trt_build.engines.build.engine_graphs`.
     about
-        What the engine is for, as JSON values: the whole key of the cache.
+        What the engine is for, as JSON values: its whole key in the cache.
     """
 
     plans: Mapping[str, bytes]
@@ -41,7 +42,7 @@ class Engine:
 
     @property
     def size(self) -> int:
-        """Bytes of all the plans."""
+        """The size of all plans in bytes."""
         return sum(map(len, self.plans.values()))
 
     def to_bytes(self) -> bytes:
@@ -57,15 +58,15 @@ class Engine:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Engine:
-        """Read what :meth:`to_bytes` wrote.  Raises :class:`EngineError` saying what is wrong with it."""
+        """Read what :meth:`to_bytes` wrote.  Raises :class:`EngineError` if it is damaged or of another version."""
         view = memoryview(content)
         if len(view) < _PREFIX.size + _CHECKSUM or view[: len(MAGIC)] != MAGIC:
-            raise EngineError("it is no engine file, or its beginning is lost")
+            raise EngineError("it is not an engine file, or its beginning is damaged")
         _, version, length = _PREFIX.unpack_from(view)
         if version != FORMAT_VERSION:
-            raise EngineError(f"its format is version {version}, known is {FORMAT_VERSION}")
+            raise EngineError(f"its format is version {version}, and only version {FORMAT_VERSION} can be read")
         if hashlib.sha256(view[:-_CHECKSUM]).digest() != view[-_CHECKSUM:]:
-            raise EngineError("it is truncated or damaged: its checksum does not fit")
+            raise EngineError("it is truncated or damaged: its checksum does not match")
         start = _PREFIX.size + length
         try:
             header = json.loads(bytes(view[_PREFIX.size : start]))

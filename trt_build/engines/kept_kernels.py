@@ -1,4 +1,4 @@
-"""Kernels that TensorRT-RTX compiled when it first served an engine, kept beside it: the next start is quick."""
+"""Kernels that TensorRT-RTX compiles when it first serves an engine, stored beside it for the next start."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _CHECKSUM = 32
 
 
 class KernelCache:
-    """One file a plan, kind of GPU and driver: SHA-256, then the runtime's own bytes.
+    """One file for each plan, model of GPU and driver: a SHA-256, then the runtime's own bytes.
 
-    What is damaged counts as missing.
+    A damaged file counts as missing.
     """
 
     def __init__(self, folder: Path, digest: str, gpu: Gpu) -> None:
@@ -25,7 +25,7 @@ class KernelCache:
         self._read: Mapping[str, bytes] = {}
 
     def read(self, plans: Iterable[str]) -> dict[str, bytes]:
-        """Return what is kept for the plans of that name."""
+        """Return the stored kernels of the named plans, by plan; those without any are left out."""
         found = {}
         for plan in plans:
             try:
@@ -39,7 +39,7 @@ class KernelCache:
         return found
 
     def write(self, kernels: Mapping[str, bytes]) -> None:
-        """Keep what is new; a folder that takes nothing costs time at the next start, and is no error."""
+        """Store what is new.  A folder that cannot be written is no error: the next start only takes longer."""
         for plan, content in kernels.items():
             if content != self._read.get(plan):
                 try:

@@ -1,4 +1,4 @@
-"""The key of an engine: everything that makes it what it is."""
+"""The key under which an engine is cached."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from trt_build.profile import PlaneFormat, Profile
 
 GRAPH_VERSION = 5
-"""To be raised with every change to the FP16 pass, the colour graph or the split that changes what they write.
+"""Raise this with every change to the FP16 pass, the colour graph or the split that changes the graphs they write.
 
-tests/trt_build/engines/test_graph_version.py says when.
+tests/trt_build/engines/test_graph_version.py fails if that is forgotten.
 """
 
 ANY = "any"
-"""Device and driver of engines that fit all GPUs of a compute capability."""
+"""Stands for device and driver in the keys of engines that run on all GPUs of a compute capability."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +25,16 @@ class EngineKey:
     """Everything that an engine's bytes depend on.
 
     model, network
-        What :attr:`ModelFile.identity` says, and the name in its spec.
+        :attr:`ModelFile.identity`, and the network's name in its spec.
     profile, options
-        What the engine is made for, and :meth:`BuildOptions.identity`.
+        The size and planes that the engine is built for, and :meth:`BuildOptions.identity`.
     runtime, version
-        What built it.
+        The runtime that built it.
     target, device, driver
-        ``sm_89``, and for runtimes whose engines are bound to one GPU its name and its driver's CUDA version.
+        Compute capability (``sm_89``), and, if the runtime's engines are bound to one model of GPU, its name and the
+        CUDA version of its driver.
+    graph
+        :data:`GRAPH_VERSION`.
     """
 
     model: str
@@ -52,17 +55,17 @@ class EngineKey:
 
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> EngineKey:
-        """Return the key that :meth:`about` described.  Raises :class:`ValueError` where it is none."""
+        """Return the key that :meth:`about` described.  Raises :class:`ValueError` if the values are not a key."""
         try:
             planes = {**about["profile"]["planes"], "subsampling": tuple(about["profile"]["planes"]["subsampling"])}
             key = cls(**{**about, "profile": Profile(**{**about["profile"], "planes": PlaneFormat(**planes)})})
         except (KeyError, TypeError) as error:
-            raise ValueError("it is no key of an engine") from error
+            raise ValueError("this is not the key of an engine") from error
         if key.about() != about:
-            raise ValueError("it is no key of an engine")
+            raise ValueError("this is not the key of an engine")
         return key
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the key."""
+        """The SHA-256 of the key in hexadecimal, which names the engine's files."""
         return hashlib.sha256(json.dumps(self.about(), sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""From a model to an engine that may be served: out of the cache, or built, verified and stored."""
+"""From a model to a verified engine: taken from the cache, or built, verified and stored there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .targets import Gpu, Target, check_supported, current_gpu, serving_targets
 from .timing_cache import TimingCache
 
 Verify = Callable[[Engine], Mapping[str, float]]
-"""Measures a new engine: content → PSNR in dB.  Raises :class:`~vs_interp.errors.BackendError` where it is too low."""
+"""Verifies an engine: content → PSNR in dB.  Raises :class:`~vs_interp.errors.BackendError` if that is too low."""
 
 
 def engine_key(
@@ -27,8 +27,8 @@ def engine_key(
 ) -> EngineKey:
     """Return the cache's key of an engine.
 
-    Engines of TensorRT are bound to ``device`` (by default the first GPU) and its driver; those of TensorRT-RTX fit
-    every GPU of the target, so that they may be built elsewhere.
+    Engines of TensorRT are bound to ``device`` (by default the first GPU) and its driver; those of TensorRT-RTX run on
+    every GPU of the target and may be built elsewhere.
     """
     bound = options.runtime == "tensorrt"
     device = (device or current_gpu()) if bound else None
@@ -46,7 +46,7 @@ def engine_key(
 
 
 def stored_target(model: ModelFile, profile: Profile, options: BuildOptions, gpu: Gpu, cache: EngineCache) -> Target:
-    """Return what the stored engine that serves a GPU was built for; the GPU's own kind where there is none."""
+    """Return the target of the stored engine that serves a GPU; the GPU's own if none is stored."""
     for target in serving_targets(gpu, options.runtime):
         if cache.find(engine_key(model, profile, options, target, gpu)) is not None:
             return target
@@ -65,12 +65,12 @@ def obtain_engine(
     verify: Verify | None = None,
     progress: Progress = silent,
 ) -> Engine:
-    """Return the engine for a target.
+    """Return the engine for a target, from the cache or newly built.
 
-    A new one is built by ``construct``, by default of the model's graph, and measured by ``verify`` before it is
-    stored; one that was built elsewhere is measured once on ``device``, where that is the GPU that ``verify`` runs it
-    on.  Raises :class:`ArgumentError` for a target or a size that cannot be had, :class:`BackendError` where build or
-    verification fail; the build's log is then kept in the cache folder, and named.
+    A new engine is built by ``construct``, by default from the model's graph, and verified before it is stored.
+    ``device`` is the GPU that ``verify`` runs on; an engine not yet verified on it is verified there once.  Raises
+    :class:`ArgumentError` for a target that the runtime cannot build for or a size that the network does not take, and
+    :class:`BackendError` if build or verification fail; the message then names the log, kept in the cache folder.
     """
     check_supported(target, options.runtime)
     cache = cache or EngineCache()
@@ -89,7 +89,7 @@ def obtain_engine(
             return Built(engine, verify(engine) if verify is not None else None, where)
         except BackendError as error:
             kept = log.keep(cache.log_path(key))
-            raise BackendError(f"{error}{f' (the whole log: {kept})' if kept else ''}") from error
+            raise BackendError(f"{error} (the whole log: {kept})" if kept else str(error)) from error
 
     engine = cache.get_or_build(key, build)
     if verify is not None and where is not None and where not in cache.verified_on(key):
@@ -98,6 +98,6 @@ def obtain_engine(
 
 
 def _file_name(key: EngineKey) -> str:
-    """Return a file name for what was measured on a GPU by one version of a runtime."""
+    """Return the file name of the timing cache for one GPU and one version of a runtime."""
     text = f"{key.runtime}-{key.version}-{key.target}-{key.device}"
     return "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in text)

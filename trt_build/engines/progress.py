@@ -1,4 +1,4 @@
-"""How far a build is: the runtime's nested phases as one fraction, shown as a bar or not at all."""
+"""Progress of a build: the runtime's nested phases as one fraction, shown as a bar on a terminal."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Any
 from vs_interp.log import logger
 
 Progress = Callable[[str, float], None]
-"""Called with the name of what is built and how much of it is done: never falling, 1 only once it is built."""
+"""Called with a plan's name and the fraction of it that is done, which never falls and is 1 only once it is built."""
 
 
 def silent(name: str, done: float) -> None:
-    """Show nothing."""
+    """A :data:`Progress` that shows nothing."""
 
 
 @contextlib.contextmanager
 def bar() -> Iterator[Progress]:
-    """Show a bar on a terminal; where standard error is piped, one line a plan once it is done; nothing if quiet."""
+    """Show a bar on a terminal; if standard error is piped, log one line for each finished plan; nothing if quiet."""
     if not sys.stderr.isatty() or not logger.isEnabledFor(logging.WARNING):
         yield _line
         return
@@ -49,18 +49,18 @@ def _line(name: str, done: float) -> None:
 
 
 class Phases:
-    """Nested phases: each takes an equal share of its parent's next step."""
+    """Nested phases, each of which makes up one step of its parent; all steps of a phase count the same."""
 
     def __init__(self) -> None:
         self._phases: dict[str, tuple[str | None, int, int]] = {}
         self._done = 0.0
 
     def start(self, name: str, parent: str | None, steps: int) -> None:
-        """A phase of so many steps begins."""
+        """Begin a phase of ``steps`` steps."""
         self._phases[name] = (parent, max(steps, 1), 0)
 
     def step(self, name: str, step: int) -> float:
-        """The phase has done a step, counted from 0; return how much of everything is done."""
+        """Note that a phase has done a step, counted from 0, and return the fraction of the build that is done."""
         if name in self._phases:
             parent, steps, _ = self._phases[name]
             self._phases[name] = (parent, steps, step + 1)
@@ -68,7 +68,7 @@ class Phases:
         return self._done
 
     def finish(self, name: str) -> None:
-        """The phase is over."""
+        """End a phase."""
         self._phases.pop(name, None)
 
     def _fraction(self, name: str) -> float:
@@ -82,8 +82,11 @@ class Phases:
 
 
 @contextlib.contextmanager
-def held_interrupts() -> Iterator[threading.Event]:
-    """Turn Ctrl-C into an event while a runtime builds: exceptions in its callbacks would abort the process."""
+def deferred_interrupts() -> Iterator[threading.Event]:
+    """Set the event on Ctrl-C, and raise :class:`KeyboardInterrupt` only at the end.
+
+    An exception in a callback of the runtime would abort the process.
+    """
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield pressed
@@ -98,7 +101,7 @@ def held_interrupts() -> Iterator[threading.Event]:
 
 
 def monitor(runtime: ModuleType, plan: str, progress: Progress, stop: threading.Event) -> Any:
-    """Return a progress monitor of the runtime's own class; the build ends at its next step once ``stop`` is set."""
+    """Return a progress monitor of the runtime's own class; it ends the build at the next step once ``stop`` is set."""
     phases = Phases()
 
     class Monitor(runtime.IProgressMonitor):  # type: ignore[misc,name-defined]

@@ -1,4 +1,4 @@
-"""The one logger of each runtime: TensorRT keeps the first it is given for the life of the process, whoever made it."""
+"""One logger for each runtime: TensorRT uses the first logger that it is given for the life of the process."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-Hear = Callable[[str, str], None]
-"""Takes one message: its severity, such as ``ERROR``, and its text."""
+Listener = Callable[[str, str], None]
+"""Called with each message: its severity, such as ``ERROR``, and its text."""
 
 
 class RuntimeLog:
-    """What a runtime says, given to those whose call it is about.
+    """Passes a runtime's messages on to the callers that they are about.
 
-    A message goes to the listeners of the thread it is said in; one of a thread of the runtime's own goes to all.  An
-    error that nobody listens to goes to :mod:`logging`.
+    A message goes to the listeners of the thread it comes from; from a thread of the runtime's own, to all.  Errors
+    that nobody listens to go to :mod:`logging`.
     """
 
     def __init__(self, trt: ModuleType) -> None:
-        self._listeners: list[tuple[int, Hear]] = []
+        self._listeners: list[tuple[int, Listener]] = []
         log = self
 
         class Logger(trt.ILogger):  # type: ignore[misc,name-defined]
@@ -30,38 +30,38 @@ class RuntimeLog:
                 trt.ILogger.__init__(self)
 
             def log(self, severity: Any, message: str) -> None:
-                log._say(severity.name, message)
+                log._pass_on(severity.name, message)
 
         self.logger = Logger()
-        """What the runtime's own objects are given."""
+        """The logger to give to the runtime's objects."""
 
     @contextmanager
-    def heard(self, hear: Hear) -> Iterator[None]:
-        """Give ``hear`` what the runtime says during a call."""
-        listener = threading.get_ident(), hear
-        self._listeners.append(listener)
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """Call ``listener`` with the runtime's messages during a ``with`` block."""
+        entry = threading.get_ident(), listener
+        self._listeners.append(entry)
         try:
             yield
         finally:
-            self._listeners.remove(listener)
+            self._listeners.remove(entry)
 
     @contextmanager
     def errors(self) -> Iterator[list[str]]:
-        """Collect the errors of a call."""
-        said: list[str] = []
-        with self.heard(lambda severity, text: said.append(text) if "ERROR" in severity else None):
-            yield said
+        """Collect the texts of the errors during a ``with`` block."""
+        found: list[str] = []
+        with self.listening(lambda severity, text: found.append(text) if "ERROR" in severity else None):
+            yield found
 
-    def _say(self, severity: str, text: str) -> None:
-        listeners = list(self._listeners)
-        own = [hear for thread, hear in listeners if thread == threading.get_ident()]
-        for hear in own or [hear for _, hear in listeners]:
-            hear(severity, text)
-        if not listeners and "ERROR" in severity:
+    def _pass_on(self, severity: str, text: str) -> None:
+        entries = list(self._listeners)
+        own = [listener for thread, listener in entries if thread == threading.get_ident()]
+        for listener in own or [listener for _, listener in entries]:
+            listener(severity, text)
+        if not entries and "ERROR" in severity:
             logging.getLogger("vs_interp.tensorrt").error(text)
 
 
 @functools.cache
 def runtime_log(trt: ModuleType) -> RuntimeLog:
-    """Return the log of a runtime's module, which is never freed."""
+    """Return the log of a runtime's module; the same one at every call."""
     return RuntimeLog(trt)

@@ -1,4 +1,4 @@
-"""The engine runtimes: TensorRT and TensorRT-RTX, whose bindings are alike.  Imported only when asked for."""
+"""The engine runtimes, TensorRT and TensorRT-RTX, whose Python bindings are alike.  They are imported on demand."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 
 
 def plain_name(name: str) -> str:
-    """Return the name of a backend or runtime as it is listed: ``RTX`` and ``TensorRT_RTX`` are ``tensorrt-rtx``."""
+    """Return a backend's or runtime's name in its usual spelling: ``tensorrt-rtx`` for ``RTX`` or ``TensorRT_RTX``."""
     plain = name.strip().lower().replace("_", "-")
     return "tensorrt-rtx" if plain == "rtx" else plain
 
 
 def check_runtime(name: str) -> Runtime:
-    """Return the runtime of that name.  Raises :class:`ArgumentError` where there is none."""
+    """Return the runtime of that name in any spelling.  Raises :class:`ArgumentError` if there is none."""
     for known in get_args(Runtime):
         if plain_name(name) == known:
             return known  # type: ignore[no-any-return]
@@ -30,14 +30,14 @@ def check_runtime(name: str) -> Runtime:
 
 
 def missing(runtime: Runtime) -> str | None:
-    """Return what is missing for the runtime's bindings to be imported and how to get it, else ``None``."""
+    """Return which package the runtime lacks and how to install it; ``None`` if it is installed."""
     if importlib.util.find_spec(_MODULES[runtime]) is not None:
         return None
     return f"the package {_MODULES[runtime]} is not installed: {how_to_get(runtime)}"
 
 
 def load(runtime: Runtime) -> ModuleType:
-    """Return the runtime's Python module.  Raises :class:`BackendError` where it cannot be imported."""
+    """Return the runtime's Python module.  Raises :class:`BackendError` if it cannot be imported."""
     absent = missing(runtime)
     if absent:
         raise BackendError(absent)
@@ -48,5 +48,5 @@ def load(runtime: Runtime) -> ModuleType:
 
 
 def version(runtime: Runtime) -> str:
-    """Return the runtime's version, all of it: engines of TensorRT are bound to it."""
+    """Return the runtime's full version, to which TensorRT's engines are bound."""
     return str(load(runtime).__version__)

@@ -1,6 +1,6 @@
-"""The GPUs that engines are built for: their names, compute capabilities, and which runtime builds for which.
+"""The GPUs that engines are built for: names, compute capabilities, and which runtime builds for which.
 
-Compute capabilities as NVIDIA lists them (developer.nvidia.com/cuda-gpus).
+Compute capabilities as listed by NVIDIA (developer.nvidia.com/cuda-gpus).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .runtimes import Runtime
 
 @dataclass(frozen=True, order=True)
 class Target:
-    """A compute capability, ``sm_89`` in text."""
+    """A compute capability, written ``sm_89``, or :data:`EVERY`."""
 
     major: int
     minor: int
@@ -27,7 +27,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU of this machine; ``driver`` is the CUDA version that its driver offers, as ``13.0``."""
+    """A GPU of this machine; ``driver`` is the CUDA version that its driver supports, such as ``13.0``."""
 
     index: int
     name: str
@@ -39,7 +39,7 @@ class Gpu:
 
 
 EVERY = Target(0, 0)
-"""Every card that TensorRT-RTX knows from 8.0 on, ``any`` in text: one engine serves them all."""
+"""All GPUs that TensorRT-RTX knows from 8.0 up, written ``any``: one engine serves them all."""
 
 ARCHITECTURES = {
     "turing": Target(7, 5),
@@ -48,7 +48,7 @@ ARCHITECTURES = {
     "hopper": Target(9, 0),
     "blackwell": Target(12, 0),
 }
-"""Architecture → what its graphics cards have; the A100 (8.0) and the B200 (10.0) differ from their families."""
+"""Architecture → compute capability of its graphics cards; the A100 (8.0) and the B200 (10.0) differ from them."""
 
 _CARDS = {
     Target(7, 5): "GTX 1630, GTX 1650, GTX 1660, RTX 2060, RTX 2070, RTX 2080, Titan RTX, T4, T400, T600, T1000,"
@@ -71,9 +71,10 @@ CARDS = {card: target for target, cards in _CARDS.items() for card in cards.spli
 """Card → compute capability.  ``RTX 4000`` alone is the Quadro of 2018; its namesakes say ``Ada`` or ``PRO``."""
 
 RTX_TARGETS = (Target(7, 5), Target(8, 0), Target(8, 6), Target(8, 9), Target(12, 0), Target(12, 1))
-"""What TensorRT-RTX 1.7 builds for, on any machine; it has no 9.0."""
+"""The compute capabilities that TensorRT-RTX 1.7 builds for, on any machine; 9.0 is not among them."""
 
 EVERY_FROM = Target(8, 0)
+"""The lowest compute capability that engines for :data:`EVERY` serve."""
 
 _SUFFIXES = re.compile(
     r"(ti|super|laptop|mobile|maxq|maxp|gpu|generation|blackwell|server|workstation|edition|pcie|sxm\d?|nvl|tensorcore)+$"
@@ -81,7 +82,7 @@ _SUFFIXES = re.compile(
 
 
 def parse_targets(text: str) -> tuple[Target, ...]:
-    """Return the targets of a comma-separated list, each once, in order: see :func:`parse_target`."""
+    """Return the targets of a comma-separated list of names (see :func:`parse_target`), in order, each once."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise ArgumentError(f"no GPU is named in {text!r}: {_known()}")
@@ -91,9 +92,9 @@ def parse_targets(text: str) -> tuple[Target, ...]:
 def parse_target(name: str) -> Target:
     """Return the compute capability that a name stands for.
 
-    Takes ``sm_89``, ``8.9``, an architecture (``ada``), a card (``RTX 4090``, ``NVIDIA GeForce RTX 4090 Laptop GPU``)
-    ``current`` for this machine's first GPU, or ``any`` (:data:`EVERY`).  Raises :class:`ArgumentError` listing what
-    is known.
+    A name is ``sm_89``, ``8.9``, an architecture (``ada``), a card (``RTX 4090``, ``NVIDIA GeForce RTX 4090 Laptop
+    GPU``), ``current`` for this machine's first GPU, or ``any`` (:data:`EVERY`).  Raises :class:`ArgumentError` with a
+    list of the known names for any other.
     """
     plain = _plain(name)
     if plain == "current":
@@ -115,50 +116,50 @@ def parse_target(name: str) -> Target:
 
 
 def check_supported(target: Target, runtime: Runtime) -> None:
-    """Raise :class:`ArgumentError` where the runtime cannot build for the target from this machine.
+    """Raise :class:`ArgumentError` if the runtime cannot build for the target on this machine.
 
-    TensorRT-RTX builds for every GPU it knows; TensorRT measures kernels, and so builds only for this machine's.
+    TensorRT-RTX builds for every GPU it knows; TensorRT times kernels and so builds only for this machine's GPUs.
     """
     if runtime == "tensorrt-rtx":
-        if not is_taken(target, runtime) and target != EVERY:
+        if not is_supported(target, runtime) and target != EVERY:
             known = ", ".join(map(str, RTX_TARGETS))
             raise ArgumentError(
-                f"TensorRT-RTX builds no engines for {target} (it knows {known}): use --runtime tensorrt there"
+                f"TensorRT-RTX builds no engines for {target}, only for {known}: use --runtime tensorrt on that machine"
             )
         return
     here = {device.target for device in present_gpus()}
     if target not in here:
         has = ", ".join(map(str, sorted(here))) or "none"
         raise ArgumentError(
-            f"TensorRT builds only for the GPUs of this machine ({has}), not for {target}: build there,"
-            " or use --runtime tensorrt-rtx"
+            f"TensorRT builds only for the GPUs of this machine ({has}), not for {target}: build on the machine with"
+            " that GPU, or use --runtime tensorrt-rtx"
         )
 
 
-def is_taken(target: Target, runtime: Runtime) -> bool:
-    """Return whether the runtime serves GPUs of that kind."""
+def is_supported(target: Target, runtime: Runtime) -> bool:
+    """Return whether the runtime runs on GPUs of that compute capability."""
     return runtime == "tensorrt" or target in RTX_TARGETS
 
 
 def usable_gpus(runtime: Runtime) -> list[Gpu]:
-    """Return the GPUs of this machine that the runtime serves; the others are passed over."""
-    return [gpu for gpu in present_gpus() if is_taken(gpu.target, runtime)]
+    """Return the GPUs of this machine that the runtime runs on."""
+    return [gpu for gpu in present_gpus() if is_supported(gpu.target, runtime)]
 
 
 def gpu_of(target: Target, runtime: Runtime) -> Gpu | None:
-    """Return this machine's first GPU that engines for the target can be tried on; ``None`` where there is none."""
+    """Return this machine's first GPU that can run engines for the target; ``None`` if there is none."""
     gpus = usable_gpus(runtime)
     return next((gpu for gpu in gpus if target in serving_targets(gpu, runtime)), None)
 
 
 def serving_targets(gpu: Gpu, runtime: Runtime) -> tuple[Target, ...]:
-    """Return what an engine may have been built for to serve a GPU, its own kind first."""
+    """Return the targets whose engines run on a GPU, its own compute capability first."""
     every = runtime == "tensorrt-rtx" and gpu.target >= EVERY_FROM
     return (gpu.target, EVERY) if every else (gpu.target,)
 
 
 def current_gpu(index: int = 0) -> Gpu:
-    """Return this machine's GPU of that number.  Raises :class:`BackendError` where there is none."""
+    """Return this machine's GPU of that index, from 0.  Raises :class:`BackendError` if there is none."""
     devices = list(present_gpus())
     if not devices:
         raise BackendError("this machine has no usable NVIDIA GPU: name one to build for, such as --gpu sm_89")
@@ -168,7 +169,7 @@ def current_gpu(index: int = 0) -> Gpu:
 
 
 def present_gpus() -> Iterable[Gpu]:
-    """Return this machine's GPUs; none where there is no driver or no ``cuda-bindings``."""
+    """Return this machine's GPUs; none if there is no driver or ``cuda-bindings`` is not installed."""
     try:
         from cuda.bindings import runtime
     except ImportError:
@@ -188,13 +189,13 @@ def present_gpus() -> Iterable[Gpu]:
 
 
 def _plain(name: str) -> str:
-    """Return a card's name without maker, series, memory size and punctuation."""
+    """Return a card's name in lower case, without maker, series, memory size and punctuation."""
     plain = re.sub(r"\b\d+\s?gb\b", "", name.lower())
     plain = re.sub(r"[\s_\-()]+", "", plain)
     return re.sub(r"^(nvidia|geforce|quadro|tesla)+", "", plain)
 
 
 def _known() -> str:
-    """Return the names that are known, in short."""
+    """Return a short list of the known names, for error messages."""
     names = ", ".join([*map(str, _CARDS), *ARCHITECTURES])
     return f"known are {names}, cards such as 'RTX 4090', 'A100' or 'T4', current, and any"

@@ -1,1 +1,1 @@
-"""Graphs, rewritten (half precision, colour, dynamic sizes), and what can be read off them before compiling."""
+"""ONNX graphs: rewriting them (FP16, colour, dynamic sizes) and estimating costs from them before they are compiled."""

@@ -1,4 +1,4 @@
-"""Engines of a range of sizes: graphs whose heights and widths are free, and the shapes that their inputs then have."""
+"""Engines for a range of sizes: graphs with free heights and widths, and the input shapes at a given size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def with_free_sizes(model: ModelFile) -> ModelFile:
-    """Return what :func:`with_planes` made with free heights and widths; it must have been made without padding."""
+    """Return a model made by :func:`with_planes` with its heights and widths left free.
+
+    The profile given to :func:`with_planes` must have a size that needs no padding.
+    """
     graph = ModelProto()
     graph.CopyFrom(model.graph)
     del graph.graph.value_info[:]
@@ -32,7 +35,7 @@ def with_free_sizes(model: ModelFile) -> ModelFile:
 
 
 def input_shapes(model: ModelFile, profile: Profile) -> Shapes:
-    """Return the shapes that the inputs of the engine's graphs have at one size: planes, state and time."""
+    """Return the shapes of all inputs of the engine's graphs (planes, state and time) at one size."""
     shapes: Shapes = {}
     for graph in filter(None, with_planes(model, profile).split()):
         for value in graph.graph.input:
@@ -41,7 +44,10 @@ def input_shapes(model: ModelFile, profile: Profile) -> Shapes:
 
 
 def check_range(model: ModelFile, profile: Profile, limits: tuple[Size, Size]) -> None:
-    """Raise :class:`ArgumentError` where the smallest, the profile's or the largest size cannot be had."""
+    """Raise :class:`ArgumentError` unless smallest, usual and largest size suit the network and are in that order.
+
+    The usual size is the profile's.
+    """
     spec = model.spec
     sizes = {"smallest": limits[0], "usual": Size(profile.width, profile.height), "largest": limits[1]}
     for name, (width, height) in sizes.items():
@@ -59,16 +65,17 @@ def check_range(model: ModelFile, profile: Profile, limits: tuple[Size, Size]) -
 
 
 def served_size(model: ModelFile, profile: Profile, limits: tuple[Size, Size]) -> Profile:
-    """Return the size at which an engine of a range works on a clip.  Raises :class:`ArgumentError` beyond the range.
+    """Return the profile at which an engine for a range of sizes runs a clip.
 
-    Its planes are repeated beyond their right and lower edges, up to what the network takes.
+    That is the clip's size, rounded up to one that the network takes; the last column and row of its planes are
+    repeated to fill it.  Raises :class:`ArgumentError` if it lies outside the range.
     """
     spec = model.spec
     width, height = spec.padded(profile.width), spec.padded(profile.height)
     (narrowest, lowest), (widest, highest) = limits
     if not (narrowest <= width <= widest and lowest <= height <= highest):
         raise ArgumentError(
-            f"the clip's size {profile.width}x{profile.height} is outside of the engine's range, {narrowest}x{lowest}"
+            f"the clip's size {profile.width}x{profile.height} is outside the engine's range, {narrowest}x{lowest}"
             f" to {widest}x{highest}: give another range in dynamic="
         )
     return replace(profile, width=width, height=height)

@@ -1,4 +1,4 @@
-"""The flow that a network finds on its way to a frame between two, as a model of its own."""
+"""A model that gives the optical flow which an interpolation network computes on its way to a frame."""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ from vs_interp.errors import ArgumentError
 from vs_interp.spec import Output
 
 STATE = "flow01"
-"""Super-SloMo's flow from frame 0 to frame 1, which is the same for all times."""
+"""The tensor of Super-SloMo's flow from frame 0 to frame 1, which is the same for all times: 1×2×H×W."""
 
 SUMS = "/add_change/"
-"""Where RIFE adds to its flows, B×4×H×W: from the time asked for to frame 0, then to frame 1."""
+"""Scope of the nodes where RIFE refines its flows, B×4×H×W: from the wanted time to frame 0, then to frame 1."""
 
 EARLY = 1 / 8
-"""The time that RIFE is asked for: it was trained between the frames, and nearer to frame 0 its flow is chance.
+"""The time that RIFE is asked for.  It is trained on times between the frames only; at time 0 its flow is unreliable.
 
-A film's crops moved by (−6, 3), 4.25: 8.8 pixels off at 0, 0.35 at 1/8, 0.39 at 1/4; 4.6: 1.1, 0.31, 0.35.
+Error in pixels on crops of a film moved by (−6, 3), at times 0, 1/8 and 1/4: RIFE 4.25 8.8, 0.35, 0.39; 4.6 1.1, 0.31,
+0.35.
 """
 
 
 def flow_alone(file: ModelFile) -> ModelFile:
-    """Return the model that gives a network's flow from frame 0 to frame 1, in pixels, and no frames.
+    """Return the part of an interpolation network that computes the flow from frame 0 to frame 1, in pixels.
 
-    Super-SloMo's is a state of it.  RIFE's is its last flow from soon after frame 0 to frame 1, as much longer as the
-    way from frame 0 is.  Raises :class:`ArgumentError` for a network that has none.
+    Its output is 2×1×H×W: the horizontal, then the vertical displacement.  Super-SloMo has this flow as state.  RIFE
+    gives the flow from the time :data:`EARLY` to frame 1, which is scaled to the whole way.  Raises
+    :class:`ArgumentError` for a network that computes no flow.
     """
     spec = file.spec
     sums = [node.output[0] for node in file.graph.graph.node if node.name.startswith(SUMS)]
     if STATE in spec.state:
-        inputs, name, parts = list(spec.frame_inputs), STATE, _turned(STATE)
+        inputs, name, parts = list(spec.frame_inputs), STATE, _as_pictures(STATE)
     elif spec.takes_time and sums:
-        inputs, name, parts = [*spec.frame_inputs, "time"], sums[-1], _second(sums[-1])
+        inputs, name, parts = [*spec.frame_inputs, "time"], sums[-1], _second_scaled(sums[-1])
     else:
-        raise ArgumentError(f"{spec.name} finds no flow between two frames: give raft-small, rife-4.25 or the like")
+        raise ArgumentError(f"{spec.name} computes no flow between two frames: use raft-small, rife-4.25 or similar")
     model = Extractor(onnx.shape_inference.infer_shapes(file.graph)).extract_model(inputs, [name])
     graph = model.graph
     graph.node.extend(parts)
@@ -60,13 +62,13 @@ def flow_alone(file: ModelFile) -> ModelFile:
     return ModelFile(with_spec(model, spec), spec, digest)
 
 
-def _turned(flow: str) -> Sequence[NodeProto]:
-    """Return the node that makes two pictures of a flow's two channels."""
+def _as_pictures(flow: str) -> Sequence[NodeProto]:
+    """Return the node that turns a flow's two channels (1×2×H×W) into two pictures (2×1×H×W)."""
     return [helper.make_node("Transpose", [flow], ["output"], name="/flow/Transpose", perm=[1, 0, 2, 3])]
 
 
-def _second(flows: str) -> Sequence[NodeProto]:
-    """Return the nodes that take the second of two flows, and make it as long as from frame 0."""
+def _second_scaled(flows: str) -> Sequence[NodeProto]:
+    """Return the nodes that take the second of RIFE's two flows and scale it to the whole way from frame 0."""
     cut = helper.make_node("Slice", [flows, "flow_first", "flow_end", "flow_axis"], ["flow_second"], name="/flow/Slice")
     longer = helper.make_node("Mul", ["flow_second", "flow_gain"], ["flow_whole"], name="/flow/Mul")
-    return [cut, longer, *_turned("flow_whole")]
+    return [cut, longer, *_as_pictures("flow_whole")]

@@ -1,4 +1,4 @@
-"""What a network needs to work in, estimated from its graph before anything is compiled."""
+"""How much memory a network needs to run, estimated from its graph before anything is compiled."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from .shapes import static_shapes
 
 GIB = 2**30
 FLOAT = 4
+"""Bytes of a float32."""
 
 
 def streams_that_fit(model: ModelFile, profile: Profile, wanted: int) -> int:
-    """Return how many of the ``wanted`` windows can be worked on at once in the memory that is free.
+    """Return how many windows, at most ``wanted``, can be processed at once in the free memory.
 
-    Where these are fewer, a warning says so.  Raises :class:`BackendError` where there is none.
+    Logs a warning if these are fewer than wanted.  Raises :class:`BackendError` if not even one fits.
     """
     free = free_memory()
     if free is None:
@@ -33,23 +34,23 @@ def streams_that_fit(model: ModelFile, profile: Profile, wanted: int) -> int:
             f"{free / GIB:.1f} GiB are free: use {_smaller(model)}, or end other programs"
         )
     if fitting < wanted:
-        logger.warning("there is memory for %d of %d slots", fitting, wanted)
+        logger.warning("there is memory for %d of %d streams", fitting, wanted)
     return fitting
 
 
 def _smaller(model: ModelFile) -> str:
-    """Return what needs less memory: what the network's filter offers, else a smaller clip."""
+    """Return advice on using less memory: an option of the network's filter, or else a smaller clip."""
     if model.spec.between:
         return "a smaller clip" if model.spec.takes_time else "a smaller size (scale=0.5)"
     return "a smaller clip" if receptive_radius(model) is None else "tiles (tile=512)"
 
 
 def working_memory(model: ModelFile, width: int, height: int) -> int:
-    """Return the bytes that a run in FP32 holds at its worst moment, weights included.
+    """Return the peak memory of one run in FP32, in bytes, weights included.
 
-    Nodes run in their order, a tensor lives until the last node that reads it, and an operator that looks at one pixel
-    alone writes where the tensor lay that it is the last to read.  OpenVINO 2026.4 was seen to take 0.9 to 2.4 times
-    as much.
+    Assumes that nodes run in order, that a tensor is freed after the last node that reads it, and that a pointwise
+    operator writes its output in place of an input that it is the last to read.  OpenVINO 2026.4 was measured at 0.9
+    to 2.4 times this estimate.
     """
     nodes = model.graph.graph.node
     shapes = static_shapes(model, model.spec.padded(width), model.spec.padded(height))

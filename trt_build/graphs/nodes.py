@@ -10,9 +10,9 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 
 class Nodes:
-    """Nodes and constants written so far, all named below one scope (``/colour/frame0``).
+    """A list of nodes and constants, all named below one scope (``/colour/in``).
 
-    Methods return the name of the tensor that they make.
+    The methods append nodes and return the names of the tensors that these compute.
     """
 
     def __init__(self, scope: str) -> None:
@@ -21,14 +21,14 @@ class Nodes:
         self.constants: list[TensorProto] = []
 
     def add(self, operator: str, *inputs: str, name: str | None = None, **attributes: Any) -> str:
-        """Add a node with one output, which gets the given name or one of its own."""
-        made = name or f"{self.scope}/{operator}_{len(self.nodes)}"
+        """Add a node with one output, called ``name`` or else like the node."""
         title = f"{self.scope}/{operator}_{len(self.nodes)}"
+        made = name or title
         self.nodes.append(helper.make_node(operator, inputs, [made], name=title, **attributes))
         return made
 
     def split(self, value: str, parts: int, axis: int) -> list[str]:
-        """Add a node that cuts a tensor into equal parts."""
+        """Add a node that cuts a tensor into equal parts along an axis."""
         title = f"{self.scope}/Split_{len(self.nodes)}"
         made = [f"{title}.{index}" for index in range(parts)]
         self.nodes.append(helper.make_node("Split", [value], made, name=title, axis=axis, num_outputs=parts))
@@ -43,7 +43,7 @@ class Nodes:
         return self._constant(np.asarray(value, np.int64))
 
     def scaled(self, value: str, scale: float, offset: float = 0.0) -> str:
-        """Return ``value`` · scale + offset."""
+        """Add what computes ``value`` · scale + offset."""
         if scale != 1:
             value = self.add("Mul", value, self.real(scale))
         return self.add("Add", value, self.real(offset)) if offset else value

@@ -1,6 +1,6 @@
-"""A model as other programs take it: one tensor in, one out, as vs-mlrt's ``core.ov``, ``ort`` and ``trt.Model`` do.
+"""A model with one input and one output tensor, as vs-mlrt's ``core.ov``, ``core.ort`` and ``core.trt.Model`` take it.
 
-These stack the planes of all the clips that they are given (https://github.com/AmusementClub/vs-mlrt).
+Those stack the planes of all the clips they are given (https://github.com/AmusementClub/vs-mlrt).
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from .nodes import Nodes
 def one_tensor(model: ModelFile) -> onnx.ModelProto:
     """Return the model's graph from ``input`` to ``output``, both 1×channels×height×width in float32.
 
-    The channels of ``input`` are those of the window's frames, one after the other, and, where the network takes a
-    time, one more that holds it everywhere; those of ``output`` are the pictures', one after the other.  Values are
-    clamped where the network needs that.  Height and width must be multiples of the spec's ``multiple_of``: nothing is
-    padded.
-    Raises :class:`ArgumentError` for networks that make no pictures.
+    The channels of ``input`` are those of the window's frames, one after the other, and one more filled with the time
+    if the network takes one; the channels of ``output`` are those of the pictures, one after the other.  Input is
+    clamped to [0, 1] if the spec says so.  Nothing is padded: height and width must be multiples of ``multiple_of``.
+    Raises :class:`ArgumentError` for networks that do not make frames.
     """
     spec = model.spec
     if spec.output.kind != "frame":
@@ -55,7 +54,7 @@ def one_tensor(model: ModelFile) -> onnx.ModelProto:
 
 
 def _renamed(node: onnx.NodeProto) -> onnx.NodeProto:
-    """Return a node for which ``output`` is called ``pictures``."""
+    """Return a copy of the node in which the tensor ``output`` is called ``pictures``."""
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
     for names in (copy.input, copy.output):

@@ -1,8 +1,8 @@
-"""Half precision, written into the graph: strongly typed networks are all that TensorRT 11 and TensorRT-RTX know,
-and OpenVINO's own conversion to bfloat16 rounds the coordinates of warps.
+"""Half precision (FP16 or bfloat16), written into the graph.
 
-Nodes that work on picture values become FP16, their weights with them; the islands that the spec names, and everything
-worked out from sizes alone (coordinates, ranges), stay FP32, with Casts where the two meet.
+TensorRT 11 and TensorRT-RTX take only strongly typed networks, and OpenVINO's own conversion to bfloat16 also rounds
+the coordinates of warps.  Here nodes that compute pictures become half precision, and their weights with them.  The
+spec's FP32 islands, and whatever is computed from sizes alone (coordinates, ranges), stay FP32, with Casts in between.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ HALF, BFLOAT, FLOAT = int(TensorProto.FLOAT16), int(TensorProto.BFLOAT16), int(T
 _SUFFIXES = {HALF: "_half", BFLOAT: "_bfloat", FLOAT: "_float"}
 
 LARGEST_HALF = 65504.0
+"""The largest finite FP16 number."""
 
 HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-"""What takes the time: the rest of a tail in FP32 costs next to nothing."""
+"""The operators that take nearly all of the time; the others cost next to nothing in FP32."""
 
 _FLOAT_INPUTS = {"Resize": (1, 2)}
-"""Inputs that stay FP32 whatever the rest of the node is: the region and the scales of a Resize."""
+"""Inputs that ONNX wants in FP32 whatever the type of the node: the region and the scales of a Resize."""
 
 _BOUNDS = {"Clip": (1, 2)}
-"""Inputs that bound values: one beyond half precision's range is brought to its end, where it bounds as well."""
+"""Inputs that are limits: one beyond FP16's range may be clamped to it, since no value can exceed it anyway."""
 
 
 def to_half(model: ModelFile) -> ModelFile:
-    """Return the model with an FP16 graph: weights half, FP32 islands as the spec says, every tensor typed.
+    """Return the model with an FP16 graph: weights in FP16, the spec's islands in FP32, every tensor typed.
 
     Inputs and ``output`` stay float32; state tensors keep their names and have the type of the node that makes them.
-    Raises :class:`ModelFileError` naming the tensors where weights are not finite, or beyond half's range (65504).
+    Raises :class:`ModelFileError`, naming the tensors, if weights are not finite or exceed FP16's range (±65504).
     """
     graph = _copy(model)
     _Halving(graph, model.spec.fp32_islands, HALF).run()
@@ -53,10 +54,10 @@ def to_half(model: ModelFile) -> ModelFile:
 
 
 def to_bfloat(model: ModelFile) -> ModelFile:
-    """Return the model with a bfloat16 graph, for CPUs: as :func:`to_half`, and with its tail in FP32 too.
+    """Return the model with a bfloat16 graph, for CPUs: like :func:`to_half`, but with its tail in FP32 too.
 
-    The tail is all that lies between the output and the last convolutions, and these: a picture that is once rounded to
-    bfloat16, which has 8 significant bits, is off by half a code value.  ONNX's checker knows no such convolutions.
+    The tail is the last convolutions and all that follows them.  A picture rounded to bfloat16, which has 8 significant
+    bits, would be off by half an 8-bit code.  The graph is not checked: ONNX's checker knows no bfloat16 convolutions.
     """
     graph = _copy(model)
     _Halving(graph, model.spec.fp32_islands, BFLOAT, _tail(graph.graph)).run()
@@ -68,14 +69,14 @@ def _copy(model: ModelFile) -> ModelProto:
     graph.CopyFrom(model.graph)
     if any(attribute.HasField("g") for node in graph.graph.node for attribute in node.attribute):
         raise ModelFileError(
-            "its graph has branches or loops, which the half-precision pass does not take: export it without them"
+            "its graph has branches or loops, which cannot be converted to half precision: export it without them"
         )
     _name_constants(graph.graph)
     return graph
 
 
 def _tail(graph: GraphProto) -> frozenset[str]:
-    """Return the tensors from which the output is reached without another convolution or product of matrices."""
+    """Return the tensors from which no convolution or matrix product leads to the output."""
     makers = {name: node for node in graph.node for name in node.output}
     found: set[str] = set()
     waiting = [value.name for value in graph.output]
@@ -90,7 +91,11 @@ def _tail(graph: GraphProto) -> frozenset[str]:
 
 
 class _Halving:
-    """One walk over the nodes: a tensor has the type its maker gives it, and one Cast to the other type at most."""
+    """One pass over the nodes.
+
+    A tensor has the precision of the node that computes it, and at most one Cast to the other precision.  Nodes named
+    by ``islands`` and those that compute a tensor of ``exact`` stay FP32.
+    """
 
     def __init__(
         self, model: ModelProto, islands: tuple[str, ...], half: int, exact: frozenset[str] = frozenset()
@@ -127,16 +132,17 @@ class _Halving:
             value.type.tensor_type.elem_type = self.types[value.name]
 
     def _is_half(self, node: NodeProto) -> bool:
-        """Whether a node works on picture values and is on no island.
+        """Return whether a node computes pictures and is not to stay FP32.
 
-        Products of matrices are half even of weights alone: TensorRT-RTX has none in FP32 for Turing.
+        Matrix products become half precision even if they depend on weights alone: TensorRT-RTX has none in FP32 for
+        Turing GPUs.
         """
         on_island = any(fnmatchcase(node.name, p) or fnmatchcase(node.op_type, p) for p in self.islands)
         works = not self.pictures.isdisjoint(node.output) or node.op_type in ("Gemm", "MatMul")
         return not on_island and self.exact.isdisjoint(node.output) and works
 
     def _take(self, node: NodeProto, precision: int) -> None:
-        """Add a copy of the node, all of whose float tensors have the given precision, behind the Casts it needs."""
+        """Append a copy of the node with its float tensors in the given precision, after the Casts that it needs."""
         copy = NodeProto()
         copy.CopyFrom(node)
         for index, name in enumerate(node.input):
@@ -159,7 +165,7 @@ class _Halving:
                 self.types[name] = self.half
 
     def _typed(self, name: str, precision: int, *, bound: bool) -> str:
-        """Return the name under which the tensor is to be had in the given precision."""
+        """Return the name of the tensor, or of its copy in the given precision, which is made if there is none yet."""
         if self.types[name] == precision:
             return name
         if (name, precision) not in self.copies:
@@ -190,7 +196,7 @@ class _Halving:
 
 
 def _name_constants(graph: GraphProto) -> None:
-    """Make initialisers of Constant nodes, so that weights are found in one place."""
+    """Replace Constant nodes by initialisers, so that all weights are in one place."""
     for node in [node for node in graph.node if node.op_type == "Constant"]:
         value = helper.get_attribute_value(node.attribute[0])
         if isinstance(value, TensorProto):
@@ -205,7 +211,10 @@ def _name_constants(graph: GraphProto) -> None:
 
 
 def element_types(model: ModelProto) -> dict[str, int]:
-    """Return the element type of every tensor, by ONNX's shape inference."""
+    """Return the element type of every tensor, found by ONNX's shape inference.
+
+    Raises :class:`ModelFileError` if some cannot be inferred.
+    """
     graph = onnx.shape_inference.infer_shapes(model).graph
     types = {tensor.name: tensor.data_type for tensor in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
@@ -230,7 +239,7 @@ def _cast(source: str, target: str, precision: int) -> NodeProto:
 
 
 def set_repeated(field: Any, items: Iterable[Any]) -> None:
-    """Put other items into a repeated field."""
+    """Replace the items of a protobuf message's repeated field."""
     items = list(items)
     del field[:]
     field.extend(items)

@@ -1,4 +1,4 @@
-"""How far a network looks around a pixel, read from its graph: what tiles must overlap by."""
+"""The receptive field of a network, found from its graph: it is what tiles must overlap by."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trt_build.model_file import ModelFile
 from .shapes import Shapes, static_shapes
 
 PROBED = 64, 96
-"""Height and width at which sizes are compared; different ones, so that a transposition is seen."""
+"""Height and width at which the sizes of tensors are compared; they differ so that a transposition is noticed."""
 
 POINTWISE = frozenset((
     "Add", "Cast", "Ceil", "Clip", "Concat", "Constant", "Div", "Elu", "Erf", "Exp", "Floor", "Gather", "Gelu",
@@ -23,23 +23,22 @@ POINTWISE = frozenset((
     "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Round", "Sigmoid", "Slice", "Split", "Sqrt", "Squeeze", "Sub",
     "Sum", "Tanh", "Unsqueeze",
 ))  # fmt: skip
-"""Operators that look at one pixel alone, as long as height and width come out as they went in."""
+"""Operators whose output depends on one pixel alone, as long as they keep height and width."""
 
 CENTRED = frozenset(("Pad", "Slice"))
-"""Operators that may put something around a picture, or cut it off again."""
+"""Operators that may add a border around a picture or crop one."""
 
 TAPS = {"nearest": 1, "linear": 1, "cubic": 2}
-"""Samples on either side that a resampling looks at."""
+"""Samples to either side that an interpolation of Resize reads."""
 
 Constants = Mapping[str, NDArray[Any]]
-"""The graph's weights and numbers by name."""
+"""Name of an initialiser → its values."""
 
 
 def receptive_radius(model: ModelFile) -> int | None:
-    """Return how many pixels to each side a pixel's output depends on; ``None`` where it may be the whole picture.
+    """Return the radius of the receptive field in pixels of the input, rounded up; ``None`` if it may be unlimited.
 
-    The receptive field's radius, in pixels of the input, rounded up; an operator that is not known counts as one that
-    looks at everything.
+    An operator that is not known here counts as one that reads the whole picture.
     """
     spec = model.spec
     if not spec.tileable:
@@ -65,7 +64,7 @@ def receptive_radius(model: ModelFile) -> int | None:
 
 
 def _samples(node: NodeProto, looked_at: str, shapes: Shapes, constants: Constants) -> float | None:
-    """Return how many samples of its input an operator looks at to each side; ``None`` where that is unknown."""
+    """Return how many samples of its input an operator reads to each side; ``None`` if that is unknown."""
     attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     before, after = shapes[looked_at][-2:], shapes[node.output[0]][-2:]
     if node.op_type in ("AveragePool", "Conv", "ConvTranspose", "MaxPool"):
@@ -87,7 +86,7 @@ def _samples(node: NodeProto, looked_at: str, shapes: Shapes, constants: Constan
 def _centred(
     node: NodeProto, attributes: dict[str, Any], before: Sequence[int], after: Sequence[int], constants: Constants
 ) -> bool:
-    """Return whether as much is put around a picture, or cut off it, on one side as on the other."""
+    """Return whether a Pad or Slice adds or crops the same border on opposite sides."""
     first = constants.get(node.input[1])
     if first is None:
         return False
@@ -101,7 +100,7 @@ def _centred(
 
 
 def _kernel(operator: str, attributes: dict[str, Any], weights: tuple[int, ...]) -> int | None:
-    """Return the samples to each side for a convolution, a transposed one or a pooling; the larger of both axes."""
+    """Return the samples that a (transposed) convolution or a pooling reads to each side, the larger of both axes."""
     if attributes.get("auto_pad", b"NOTSET") != b"NOTSET":
         return None
     sizes = list(attributes.get("kernel_shape", weights[2:]))
@@ -111,7 +110,7 @@ def _kernel(operator: str, attributes: dict[str, Any], weights: tuple[int, ...])
     reaches: list[int] = []
     for axis in range(axes - 2, axes):
         length, pad = (sizes[axis] - 1) * dilations[axis], pads[axis]
-        if operator == "ConvTranspose":  # of output s·c + r, r in 0…s-1, counted from the input sample c
+        if operator == "ConvTranspose":  # for output s·c + r with r in 0…s-1, counted from input sample c
             stride = strides[axis]
             reaches.append(max((length - pad) // stride, (stride - 1 + pad) // stride))
         else:

@@ -1,4 +1,4 @@
-"""The size of every tensor of a model at one picture size, without running it."""
+"""The shape of every tensor of a model at one picture size, found without running it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ Shapes = Mapping[str, tuple[int, ...]]
 """Name of a tensor → its shape."""
 
 FEW = 1024
-"""Bytes up to which a constant may be a shape or a list of axes, which the sizes of others depend on."""
+"""A constant of up to this many bytes may be a shape or a list of axes, on whose values other shapes depend."""
 
 
 def static_shapes(model: ModelFile, width: int, height: int) -> Shapes:
-    """Return the shapes of all tensors for frames of a size that the network takes; what stays unknown is left out."""
-    light = ModelProto()
+    """Return the shapes of all tensors for frames of one size, which must be one that the network takes.
+
+    Tensors whose shape cannot be inferred are left out.
+    """
+    light = ModelProto()  # shape inference serialises the model: leave out the values of large weights
     light.opset_import.extend(model.graph.opset_import)
     light.ir_version = model.graph.ir_version
     graph, whole = light.graph, model.graph.graph

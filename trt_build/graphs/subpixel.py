@@ -1,4 +1,4 @@
-"""Transposed convolutions to one channel, as convolutions and a shuffle of pixels: on CPUs the same in half the time.
+"""Transposed convolutions to one channel, rewritten as sub-pixel convolutions: the same result, twice as fast on CPUs.
 
 Shi et al. 2016, "Is the deconvolution layer the same as a convolutional layer?" (arXiv:1609.07009).
 """
@@ -13,7 +13,10 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 
 def with_subpixels(model: ModelProto) -> ModelProto:
-    """Return the model, every transposed 2D convolution to one channel that enlarges by its stride replaced."""
+    """Return the model with every transposed 2D convolution that fits replaced by a Conv and a DepthToSpace.
+
+    Those fit that have one output channel and enlarge by exactly their stride.
+    """
     weights = {value.name: value for value in model.graph.initializer}
     if not any(_fits(node, weights) for node in model.graph.node):
         return model
@@ -41,7 +44,7 @@ def _attributes(node: NodeProto) -> dict[str, Any]:
 
 
 def _fits(node: NodeProto, weights: dict[str, TensorProto]) -> bool:
-    """Return whether a node is such a convolution: square, with a bias, S times as many lines and columns out as in."""
+    """Return whether a node can be replaced: a square kernel with a bias, whose output is S times its input's size."""
     if node.op_type != "ConvTranspose" or len(node.input) < 3 or not {*node.input[1:]} <= weights.keys():
         return False
     given = _attributes(node)
@@ -54,9 +57,9 @@ def _fits(node: NodeProto, weights: dict[str, TensorProto]) -> bool:
 
 
 def _phases(weights: NDArray[np.float32], stride: int, pad: int) -> NDArray[np.float32]:
-    """Return the kernel (S²×C×k×k) that makes the S² pixels of one sample as channels.
+    """Return the kernel (S²×C×k×k) that computes the S² output pixels of one sample as channels.
 
-    Pixel S·c + r is the sum over samples c + j of the weight at r + pad - S·j.
+    Along one axis, with stride S: output S·c + r sums the inputs c + j, each times the weight at r + pad - S·j.
     """
     length = weights.shape[2]
     taps = [

@@ -1,1 +1,1 @@
-"""All of the builder that imports PyTorch: export, and torch-tensorrt's front end."""
+"""The parts of trt_build that import PyTorch: export to a model file, and the torch-tensorrt front end."""

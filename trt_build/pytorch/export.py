@@ -1,4 +1,4 @@
-"""Write a PyTorch network as a model file, and check that the graph equals the network."""
+"""Export a PyTorch network to a model file, and check that the graph computes the same as the network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import logging
-import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -20,7 +19,7 @@ from onnxscript.rewriter.rules.common import slice_split_rule
 from torch import Tensor, nn
 
 from trt_build.backends.openvino import OpenVINO
-from trt_build.model_file import PREFIX, WEIGHTS_KEY, ModelFile, part_name, to_bytes, with_spec, write
+from trt_build.model_file import WEIGHTS_KEY, ModelFile, to_bytes, with_spec, write
 from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError, ExportError
 from vs_interp.label_code import CLASSES
@@ -28,29 +27,32 @@ from vs_interp.networks.base import Network
 from vs_interp.registry import NETWORKS, network_class
 from vs_interp.spec import NetworkSpec
 
+from .weight_names import name_weight_slices, renamed_weights
+
 OPSET = 18
-"""TensorRT 10.13 has a wrong GridSample from opset 20 on and a right one from opset 18."""
+"""TensorRT 10.13 computes GridSample wrongly from opset 20 on, and correctly with opset 18."""
 
 TOLERANCE = 1e-3
-"""Largest difference (of a range of 1) between graph and network; float32 convolutions in another order."""
+"""Largest difference allowed between graph and network, of a range of 1; float32 sums are in another order."""
 
 SMALLEST = 21
-"""Graphs are made and checked at small multiples of this size: on noise of every pixel networks are ill-conditioned.
+"""Graphs are traced and checked at small multiples of this size.
 
-A size that no window divides, so that what a network pads by itself gets into the graph.
+It is a multiple of no attention window, so that the padding which a network does by itself becomes part of the graph.
 """
 
 TIMES = (0.125, 0.5, 0.8)
+"""Times at which graphs of networks that take a time are checked."""
 
 
 def export(network: Network, path: Path, *, overwrite: bool = False) -> ModelFile:
     """Write ``network`` to ``path`` as a model file, checked against PyTorch, and return it.
 
-    Raises :class:`ArgumentError` where the file exists, :class:`ExportError` where the network cannot be written as a
-    graph of free height and width, or where names, shapes or values differ.
+    Raises :class:`ArgumentError` if the file exists, and :class:`ExportError` if the network cannot be exported with
+    free height and width, or if the graph differs from it in names, shapes or values.
     """
     if path.exists() and not overwrite:
-        raise ArgumentError(f"{path} exists: remove it, name another file, or allow it to be replaced")
+        raise ArgumentError(f"{path} exists: remove it, name another file, or allow overwriting it")
     graph = to_model(network)
     model = ModelFile.from_bytes(to_bytes(graph))
     validate(network, model)
@@ -59,57 +61,25 @@ def export(network: Network, path: Path, *, overwrite: bool = False) -> ModelFil
 
 
 def to_model(network: Network) -> onnx.ModelProto:
-    """Return the network's graph with all that a model file carries beside it."""
+    """Return the network's graph with the metadata of a model file."""
     return with_spec(_with_config(to_graph(network), network), network.spec)
 
 
 def _with_config(graph: onnx.ModelProto, network: Network) -> onnx.ModelProto:
-    """Note which network the graph is of, so that its weights can be trained on (:mod:`vs_interp.weights`)."""
+    """Add the network's name and configuration, and the names of its weights, so that these can be trained further."""
     name = next((name for name in NETWORKS if network_class(name) is type(network)), None)
     if name is not None:
         about = {"network": name, "config": json.dumps(asdict(network.config))}
         entries = (onnx.StringStringEntryProto(key=key, value=value) for key, value in about.items())
         graph.metadata_props.extend(entries)
-    name_parts(graph, network)
-    if elsewhere := weights_elsewhere(graph, network):
+    name_weight_slices(graph, network)
+    if elsewhere := renamed_weights(graph, network):
         graph.metadata_props.add(key=WEIGHTS_KEY, value=json.dumps(elsewhere))
     return graph
 
 
-def weights_elsewhere(graph: onnx.ModelProto, network: Network) -> dict[str, str]:
-    """Return, for parameters whose names are gone, which constant has their values.
-
-    The exporter gives some another shape (the slopes of PReLU, scales of norms), and keeps one of several equal ones.
-    """
-    constants = {value.name: onnx.numpy_helper.to_array(value).ravel() for value in graph.graph.initializer}
-    known = {re.sub(r"\[:, .*", "", name) for name in constants}
-    found = {}
-    for parameter, tensor in network.named_parameters():
-        if PREFIX + parameter not in known:
-            weight = tensor.detach().numpy().ravel()
-            alike = (name for name, values in constants.items() if np.array_equal(values, weight))
-            found[parameter] = next(alike, "")
-    return {parameter: name for parameter, name in found.items() if name}
-
-
-def name_parts(graph: onnx.ModelProto, network: Network) -> None:
-    """Name the constants that the exporter made of slices of a weight, whose own name is then gone."""
-    kept, names = {value.name for value in graph.graph.initializer}, {}
-    for parameter, tensor in network.named_parameters():
-        weight, first = tensor.detach().numpy(), 0
-        for value in graph.graph.initializer if PREFIX + parameter not in kept else ():
-            part = onnx.numpy_helper.to_array(value)
-            end = first + (part.shape[1] if 1 < part.ndim == weight.ndim else 0)
-            if end > first and np.array_equal(part, weight[:, first:end]):
-                names[value.name] = part_name(parameter, first, end)
-                value.name, first = names[value.name], end
-    for node in graph.graph.node:
-        for index, name in enumerate(node.input):
-            node.input[index] = names.get(name, name)
-
-
 class _WithInner(nn.Module):
-    """The network with its state, or its earlier updates, as further outputs, so that those get names of their own."""
+    """The network with its state, or its earlier updates, as additional outputs, which gives these tensors names."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -125,7 +95,10 @@ class _WithInner(nn.Module):
 
 
 def to_graph(network: Network) -> onnx.ModelProto:
-    """Return the network as a graph with dynamic height and width, nodes named after the modules they come from."""
+    """Return the network as a graph with free height and width, whose nodes are named after their modules.
+
+    Raises :class:`ExportError` if the exporter fails.
+    """
     spec = network.spec
     size = spec.fixed or (2 * spec.padded(SMALLEST), 3 * spec.padded(SMALLEST))
     step = spec.multiple_of
@@ -145,7 +118,7 @@ def to_graph(network: Network) -> onnx.ModelProto:
             )
         except torch.onnx.OnnxExporterError as error:
             reason = str(error.__cause__ or error).strip().splitlines()[0]
-            raise ExportError(f"{spec.name} cannot be written with free height and width ({reason})") from error
+            raise ExportError(f"{spec.name} cannot be exported with free height and width ({reason})") from error
     assert program is not None
     graph = program.model_proto
     _drop_empty_writes(graph)
@@ -159,7 +132,7 @@ def to_graph(network: Network) -> onnx.ModelProto:
 
 
 def validate(network: Network, model: ModelFile) -> None:
-    """Compare graph and network on three sizes and three times.  Raises :class:`ExportError`."""
+    """Compare graph and network at three sizes and three times.  Raises :class:`ExportError` if they differ."""
     spec = network.spec
     if model.spec != spec:
         raise ExportError(f"names differ: the file's spec is {model.spec}, the network's {spec}")
@@ -182,16 +155,17 @@ def validate(network: Network, model: ModelFile) -> None:
 
 
 def _difference(spec: NetworkSpec, made: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
-    """Return the largest difference; of labels the share that differs, of flow in parts of the longest."""
+    """Return the largest difference; for flow relative to the longest vector; for labels the share that differs."""
     if spec.output.kind == "labels":
         return float((np.abs(made - wanted) > 0.5 / 255).mean())
     return float(np.abs(made - wanted).max() / (max(1, np.abs(wanted).max()) if spec.output.kind == "flow" else 1))
 
 
 def _inputs(network: Network, size: tuple[int, int], time: float) -> list[Tensor]:
-    """Return smooth random frames (distinct tensors: the exporter would alias equal ones) and the time.
+    """Return smooth random frames and, if the network takes one, the time.
 
-    Networks that look for motion find some: a flow between pictures that have nothing in common is chance.
+    The frames differ, as the exporter would alias equal tensors; they are smooth, as networks are ill-conditioned on
+    white noise.  Networks for optical flow get frames with a motion, without which their result is arbitrary.
     """
     random = np.random.default_rng(size[0] * 10_007 + size[1])
     window = network.spec.window
@@ -207,14 +181,14 @@ def _inputs(network: Network, size: tuple[int, int], time: float) -> list[Tensor
 
 
 def _moved(size: tuple[int, int], shift: float) -> Tensor:
-    """Return waves of many lengths, moved to the right by a number of pixels."""
+    """Return waves of many lengths, moved right by ``shift`` pixels: 1×3×height×width."""
     y, x = torch.meshgrid(torch.arange(size[0]) / 1.0, torch.arange(size[1]) - shift, indexing="ij")
     waves = [(x / a + y / b).sin() * (x / b - y / a).cos() for a, b in ((3, 11), (5, 7), (13, 4))]
     return torch.stack([0.5 + 0.3 * wave + 0.2 * (x * y / 400).sin() for wave in waves])[None].clamp(0, 1)
 
 
 def _drop_empty_writes(graph: onnx.ModelProto) -> None:
-    """Pass tensors on where no elements are written into them: OpenVINO refuses constants without elements."""
+    """Replace the ScatterND nodes that write nothing by Identity: OpenVINO rejects constants without elements."""
     empty = {tensor.name for tensor in graph.graph.initializer if 0 in tensor.dims}
     for node in graph.graph.node:
         if node.op_type == "ScatterND" and node.input[2] in empty:
@@ -223,7 +197,7 @@ def _drop_empty_writes(graph: onnx.ModelProto) -> None:
 
 
 def _name_nodes(graph: onnx.ModelProto) -> None:
-    """Name every node by the modules it comes from (``/synthesis_network/conv1/Conv_12``)."""
+    """Name every node after the module it comes from (``/synthesis_network/conv1/Conv_12``)."""
     for number, node in enumerate(graph.graph.node):
         scopes = next((p.value for p in node.metadata_props if p.key == "pkg.torch.onnx.name_scopes"), "[]")
         parts = [part for part in scopes.strip("[]").replace("'", "").split(", ") if part]
@@ -234,7 +208,7 @@ def _name_nodes(graph: onnx.ModelProto) -> None:
 
 
 def _name_dimensions(graph: onnx.ModelProto) -> None:
-    """Call the dynamic dimensions of the frames height and width."""
+    """Name the free dimensions of the frames ``height`` and ``width``."""
     for value in graph.graph.input:
         dimensions = value.type.tensor_type.shape.dim
         for index, name in ((2, "height"), (3, "width")):
@@ -257,12 +231,12 @@ def _without_slow_rule() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's progress and its messages about its own inner workings to itself: its error says it all."""
+    """Suppress the exporter's progress and internal messages; its exception says what matters."""
     previous = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
-    said = io.StringIO()
+    ignored = io.StringIO()
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(ignored), contextlib.redirect_stderr(ignored):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -1,7 +1,7 @@
-"""torch-tensorrt as a second way to an engine: from the PyTorch network itself, not from its graph.
+"""torch-tensorrt as a second way to an engine: from the PyTorch network itself instead of its graph.
 
-The engine goes into the same cache and is served alike, of RGB (or luma) planes in float32.  torch-tensorrt asks for a
-GPU as soon as it is imported, and builds for that GPU with the TensorRT that it is bound to.
+The engine takes RGB (or luma) planes in float32, and is cached and served like any other.  torch-tensorrt needs a GPU
+as soon as it is imported, and builds for that GPU with the TensorRT or TensorRT-RTX that it was compiled for.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from .parts import Part, engine_parts
 
 
 def missing_front_end() -> str | None:
-    """Return what keeps torch-tensorrt from working here and how to get it; ``None`` where it works."""
+    """Return why torch-tensorrt does not work here and what to do about it; ``None`` if it works."""
     if importlib.util.find_spec("torch_tensorrt") is None:
         return (
-            f"the package torch-tensorrt is not installed: {how_to_get('torch-tensorrt')}, or for RTX cards "
+            f"the package torch-tensorrt is not installed: {how_to_get('torch-tensorrt')}, or for RTX GPUs "
             f"{how_to_get('torch-tensorrt-rtx')}"
         )
     import torch
 
     if not torch.cuda.is_available():
-        return "torch-tensorrt works only where there is an NVIDIA GPU: build there, or from the model file alone"
+        return "torch-tensorrt needs an NVIDIA GPU: build on a machine with one, or from the model file alone"
     return None
 
 
@@ -46,14 +46,14 @@ def build_engine_of(
 ) -> Engine:
     """Return the engine of a network for this machine's current GPU; ``about`` goes into its header.
 
-    Raises :class:`ArgumentError` for other planes than the network's own and for a range of sizes,
-    :class:`BackendError` where torch-tensorrt is missing, is bound to another runtime, or fails.
+    Raises :class:`ArgumentError` if the profile has planes other than the network's own or the options a range of
+    sizes, and :class:`BackendError` if torch-tensorrt is missing, was compiled for another runtime, or fails.
     """
     planes = GRAYS if network.spec.window.channels == 1 else RGBS
     if profile.planes != planes:
-        raise ArgumentError(f"torch-tensorrt builds engines of {'GRAYS' if planes == GRAYS else 'RGBS'} planes only")
+        raise ArgumentError(f"torch-tensorrt builds engines for {'GRAYS' if planes == GRAYS else 'RGBS'} planes only")
     if options.dynamic is not None:
-        raise ArgumentError("torch-tensorrt builds engines of one size only: leave out --dynamic")
+        raise ArgumentError("torch-tensorrt builds engines for one size only: leave out --dynamic")
     absent = missing_front_end()
     if absent:
         raise BackendError(absent)
@@ -66,16 +66,16 @@ def build_engine_of(
 
 
 def _check_runtime(wanted: Runtime) -> None:
-    """Raise :class:`BackendError` where the torch-tensorrt that is installed builds for the other runtime."""
+    """Raise :class:`BackendError` if the installed torch-tensorrt builds for the other runtime."""
     from torch_tensorrt._features import ENABLED_FEATURES
 
     bound: Runtime = "tensorrt-rtx" if ENABLED_FEATURES.tensorrt_rtx else "tensorrt"
     if bound != wanted:
-        raise BackendError(f"this torch-tensorrt builds engines for --runtime {bound}, not for {wanted}: name that one")
+        raise BackendError(f"this torch-tensorrt builds engines for {bound}, not for {wanted}: use --runtime {bound}")
 
 
 def _convert(part: Part, options: BuildOptions) -> bytes:
-    """Return the plan of a part."""
+    """Return the plan of a part.  Raises :class:`BackendError` if torch-tensorrt cannot convert it."""
     import torch
     import torch_tensorrt
     from torch_tensorrt.dynamo import convert_exported_program_to_serialized_trt_engine

@@ -1,4 +1,4 @@
-"""A PyTorch network cut into the parts that become an engine's plans, with planes in and out, in half precision."""
+"""A PyTorch network as the modules that become an engine's plans, with planes in and out, in half precision."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CONVOLUTIONS = {
 
 @dataclass(frozen=True)
 class Part:
-    """A module that becomes one plan: example arguments, and the names that its tensors have in the plan."""
+    """A module that becomes one plan, with example arguments and the names of the plan's inputs and outputs."""
 
     module: nn.Module
     arguments: tuple[Tensor, ...]
@@ -35,10 +35,10 @@ class Part:
 
 
 def engine_parts(network: Network, profile: Profile) -> dict[str, Part]:
-    """Return ``"state"`` where the network has one, and ``"synthesis"``, both of one size.
+    """Return the parts of one size: ``"state"``, if the network has one, and ``"synthesis"``.
 
-    Planes are 1×1×height×width in float32, RGB or luma in [0, 1], and are called as those of
-    :func:`trt_build.graphs.colour.planes.with_planes`; what the network's size rules ask for is padded inside.
+    Planes are 1×1×height×width in float32, RGB or luma in [0, 1], with the names of
+    :func:`trt_build.graphs.colour.planes.with_planes`.  The parts pad them to a size that the network takes.
     """
     spec = network.spec
     network = copy.deepcopy(network).eval()
@@ -61,9 +61,9 @@ def engine_parts(network: Network, profile: Profile) -> dict[str, Part]:
 
 
 class HalfConvolutions(TorchFunctionMode):
-    """While it is entered, a network's convolutions work in half precision, but for those on its spec's FP32 islands.
+    """Context in which a network's convolutions run in FP16, except on its spec's FP32 islands.
 
-    All else (coordinates, sums of flows, means, activations) stays float32.
+    Everything else (coordinates, sums of flows, means, activations) stays float32.
     """
 
     def __init__(self, network: Network) -> None:
@@ -92,7 +92,7 @@ def _halved(value: Any) -> Any:
 
 
 class _Planar(nn.Module):
-    """What both parts share: frames out of planes, in the network's input range, padded by repetition."""
+    """Base of both parts: turns planes into frames, clamped and padded as the network needs."""
 
     def __init__(self, network: Network, half: HalfConvolutions, profile: Profile) -> None:
         super().__init__()

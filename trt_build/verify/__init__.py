@@ -1,1 +1,1 @@
-"""Whether an engine or a half-precision graph gives what the FP32 graph gives, and where not."""
+"""Comparing engines and half-precision graphs with the FP32 graph, and finding where they go wrong."""

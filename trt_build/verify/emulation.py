@@ -1,4 +1,4 @@
-"""An FP16 graph on a machine without FP16: FP32 arithmetic, rounded where the graph is half."""
+"""Emulation of an FP16 graph by FP32 arithmetic with rounding, for machines without FP16."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trt_build.graphs.precision import FLOAT, HALF, LARGEST_HALF, element_types,
 from trt_build.model_file import ModelFile
 
 _MOVES = {"Concat", "Expand", "Flatten", "Gather", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"}
-"""Operators that hand on values as they are."""
+"""Operators that only move values, which need no rounding after them."""
 
 _ROUNDING_CONSTANTS = [
     numpy_helper.from_array(np.array(8193, np.float32), "/half/splitter"),
@@ -20,11 +20,11 @@ _ROUNDING_CONSTANTS = [
 
 
 def emulate_half(model: ModelFile) -> ModelFile:
-    """Return what :func:`to_half` made as a graph of FP32 arithmetic in which every half tensor is rounded to half.
+    """Return a graph made by :func:`to_half` as FP32 arithmetic in which every FP16 tensor is rounded to FP16.
 
-    For a CPU: runtimes there drop Casts to half and back, so that rounding is written as arithmetic (Dekker 1971: with
-    c = 8193 x, c - (c - x) is x to 11 bits); values beyond 65504 become infinite.  A GPU rounds less often, since it
-    fuses nodes; values below 6e-5 keep more bits here than there.
+    CPU runtimes remove pairs of Casts to FP16 and back, so the rounding is written as arithmetic (Dekker 1971: with
+    c = 8193 x, c - (c - x) is x rounded to 11 bits).  Values beyond 65504 become infinite.  This differs from a GPU in
+    that a GPU rounds less often, since it fuses nodes, and that values below 6e-5 keep more bits here.
     """
     types = element_types(model.graph)
     graph = ModelProto()
@@ -51,7 +51,7 @@ def emulate_half(model: ModelFile) -> ModelFile:
 
 
 def _rounding(source: str, target: str) -> list[NodeProto]:
-    """Return nodes that round a float32 tensor to the nearest half."""
+    """Return nodes that round a float32 tensor to the nearest FP16 number."""
     steps = (
         ("Mul", (source, "/half/splitter"), "/split"),
         ("Sub", ("/split", source), "/rest"),
@@ -74,7 +74,7 @@ def _rounding(source: str, target: str) -> list[NodeProto]:
 
 
 def _widened(tensor: TensorProto) -> TensorProto:
-    """Return a half tensor as float32, any other as it is."""
+    """Return an FP16 tensor as float32, and any other unchanged."""
     if tensor.data_type != HALF:
         return tensor
     return numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name)

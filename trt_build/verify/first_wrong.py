@@ -1,4 +1,4 @@
-"""Find the node after which a graph goes wrong, in a few runs: bisection over the tensors that lead to the output."""
+"""Find the node at which a graph goes wrong, in a few runs, by bisection over the tensors that lead to the output."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import onnx
 from numpy.typing import NDArray
 
 Evaluate = Callable[[Sequence[str]], Mapping[str, NDArray[Any]]]
-"""Returns the values of tensors by name."""
+"""Runs a graph and returns the values of the named tensors."""
 
 LIMIT = 50.0
-"""Decibels, relative to a tensor's largest value, from which a tensor counts as right."""
+"""A tensor counts as right from this PSNR in dB, relative to its largest value."""
 
 
 def first_wrong(graph: onnx.ModelProto, reference: Evaluate, tried: Evaluate, output: str = "output") -> onnx.NodeProto:
-    """Return the node whose output is wrong while all that it is made of is right.
+    """Return the node whose output is wrong although its inputs are right.
 
-    ``output`` is known to be wrong in what ``tried`` gives.  Each step looks at the tensor in the middle of those that
-    lead to the wrong one: where it is wrong, only what leads to it is left; where it is right, that is left out.
+    ``output`` is known to be wrong as computed by ``tried``.  Each step compares the tensor in the middle of those that
+    lead to the wrong one.  If it is wrong, the search continues among those that lead to it; if it is right, these are
+    excluded.
     """
     makers: dict[str, onnx.NodeProto] = {name: node for node in graph.graph.node for name in node.output}
     order = {name: place for place, name in enumerate(makers)}
@@ -37,7 +38,7 @@ def first_wrong(graph: onnx.ModelProto, reference: Evaluate, tried: Evaluate, ou
 
 
 def _leading_to(name: str, makers: Mapping[str, onnx.NodeProto]) -> set[str]:
-    """Return the tensor and all inner tensors that it is made of."""
+    """Return the tensor and all inner tensors that it is computed from."""
     found, open_ = set[str](), [name]
     while open_:
         current = open_.pop()
@@ -48,7 +49,7 @@ def _leading_to(name: str, makers: Mapping[str, onnx.NodeProto]) -> set[str]:
 
 
 def _agree(wanted: NDArray[Any], made: NDArray[Any]) -> bool:
-    """Whether the values are finite where they should be and equal but for rounding."""
+    """Return whether the values are equal up to rounding; they may be non-finite only if the wanted ones are."""
     wanted, made = wanted.astype(np.float64), made.astype(np.float64)
     if not np.isfinite(made).all():
         return bool(not np.isfinite(wanted).all())

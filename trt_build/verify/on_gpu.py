@@ -1,4 +1,4 @@
-"""Try an engine on a GPU of this machine before it is trusted."""
+"""Verify an engine on a GPU of this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .verify import verify_session
 def verify_engine(
     engine: Engine, options: BuildOptions, model: ModelFile, profile: Profile, device: Device
 ) -> Mapping[str, float]:
-    """Return the PSNR of each content in dB, at the profile's size; raises what :func:`verify_session` does."""
+    """Return content → PSNR in dB at the profile's size; raises what :func:`verify_session` does."""
     loaded = load_engine(engine, options, model, profile, device=device)
     (slot,) = open_slots(device, loaded.executors, bindings(model.spec, profile), 1)
     return verify_session(slot, model, profile)

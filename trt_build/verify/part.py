@@ -1,4 +1,4 @@
-"""How much of a picture the FP32 graph is worked out for, so that trying an engine never ends the machine's memory."""
+"""How much of a picture the FP32 graph is run on, so that verifying an engine does not run out of memory."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from trt_build.profile import Profile
 from vs_interp.host import free_memory
 
 OVERHEAD = 2.4
-"""What OpenVINO takes at most, as a multiple of the estimate: see :func:`trt_build.graphs.memory.working_memory`."""
+"""The most memory that OpenVINO takes, as a multiple of :func:`trt_build.graphs.memory.working_memory`."""
 
 CHROMA = 8
-"""Pixels that resampling chroma looks at to each side, at most."""
+"""The most pixels to each side that resampling chroma reads."""
 
 LEAST = 64
-"""Pixels beyond the margin that a part must have."""
+"""Pixels that a part must have in addition to the margin."""
 
 
 def part_that_fits(model: ModelFile, profile: Profile) -> tuple[Profile, int] | None:
-    """Return the upper left part of a profile's picture that there is memory for, and a margin.
+    """Return an upper left part of a profile's picture that the FP32 graph fits into memory for, and a margin.
 
-    Nearer than the margin to the part's right and lower edges the network sees what the part lacks; the whole picture
-    has none.  ``None`` where the whole does not fit, and the network looks at all of it.
+    Within the margin, in pixels, from the part's right and lower edges the result depends on pixels outside the part.
+    If the whole picture fits, it is returned with a margin of 0.  ``None`` if it does not fit and the network's
+    receptive field is unlimited, or if no part is small enough.
     """
     free = free_memory()
     if free is None or _needed(model, profile) <= free:

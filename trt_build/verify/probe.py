@@ -1,6 +1,7 @@
-"""One window of pictures that tries a network: a mosaic of film, made-up motion, noise and flat areas.
+"""One window of test pictures: a mosaic of film, synthetic motion, noise and flat areas.
 
-All contents go through the network in one run, since on a CPU the reference at a clip's size takes seconds a run.
+All contents go through the network in one run, since on a CPU each run of the FP32 graph at a clip's size takes
+seconds.
 """
 
 from __future__ import annotations
@@ -19,21 +20,28 @@ from vs_interp.spec import NetworkSpec
 
 COLUMNS, ROWS = 4, 2
 SMALL_MOTION, LARGE_MOTION = 1.5, 24
-"""Pixels a frame that the texture moves."""
+"""Pixels that the texture moves from frame to frame."""
 GRAIN = 0.2
+"""Amplitude of the noise, of a range of 1."""
 FRAMES_APART = 6
-"""Frames of film that a large motion lies apart."""
+"""Step between the frames of film that show a large motion."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """The window's frames and where each content lies."""
+    """The window's frames, and where each content lies in them.
+
+    frames
+        One picture for each offset of the window: channels × height × width, in [0, 1].
+    tiles
+        Content → its rows and columns.
+    """
 
     frames: Sequence[Pixels]
     tiles: dict[str, tuple[slice, slice]]
 
     def within(self, limits: tuple[int, int]) -> Probe:
-        """Return what of it lies above and left of a line and a column; contents beyond are left out."""
+        """Return the probe with its tiles cut at ``limits`` (rows, columns); contents beyond them are left out."""
         cut = {
             content: tuple(slice(tile.start, min(tile.stop, limit)) for tile, limit in zip(tiles, limits, strict=True))
             for content, tiles in self.tiles.items()
@@ -44,7 +52,7 @@ class Probe:
 
 
 def probe(spec: NetworkSpec, width: int, height: int) -> Probe:
-    """Return a window of that size for a network; it is the same every time."""
+    """Return a window of the given size for a network; it is the same every time."""
     rows = [height * row // ROWS for row in range(ROWS + 1)]
     columns = [width * column // COLUMNS for column in range(COLUMNS + 1)]
     count, channels = len(spec.window.offsets), spec.window.channels
@@ -64,13 +72,13 @@ def probe(spec: NetworkSpec, width: int, height: int) -> Probe:
 
 
 def _grainy(picture: Pixels, seed: int) -> Pixels:
-    """Return the picture with strong noise; where all is noise there is no motion, and any answer is chance."""
+    """Return the picture with strong noise.  It is not noise alone, in which there would be no motion to find."""
     noise = np.random.default_rng(seed).random(picture.shape, np.float32)
     return np.clip(picture + np.float32(GRAIN) * (noise - np.float32(0.5)), 0, 1)
 
 
 def _texture(size: Size, shift: float) -> Pixels:
-    """Return waves of several lengths and directions, moved to the right and a third as much down."""
+    """Return waves of several lengths and directions, moved right by ``shift`` pixels and down by a third of that."""
     y, x = np.mgrid[: size.height, : size.width].astype(np.float32)
     x, y = x - shift, y - shift / 3
     waves = [np.sin(x / 7 + y / 11), np.sin(x / 23 - y / 5), np.sin(x / 3.1) * np.sin(y / 4.3)]
@@ -87,11 +95,14 @@ CONTENTS: dict[str, Callable[[int, Size, Sequence[Pixels]], Pixels]] = {
     "black": lambda number, size, shown: np.zeros((3, *size.shape), np.float32),
     "white": lambda number, size, shown: np.ones((3, *size.shape), np.float32),
 }
-"""Content → the window's frame of a number, 3 × height × width."""
+"""Content → function that makes a frame of it, 3 × height × width, from its number, the size and frames of film."""
 
 
 def to_planes(picture: Pixels, profile: Profile) -> list[NDArray[np.generic]]:
-    """Return an RGB picture in a profile's planes: any way to get there will do, as both sides of a test take these."""
+    """Return an RGB (or luma) picture as planes of a profile.
+
+    This need not be an exact conversion, since both sides of a comparison take the same planes.
+    """
     planes = profile.planes
     if len(picture) == 1:  # luma networks are given all planes of a clip
         picture = np.repeat(picture, 3, 0)

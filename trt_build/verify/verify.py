@@ -1,4 +1,4 @@
-"""Measure an engine, or the FP16 graph it is built from, against the FP32 graph on the CPU."""
+"""Compare an engine, or the FP16 graph that it is built from, with the FP32 graph run on the CPU."""
 
 from __future__ import annotations
 
@@ -29,34 +29,36 @@ if TYPE_CHECKING:
     from trt_build.backends.base import Session
 
 LIMIT = 50.0
-"""Decibels at 8 bits that every content must reach."""
+"""PSNR in dB that every content must reach."""
 
 LIMIT_LABELS = 99.0
-"""Per cent of the pixels whose labels must be equal, of every content."""
+"""Percentage of pixels whose labels must be equal, of every content."""
 
 FLOW_PEAK = 20.0
-"""Pixels of motion that stand for the peak of a picture: 50 dB are then a root mean square error of 0.06 pixels."""
+"""Pixels of motion taken as the peak of a flow's PSNR: 50 dB are then a root mean square error of 0.06 pixels."""
 
 EQUAL = 100.0
-"""What stands for pictures that are equal."""
+"""Score in dB of equal pictures."""
 
 TIME = 0.5
 STRIP = 288
-"""Pixels of the shorter side that are enough to try a graph: FP16 goes wrong with long coordinates, not with many."""
+"""Size in pixels to which the shorter side is cropped to test a graph.  FP16 fails on large coordinates, and the longer
+side has these."""
 
 
 def verify_session(session: Session, model: ModelFile, profile: Profile) -> dict[str, float]:
-    """Run an engine on the probe and return the PSNR in dB at 8 bits of each content, for labels the per cent equal.
+    """Run a session on the probe, and return content → PSNR in dB; for labels, the percentage of equal pixels.
 
-    Raises :class:`BackendError` where one is below :data:`LIMIT`, saying whether FP16 alone explains it, and then the
-    node after which the error appears.  Where memory is short the comparison is of a part of the picture, or (networks
-    that look at all of it) left out with a warning, and no scores are returned.
+    Raises :class:`BackendError` if a score is below the limit (:data:`LIMIT`, :data:`LIMIT_LABELS`), and says whether
+    FP16 rounding alone explains that and at which node.  If memory is short, only a part of the picture is compared.
+    If that is impossible because the network looks at the whole picture, a warning is logged and no scores are
+    returned.
     """
     found = part_that_fits(model, profile)
     if found is None:
         logger.warning(
-            "the engine of %s at %dx%d is not compared with its FP32 graph, which needs more memory than there is;"
-            " its FP16 graph is tried on a strip",
+            "the engine of %s at %dx%d is not compared with its FP32 graph, which needs more memory than is free;"
+            " only its FP16 graph is tested, on a strip",
             model.spec.name, profile.width, profile.height,
         )  # fmt: skip
         verify_graph(model, profile)
@@ -84,9 +86,9 @@ def verify_session(session: Session, model: ModelFile, profile: Profile) -> dict
 
 
 def verify_graph(model: ModelFile, profile: Profile) -> dict[str, float]:
-    """Like :func:`verify_session` for the FP16 graph itself, worked out on the CPU with every half tensor rounded.
+    """Like :func:`verify_session` for the FP16 graph itself, emulated on the CPU (see :func:`emulate_half`).
 
-    The picture is a strip as long as the profile's and :data:`STRIP` high.
+    The picture is a strip as long as the profile's longer side and :data:`STRIP` pixels wide.
     """
     width, height = profile.width, profile.height
     width, height = (width, min(height, STRIP)) if width >= height else (min(width, STRIP), height)
@@ -108,8 +110,8 @@ def verify_graph(model: ModelFile, profile: Profile) -> dict[str, float]:
             lambda names: run_graph(half.graph, inputs, names),
         )
         raise BackendError(
-            f"half precision is not enough for this model ({_worst(scores, model.spec)}); the error appears after the"
-            f" node {node.name} ({node.op_type}): name it, or what leads to it, in fp32_islands of the network's spec"
+            f"half precision is not enough for this model ({_worst(scores, model.spec)}); the error appears at the"
+            f" node {node.name} ({node.op_type}): add it, or nodes before it, to fp32_islands of the network's spec"
         )
     return scores
 
@@ -117,7 +119,7 @@ def verify_graph(model: ModelFile, profile: Profile) -> dict[str, float]:
 def run_graph(
     graph: onnx.ModelProto, inputs: Mapping[str, NDArray[Any]], names: Sequence[str]
 ) -> dict[str, NDArray[Any]]:
-    """Return tensors of a graph, inner ones too, worked out in FP32 by OpenVINO."""
+    """Return the named tensors of a graph, outputs or inner ones, computed in FP32 by OpenVINO."""
     import openvino
 
     shown = onnx.ModelProto()
@@ -137,7 +139,7 @@ def run_graph(
 
 
 def _reference(model: ModelFile, profile: Profile, planes: Sequence[Sequence[NDArray[Any]]]) -> list[NDArray[Any]]:
-    """Return the FP32 graph's planes, pictures × lines × columns each."""
+    """Return the planes that the FP32 graph makes, each pictures × height × width."""
     graph = with_planes(model, profile).graph
     inputs: dict[str, NDArray[Any]] = {"time": np.full((1, 1, 1, 1), TIME, np.float32)}
     for frame, picture in zip(model.spec.frame_inputs, planes, strict=True):
@@ -150,7 +152,7 @@ def _reference(model: ModelFile, profile: Profile, planes: Sequence[Sequence[NDA
 
 
 def _widened(frame: Pixels, profile: Profile) -> Pixels:
-    """Return a frame continued to the right and below by its mirror images."""
+    """Return a frame extended to the profile's size, mirrored beyond its right and lower edges."""
     _, height, width = frame.shape
     return np.pad(frame, ((0, 0), (0, profile.height - height), (0, profile.width - width)), "symmetric")
 
@@ -160,16 +162,16 @@ def _cut(planes: Sequence[NDArray[Any]], part: Profile) -> list[NDArray[Any]]:
 
 
 def _stored(plane: NDArray[Any]) -> NDArray[Any]:
-    """Return a plane as graphs take it: 16-bit integers as pairs of bytes."""
+    """Return a plane as graphs take it, with 16-bit integers as pairs of bytes."""
     return np.ascontiguousarray(plane).view(np.uint8) if plane.dtype == np.dtype("<u2") else plane
 
 
 def _scores(
     made: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]], window: Probe, spec: NetworkSpec, profile: Profile
 ) -> dict[str, float]:
-    """Return PSNR by content over all planes (pictures × lines × columns each), in dB at 8 bits.
+    """Return content → PSNR in dB over all planes (each pictures × height × width); for labels, the percentage equal.
 
-    Of labels it is the per cent of equal ones.  A network that makes a part of the picture only has one score for all.
+    A network that makes only a part of the picture has one score for all contents.
     """
     planes = made_profile(spec, profile).planes
     peak = FLOW_PEAK if spec.output.kind == "flow" else 1.0 if planes.floating else 255 * 2.0 ** (planes.bits - 8)
@@ -193,14 +195,14 @@ def _limit(spec: NetworkSpec) -> float:
 
 
 def _decibels(error: float) -> float:
-    """Return the PSNR for a mean square error relative to the peak; 0 where pictures are not finite."""
+    """Return the PSNR in dB for a mean square error relative to the peak; 0 if the error is not finite."""
     if not np.isfinite(error):
         return 0.0
     return round(min(EQUAL, decibels(error)), 2)
 
 
 def _scaled(part: slice, length: int, whole: int) -> slice:
-    """Return the same part of a plane that is ``length`` long instead of ``whole``."""
+    """Return a slice of an axis of length ``whole`` scaled to one of length ``length``."""
     return slice(part.start * length // whole, part.stop * length // whole)
 
 

@@ -127,11 +127,11 @@ def _model_files(entries: Iterable[Entry], given: Iterable[str]) -> dict[str, by
 
 def _import_engine(parcel: Parcel, digest: str, cache: EngineCache, keys: list[EngineKey]) -> dict[str, Any]:
     """Import one engine and add its key to ``keys``; return a row for the report."""
-    from trt_build.engines.carry import take_in
+    from trt_build.engines.carry import unpack
 
     row: dict[str, Any] = {"name": f"{digest}.engine", "state": None, "fault": None}
     try:
-        key, is_new = take_in(parcel, digest, cache)
+        key, is_new = unpack(parcel, digest, cache)
     except VsInterpError as error:
         return {**row, "fault": str(error)}
     except OSError as error:

@@ -102,7 +102,7 @@ def measure(model: str | None, size: Size, factor: int, backend: Backend | None,
     free = _free_memory(runtime)
     sessions = runtime.open(file, profile, verify_session)
     held = None if free is None else free - (_free_memory(runtime) or 0)
-    recorded, streams = getattr(sessions[0], "is_recorded", None), len(sessions)
+    recorded, streams = getattr(sessions[0], "is_captured", None), len(sessions)
     windows = feed(sessions, spec.window.offsets, profile, times=times, planes=_planes(spec, profile), seconds=seconds)
     bare = windows.times(len(times) if spec.between else 1)
     del sessions

@@ -1,1 +1,1 @@
-"""Frames to train and evaluate on, without PyTorch."""
+"""Data sets of frames for training and evaluation.  Does not need PyTorch."""

@@ -1,4 +1,4 @@
-"""Chunks of arrays as footage: each row's ``frames``, grey or colour, are a sequence."""
+"""Chunks of arrays as footage: the ``frames`` of each row, grey or colour, are a sequence."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .chunks import Chunks
 from .footage import Box, Footage, Frames
 
 SHIFT = 2
-"""Bits that 10-bit counts (such as Meteosat's) lose as bytes."""
+"""Bits that 10-bit counts (such as Meteosat's) lose when they become bytes."""
 
 
 class ChunkedFootage(Footage):
-    """The sequences of a folder of chunks whose rows have ``frames``: T×H×W, or T×H×W×3, bytes or 10-bit counts.
+    """The sequences of a folder of chunks whose rows have ``frames``: T×H×W or T×H×W×3, bytes or 10-bit counts.
 
-    Raises :class:`DatasetError` where the folder is no such one.
+    Raises :class:`DatasetError` if the folder does not hold such chunks.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.chunks = folder, Chunks(folder)
         first = self.chunks[0].get("frames")
         if first is None or first.dtype not in (np.uint8, np.uint16) or first.ndim not in (3, 4):
-            raise DatasetError(f"{folder} has no frames of T×H×W or T×H×W×3 bytes or 10-bit counts: write it so")
+            raise DatasetError(f"{folder} has no array frames of T×H×W or T×H×W×3 bytes or 10-bit counts: write that")
         self.lengths = (len(first),) * len(self.chunks)
         self._size = Size.of(first.shape[1:3])
 
@@ -53,5 +53,5 @@ class ChunkedFootage(Footage):
         return codes if codes.ndim == 4 else np.repeat(codes[..., None], 3, 3)
 
     def check(self) -> Iterator[str | None]:
-        """Compare every file with its SHA-256."""
+        """Compare every file with its SHA-256; see :meth:`Chunks.check`."""
         return self.chunks.check()

@@ -1,7 +1,7 @@
-"""Large arrays in chunks: any row of any of them, mapped into memory; written once, checked, and never unpickled.
+"""Large arrays in chunks: files with checksums that are mapped into memory, read by row, and never unpickled.
 
-A folder holds ``index.json`` and, for every chunk and name, ``00000.NAME.npy``: rows of one type and shape.  The index
-has the rows of each chunk, a SHA-256 of each file, and one of itself.
+A folder holds ``index.json`` and, for every chunk and name, ``00000.NAME.npy``, with rows of one type and shape.  The
+index has the number of rows of each chunk, the SHA-256 of each file, and its own.
 """
 
 from __future__ import annotations
@@ -25,15 +25,14 @@ from vs_interp.errors import ArgumentError, DatasetError
 INDEX, VERSION = "index.json", 1
 
 Row = dict[str, NDArray[Any]]
-"""One sample: arrays by name."""
+"""One sample: name → array."""
 
 
 class Chunks:
-    """The rows of a folder of chunks: ``chunks[i]`` gives the arrays of a row, views of mapped files.
+    """The rows of a folder of chunks: ``chunks[i]`` gives the arrays of a row, as views of mapped files.
 
-    Rows may be asked for in any order and by any number of processes: a copy in another one maps the files anew, and
-    only what is read is ever in memory.  Raises :class:`DatasetError` where the index is missing or damaged, and where
-    a file is missing or cut short.
+    Rows may be read in any order, and only what is read takes memory.  A copy in another process maps the files itself.
+    Raises :class:`DatasetError` if the index is missing or damaged, or a file is missing or truncated.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,7 +53,7 @@ class Chunks:
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: int) -> Row:
-        """Return a row.  Raises :class:`IndexError` beyond the last."""
+        """Return a row.  Raises :class:`IndexError` if there is no such row."""
         if not 0 <= index < len(self):
             raise IndexError(index)
         chunk = bisect_right(self._ends, index)
@@ -65,7 +64,7 @@ class Chunks:
         return map(self.__getitem__, range(len(self)))
 
     def check(self) -> Iterator[str | None]:
-        """Compare every file with its SHA-256: yield what is wrong with it, or ``None`` where it is good."""
+        """Compare every file with its SHA-256; yield what is wrong with it, or ``None`` if nothing is."""
         for (chunk, name), known in self._sums.items():
             path = chunk_path(self.folder, chunk, name)
             with path.open("rb") as file:
@@ -78,18 +77,20 @@ class Chunks:
             try:
                 mapped = np.load(path, mmap_mode="r", allow_pickle=False)
             except (OSError, ValueError) as error:
-                raise DatasetError(f"{path} is missing or cut short ({error}): copy or write it again") from error
+                raise DatasetError(f"{path} is missing or truncated ({error}): copy or write it again") from error
             if len(mapped) != self._rows[chunk]:
-                raise DatasetError(f"{path} has {len(mapped)} rows where {self._rows[chunk]} belong: write it again")
+                raise DatasetError(
+                    f"{path} has {len(mapped)} rows where its index says {self._rows[chunk]}: write it again"
+                )
             self._maps[chunk, name] = mapped
         return self._maps[chunk, name]
 
 
 def write_chunks(rows: Iterable[Mapping[str, NDArray[Any]]], folder: Path, *, rows_each: int = 256) -> int:
-    """Write rows as chunks to ``folder``, which appears when all is written, or not at all; return how many there are.
+    """Write rows as chunks of ``rows_each`` to a new folder, and return how many rows there were.
 
-    All rows have the same names, types and shapes.  Raises :class:`ArgumentError` where they have not, or there is
-    none, :class:`DatasetError` where the folder exists or cannot be written.
+    The folder appears once everything is written, or not at all.  Raises :class:`ArgumentError` if the rows differ in
+    names, types or shapes or if there are none, and :class:`DatasetError` if the folder exists or cannot be written.
     """
     if folder.exists():
         raise DatasetError(f"{folder} exists: remove it, or name another folder")
@@ -110,7 +111,7 @@ def write_chunks(rows: Iterable[Mapping[str, NDArray[Any]]], folder: Path, *, ro
             sums |= _write(unfinished, len(counts), waiting)
             counts.append(len(waiting))
         if not counts:
-            raise ArgumentError("there are no rows to write: give one at least")
+            raise ArgumentError("there are no rows to write: give at least one")
         content = {"version": VERSION, "rows": counts, "sums": sums}
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         (unfinished / INDEX).write_text(json.dumps({"sha256": digest, "index": content}), encoding="utf-8")
@@ -123,7 +124,7 @@ def write_chunks(rows: Iterable[Mapping[str, NDArray[Any]]], folder: Path, *, ro
 
 
 def chunk_path(folder: Path, chunk: int, name: str) -> Path:
-    """Return the file of one array of a chunk."""
+    """Return the path of one array of a chunk."""
     return folder / f"{chunk:05}.{name}.npy"
 
 
@@ -143,7 +144,9 @@ def _write(folder: Path, chunk: int, rows: list[Row]) -> dict[str, str]:
 def _check_alike(first: Row, other: Row) -> None:
     for name, array in other.items():
         if not re.fullmatch(r"[a-z0-9_]+", name) or array.dtype.hasobject:
-            raise ArgumentError(f"{name!r} of {array.dtype} cannot be written: give small letters, and plain numbers")
+            raise ArgumentError(
+                f"{name!r} of {array.dtype} cannot be written: use a name of lower-case letters, and arrays of numbers"
+            )
         if name not in first or (array.dtype, array.shape) != (first[name].dtype, first[name].shape):
             raise ArgumentError(f"the rows differ: {name} is {array.dtype} {array.shape}: make all rows alike")
     if first.keys() != other.keys():
@@ -163,13 +166,13 @@ def _read_index(folder: Path) -> tuple[tuple[str, ...], list[int], dict[tuple[in
         for place, known in content["sums"].items():
             chunk, name = place.split("/")
             if not re.fullmatch(r"[a-z0-9_]+", name):
-                raise DatasetError(f"{path} names {name!r}, which is no name of an array: write the chunks again")
+                raise DatasetError(f"{path} holds {name!r}, which is not the name of an array: write the chunks again")
             sums[int(chunk), name] = str(known)
         rows = [int(count) for count in content["rows"]]
         if not rows or min(rows) < 1 or len(sums) % len(rows):
             raise ValueError("it has no rows")
         return tuple(dict.fromkeys(name for _, name in sums)), rows, sums
     except FileNotFoundError as error:
-        raise DatasetError(f"{folder} holds no {INDEX}: give a folder that write_chunks has written") from error
+        raise DatasetError(f"{folder} holds no {INDEX}: name a folder written by write_chunks") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DatasetError(f"{path} is no index of chunks ({error}): copy or write the chunks again") from error
+        raise DatasetError(f"{path} is not an index of chunks ({error}): copy or write the chunks again") from error

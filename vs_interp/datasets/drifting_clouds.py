@@ -1,7 +1,7 @@
-"""Clouds that drift, made as they are read: grey pictures carried along by a wind that is known exactly.
+"""Synthetic drifting clouds, generated when they are read: grey pictures moved by a wind that is known exactly.
 
-Fractal noise under a steady wind of a common direction and two eddies (semi-Lagrangian advection); what rises above a
-level that slowly goes up or down is cloud, so that clouds grow and shrink as they go.
+Fractal noise is advected (semi-Lagrangian) by a steady wind: one common direction and two eddies.  Noise above a level
+is cloud; the level slowly rises or falls, so that clouds shrink or grow as they move.
 """
 
 from __future__ import annotations
@@ -19,25 +19,31 @@ from vs_interp.size import Size
 from .footage import Box, Footage, Frames
 
 FRAMES = 36
-"""Twelve that are seen and twenty-four to come."""
+"""Frames of a sequence: twelve inputs and twenty-four to predict."""
 
 SEQUENCES = {"train": 2_000, "validation": 50, "test": 100}
 FASTEST = 2.5
-"""Pixels that the common wind moves at most a frame."""
+"""Largest speed of the common wind, in pixels per frame."""
 
 STEEP = 1.6
-"""The noise's amplitude falls with this power of its frequency."""
+"""The amplitude of the noise falls with this power of the frequency."""
 
 MARGIN = 96
-"""Pixels of sky around the picture, out of which clouds drift in."""
+"""Pixels of sky around the picture, from which clouds drift in."""
 
 
 @dataclass(frozen=True)
 class Sky:
-    """What a sequence is made of, larger than its picture on all sides.
+    """The sky of a sequence, :data:`MARGIN` pixels larger than its picture on every side.
 
-    ``noise`` H×W with deviation 1; ``wind``, pixels a frame to the right and down; ``level`` of each frame, above which
-    noise is cloud; ``soft``, how fast a cloud becomes opaque.
+    noise
+        H×W, with a standard deviation of 1.
+    wind
+        To the right and down, each H×W, in pixels per frame.
+    level
+        For each frame, the level above which noise is cloud.
+    soft
+        How far above the level noise must be for the cloud to be 63 % opaque.
     """
 
     noise: Field
@@ -46,8 +52,8 @@ class Sky:
     soft: float
 
     @classmethod
-    def drawn(cls, seed: tuple[int, ...], size: Size) -> Sky:
-        """Return the sky of a seed."""
+    def draw(cls, seed: tuple[int, ...], size: Size) -> Sky:
+        """Return a random sky for a seed, for pictures of the given size."""
         random = np.random.default_rng(seed)
         height, width = size.height + 2 * MARGIN, size.width + 2 * MARGIN
         frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)).clip(1 / max(height, width))
@@ -71,8 +77,8 @@ class Sky:
 
 @lru_cache(maxsize=2)
 def _frames(seed: tuple[int, ...], size: Size) -> NDArray[np.uint8]:
-    """Return the pictures of a sequence, T×H×W."""
-    sky = Sky.drawn(seed, size)
+    """Return the pictures of a sequence: T×H×W."""
+    sky = Sky.draw(seed, size)
     inside = (slice(MARGIN, MARGIN + size.height), slice(MARGIN, MARGIN + size.width))
     back = -sky.wind[0], -sky.wind[1]
     right, down = np.zeros_like(sky.noise), np.zeros_like(sky.noise)
@@ -85,7 +91,7 @@ def _frames(seed: tuple[int, ...], size: Size) -> NDArray[np.uint8]:
 
 
 class DriftingClouds(Footage):
-    """Sequences of 36 grey frames, the same ones every time."""
+    """Sequences of 36 grey frames, which are the same every time."""
 
     def __init__(self, size: Size, split: str) -> None:
         self.size, self.split = size, split
@@ -105,9 +111,9 @@ class DriftingClouds(Footage):
         return np.stack(self.wind(sequence), 2)
 
     def wind(self, sequence: int) -> tuple[Field, Field]:
-        """Return by how many pixels what is seen lies further right and further down in any next frame."""
+        """Return the motion from any frame to the next, to the right and down in pixels, each H×W."""
         inside = (slice(MARGIN, MARGIN + self.size.height), slice(MARGIN, MARGIN + self.size.width))
-        right, down = Sky.drawn(self._seed(sequence), self.size).wind
+        right, down = Sky.draw(self._seed(sequence), self.size).wind
         return right[inside], down[inside]
 
     def _seed(self, sequence: int) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from .pictures import Clip, list_pictures
 def middlebury_flow(root: Path, split: str) -> Footage:
     """Middlebury: ``other-data/<scene>/frame10.png``, ``frame11.png``, ``other-gt-flow/<scene>/flow10.flo``.
 
-    Scenes without truth are left out; the same for every split.
+    Scenes without true flow are left out; all splits are the same.
     """
     scenes = subfolders(root / "other-gt-flow", "the scenes' flow10.flo")
     files = "other-data/{}/frame10.png", "other-data/{}/frame11.png"
@@ -26,13 +26,13 @@ def middlebury_flow(root: Path, split: str) -> Footage:
 def sintel(root: Path, split: str) -> Footage:
     """MPI Sintel, final pass: ``training/final/<scene>/frame_0001.png``, ``training/flow/<scene>/frame_0001.flo``.
 
-    The same for every split, since no truth is published of its test part.
+    All splits are the same, since the true flow of its test part is not published.
     """
     return _sintel(root, "final")
 
 
 def sintel_clean(root: Path, split: str) -> Footage:
-    """MPI Sintel, clean pass: ``training/clean/<scene>/frame_0001.png``; else as ``sintel``."""
+    """MPI Sintel, clean pass: ``training/clean/<scene>/frame_0001.png``; otherwise like :func:`sintel`."""
     return _sintel(root, "clean")
 
 
@@ -44,7 +44,7 @@ def _sintel(root: Path, kind: str) -> Footage:
 
 
 def flying_chairs(root: Path, split: str) -> Footage:
-    """FlyingChairs: ``data/00001_img1.ppm``, ``00001_img2.ppm``, ``00001_flow.flo``; the same for every split."""
+    """FlyingChairs: ``data/00001_img1.ppm``, ``00001_img2.ppm``, ``00001_flow.flo``; all splits are the same."""
     folder(root / "data", "00001_flow.flo and its pictures")
     names = sorted(path.name.removesuffix("_flow.flo") for path in (root / "data").glob("*_flow.flo"))
     if not names:

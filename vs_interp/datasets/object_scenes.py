@@ -1,8 +1,8 @@
-"""Scenes in the manner of CLEVRER, made as they are read: bodies that slide over a floor and knock against each other.
+"""Synthetic scenes like CLEVRER's, generated when they are read: bodies that slide over a floor and collide.
 
-What is where is known exactly: labels (:mod:`vs_interp.label_code`), flow to the next frame, and depth.  48 looks of
-bodies, seen aslant from above without perspective; straight motion with a little friction, elastic hits of equal
-masses; the nearer body hides the one behind it.
+Labels (:mod:`vs_interp.label_code`), flow to the next frame, and depth are known exactly.  There are 48 kinds of
+bodies, seen obliquely from above without perspective.  They move straight with a little friction, and collide
+elastically with equal masses.  Nearer bodies hide those behind them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ from .footage import Box, Footage, Frames
 FRAMES = 22
 SEQUENCES = {"train": 2_000, "validation": 50, "test": 200}
 MOST = 6
+"""The most bodies in a scene; the fewest are 3."""
 RADIUS = 0.11
-"""Of a body, where the floor is 2 wide and as deep as the picture shows of it."""
+"""Radius of a body, in units of which the floor is 2 wide."""
 
 ASLANT = 0.6
-"""How much lower the floor is drawn than it is deep."""
+"""Foreshortening: height of the floor in the picture, relative to its depth."""
 
 SUBSTEPS, FRICTION = 4, 0.995
+"""Steps of the simulation in a frame, and the factor by which velocity falls in a frame."""
 COLOURS = np.array(
     ((140, 140, 140), (200, 45, 45), (55, 75, 210), (45, 150, 60), (125, 80, 40), (50, 190, 200), (140, 55, 180),
      (220, 200, 50)), np.float32,
@@ -43,10 +45,10 @@ CUBE, SPHERE, CYLINDER = 0, 1, 2
 
 @dataclass(frozen=True)
 class Truth:
-    """A frame and all that is known of it.
+    """A frame and its ground truth.
 
-    ``picture`` H×W×3; ``labels`` H×W; ``flow`` 2×H×W, pixels to the right and down to the next frame, of what is seen;
-    ``depth`` H×W, 0 for the floor, then 1 for the farthest body up to the nearest.
+    ``picture`` is H×W×3; ``labels`` H×W; ``flow`` 2×H×W, the motion of visible pixels to the next frame, right and down
+    in pixels; ``depth`` H×W, 0 for the floor, then from 1 for the farthest body up to the nearest.
     """
 
     picture: NDArray[np.uint8]
@@ -57,14 +59,18 @@ class Truth:
 
 @dataclass(frozen=True)
 class Scene:
-    """The bodies of a sequence: their looks, and where they stand on the floor in every frame (T+1×N×2: x, z)."""
+    """The bodies of a sequence.
+
+    ``looks`` are N×3: shape, material and colour; ``places`` (T+1)×N×2: their positions (x, z) on the floor in every
+    frame and one frame later.
+    """
 
     looks: NDArray[np.int64]
     places: NDArray[np.float32]
 
     @classmethod
-    def drawn(cls, seed: tuple[int, ...], aspect: float) -> Scene:
-        """Return the scene of a seed, on a floor ``aspect`` times as deep as it is wide."""
+    def draw(cls, seed: tuple[int, ...], aspect: float) -> Scene:
+        """Return a random scene for a seed, for pictures whose height is ``aspect`` times their width."""
         random = np.random.default_rng(seed)
         count = int(random.integers(3, MOST + 1))
         looks = np.stack([random.integers(number, size=count) for number in GROUPS], 1)
@@ -84,7 +90,7 @@ class Scene:
 
 
 def _moved(places: NDArray[np.float32], velocity: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return where bodies are in every frame, and one frame on."""
+    """Simulate the motion of bodies, and return their positions in every frame and one frame later."""
     path, places, velocity = [places.copy()], places.copy(), velocity.copy()
     upper = np.triu(np.ones((len(places), len(places)), bool), 1)
     for _ in range(FRAMES * SUBSTEPS):
@@ -103,7 +109,10 @@ def _moved(places: NDArray[np.float32], velocity: NDArray[np.float32]) -> NDArra
 
 
 class ObjectScenes(Footage):
-    """Sequences of 22 frames, the same ones every time; ``shown`` is ``"picture"`` or ``"labels"``, as grey of 255."""
+    """Sequences of 22 frames, the same every time.
+
+    ``shown`` is ``"picture"`` or ``"labels"``, which are grey pictures of class numbers.
+    """
 
     def __init__(self, size: Size, split: str, shown: str = "picture") -> None:
         self.width, self.height = size
@@ -122,13 +131,13 @@ class ObjectScenes(Footage):
         return Size(self.width, self.height)
 
     def flow(self, sequence: int, number: int) -> NDArray[np.float32]:
-        """Return the flow of what is seen; all of it is known."""
+        """Return the flow, which is known everywhere."""
         return np.moveaxis(self.truth(sequence, number).flow, 0, 2)
 
     def truth(self, sequence: int, number: int) -> Truth:
-        """Return a frame and all that is known of it."""
+        """Return a frame and its ground truth."""
         seed = sorted(SEQUENCES).index(self.split), sequence
-        return drawn(_scene(seed, self.height / self.width), number, self.height, self.width)
+        return render(_scene(seed, self.height / self.width), number, self.height, self.width)
 
     def _read(self, sequence: int, numbers: Sequence[int], box: Box) -> Frames:
         top, left, height, width = box
@@ -141,11 +150,11 @@ class ObjectScenes(Footage):
 
 @lru_cache(maxsize=64)
 def _scene(seed: tuple[int, ...], aspect: float) -> Scene:
-    return Scene.drawn(seed, aspect)
+    return Scene.draw(seed, aspect)
 
 
-def drawn(scene: Scene, number: int, height: int, width: int) -> Truth:
-    """Return a frame of a scene: bodies from the farthest to the nearest, each over those behind it."""
+def render(scene: Scene, number: int, height: int, width: int) -> Truth:
+    """Return a frame of a scene with its ground truth; bodies are drawn from the farthest to the nearest."""
     unit = width / 2
     y, x = np.mgrid[:height, :width].astype(np.float32)
     picture = np.broadcast_to(FLOOR - 30 * (1 - y / height)[..., None], (height, width, 3)).copy()
@@ -167,14 +176,14 @@ def drawn(scene: Scene, number: int, height: int, width: int) -> Truth:
 
 
 def _on_screen(places: NDArray[np.float32], unit: float, height: int, width: int) -> NDArray[np.float32]:
-    """Return the pixel on which the middle of each body's foot stands."""
+    """Return the pixel (x, y) of the centre of each body's base: N×2."""
     x = width / 2 + places[:, 0] * unit
     y = height / 2 + places[:, 1] * unit * ASLANT + 0.4 * RADIUS * unit
     return np.stack((x, y), 1).astype(np.float32)
 
 
 def _body(shape: int, u: NDArray[np.float32], v: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Return where a body of radius 1 is seen, its foot's middle at (0, 0), and how much light falls there (0 to 1)."""
+    """Return which pixels show a body of radius 1 with the centre of its base at (0, 0), and their light (0 to 1)."""
     if shape == SPHERE:
         w = v + 0.8
         inside = u**2 + w**2 < 1
@@ -190,8 +199,8 @@ def _body(shape: int, u: NDArray[np.float32], v: NDArray[np.float32]) -> tuple[N
 
 
 def parse_size(text: Path) -> Size:
-    """Return the size in an address such as ``240x160``.  Raises :class:`DatasetError`."""
+    """Return the size in an address such as ``240x160``.  Raises :class:`DatasetError` if it is not one."""
     found = re.fullmatch(r"(\d+)x(\d+)", text.name)
     if found is None or min(map(int, found.groups())) < 32:
-        raise DatasetError(f"{text} is no size of scenes: give WIDTHxHEIGHT from 32x32 up, such as scenes:240x160")
+        raise DatasetError(f"{text} is not a size of scenes: give WIDTHxHEIGHT from 32x32 up, such as scenes:240x160")
     return Size(int(found[1]), int(found[2]))

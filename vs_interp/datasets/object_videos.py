@@ -1,7 +1,7 @@
-"""Videos of objects with a mask for every frame, as a student project has them (pdtraver/DL_Final_Project).
+"""Videos of objects with a mask for every frame, in the layout of a student project (pdtraver/DL_Final_Project).
 
 ``{train,val,unlabeled,hidden}/video_00000/image_0.png`` … ``image_21.png``, and in train and val ``mask.npy``:
-22×160×240 bytes, the classes of :mod:`vs_interp.label_code`.
+22×160×240 bytes with the classes of :mod:`vs_interp.label_code`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MASKS = "mask.npy"
 class Masks(Footage):
     """The masks of videos, as grey pictures of class numbers.
 
-    Raises :class:`DatasetError` when a frame is read whose numbers are no classes.
+    Raises :class:`DatasetError` if a frame that is read has numbers that are not classes.
     """
 
     def __init__(self, root: Path, names: Sequence[str]) -> None:
@@ -50,21 +50,23 @@ class Masks(Footage):
         labels = _mapped(path)[list(numbers), top : top + height, left : left + width]
         if labels.max(initial=0) >= label_code.CLASSES:
             raise DatasetError(
-                f"{path} has the label {labels.max()}, and classes are 0 to {label_code.CLASSES - 1}: mend the file"
+                f"{path} has the label {labels.max()}, but classes are 0 to {label_code.CLASSES - 1}: fix the file"
             )
         return np.repeat(labels[..., None], 3, 3)
 
 
 def open_object_videos(root: Path, split: str) -> Pictures:
-    """Open the videos of a split, labels beside them; ``root`` may be the folder of one part, with labels or without.
+    """Open the videos of a split, with their labels if they have any; ``root`` may also be the folder of one part.
 
-    Videos that are broken are passed over with a warning.  Raises :class:`DatasetError` where none is left.
+    Damaged videos are skipped with a warning.  Raises :class:`DatasetError` if none is left.
     """
     folder, labelled = _part(root, split)
     clips = list(_whole(folder, labelled))
     if not clips:
         wanted = f", and {MASKS}" if labelled else ""
-        raise DatasetError(f"{folder} holds no whole video_00000 (image_0.png, …{wanted}): unpack the data set there")
+        raise DatasetError(
+            f"{folder} holds no complete video_00000 (image_0.png, …{wanted}): unpack the data set there"
+        )
     footage = Pictures(folder, clips)
     if labelled:
         footage.labels = Masks(folder, [clip.name for clip in clips])
@@ -72,7 +74,7 @@ def open_object_videos(root: Path, split: str) -> Pictures:
 
 
 def open_object_masks(root: Path, split: str) -> Footage:
-    """Open the labels alone, for networks that look at labels.  Raises :class:`DatasetError` where there are none."""
+    """Open the labels alone, for networks whose input they are.  Raises :class:`DatasetError` if there are none."""
     labels = open_object_videos(root, split).labels
     if labels is None:
         raise DatasetError(f"{root} has no {MASKS} beside its pictures: name the data set's folder")
@@ -85,12 +87,12 @@ def _part(root: Path, split: str) -> tuple[Path, bool]:
         return root, any(root.glob(f"video_*/{MASKS}"))
     folder = root / ("train" if split == "train" else "val")
     if not folder.is_dir():
-        raise DatasetError(f"{folder} is no folder, and video_00000, video_00001, … were expected in it")
+        raise DatasetError(f"{folder} is not a folder, and video_00000, video_00001, … were expected in it")
     return folder, True
 
 
 def _whole(folder: Path, labelled: bool) -> Iterator[Clip]:
-    """Yield the videos of a folder that are whole; say of each other what it lacks."""
+    """Yield the complete videos of a folder; warn about the others."""
     for name in sorted((path.name for path in folder.glob("video_*") if path.is_dir()), key=natural):
         files, problem = list_pictures(folder / name), None
         if len(files) < 2:
@@ -100,7 +102,7 @@ def _whole(folder: Path, labelled: bool) -> Iterator[Clip]:
         if problem is None:
             yield Clip(name, files)
         else:
-            logger.warning("%s is passed over: %s", folder / name, problem)
+            logger.warning("skipping %s: %s", folder / name, problem)
 
 
 def _problem(path: Path, count: int) -> str | None:
@@ -115,7 +117,7 @@ def _mapped(path: Path) -> NDArray[np.uint8]:
     try:
         masks: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path.name} is missing or broken ({error})") from error
+        raise DatasetError(f"{path.name} is missing or damaged ({error})") from error
     if masks.dtype != np.uint8 or masks.ndim != 3:
-        raise DatasetError(f"{path.name} holds {masks.dtype} {masks.shape}, not bytes of frames × lines × columns")
+        raise DatasetError(f"{path.name} holds {masks.dtype} {masks.shape}, not bytes of frames × height × width")
     return masks

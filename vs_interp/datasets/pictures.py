@@ -1,4 +1,4 @@
-"""Footage that lies as picture files in folders, the form of all published data sets."""
+"""Footage of picture files in folders, the form of most published data sets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 class Clip(NamedTuple):
-    """One sequence: its files' names, which many clips may share, and their folder: the clip's name where not given."""
+    """One sequence: its name, the names of its files, and their folder, which by default has the clip's name.
+
+    Clips may share a tuple of names, which saves memory in large data sets.
+    """
 
     name: str
     files: tuple[str, ...]
@@ -32,7 +35,7 @@ class Clip(NamedTuple):
 
 
 class Pictures(Footage):
-    """Sequences of picture files; ``clips`` are named below ``root``."""
+    """Sequences of picture files; the folders of ``clips`` are relative to ``root``."""
 
     def __init__(self, root: Path, clips: Sequence[Clip], small: Footage | None = None) -> None:
         self.root, self.clips, self.small = root, tuple(clips), small
@@ -54,7 +57,7 @@ class Pictures(Footage):
         return hashlib.sha256(repr(self.clips).encode()).hexdigest()
 
     def path(self, sequence: int, number: int) -> Path:
-        """Return the file of a frame."""
+        """Return the path of a frame's file."""
         clip = self.clips[sequence]
         return self.root / (clip.name if clip.folder is None else clip.folder) / clip.files[number]
 
@@ -66,7 +69,7 @@ class Pictures(Footage):
             size, first = Size.of(picture.shape), self.frame_size(sequence)
             if size != first:
                 raise DatasetError(
-                    f"{self.path(sequence, number)} is {size}, and the first frame of its sequence {first}: "
+                    f"{self.path(sequence, number)} is {size}, but the first frame of its sequence is {first}: "
                     "they must be of one size"
                 )
             frame[:] = picture[top : top + rows, left : left + columns]
@@ -74,7 +77,7 @@ class Pictures(Footage):
 
 
 def read_picture(path: Path) -> Frames:
-    """Return a picture file as H×W×3 RGB.  Raises :class:`DatasetError` naming a file that cannot be read."""
+    """Return a picture file as H×W×3 RGB.  Raises :class:`DatasetError` if it cannot be read."""
     with _opened(path) as image:
         return np.asarray(image.convert("RGB"))
 
@@ -86,7 +89,7 @@ def _size(path: Path) -> Size:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image]:
-    """Open a picture file; what goes wrong while it is used is told of the file."""
+    """Open a picture file; errors while it is used become a :class:`DatasetError` that names it."""
     try:
         from PIL import Image
     except ImportError as error:
@@ -100,10 +103,10 @@ def _opened(path: Path) -> Iterator[Image]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
-        return "is missing: the data set is not whole"
-    return f"is no readable picture ({type(error).__name__}): fetch or unpack it again"
+        return "is missing: the data set is incomplete"
+    return f"is not a readable picture ({type(error).__name__}): fetch or unpack it again"
 
 
 def list_pictures(folder: Path) -> tuple[str, ...]:
-    """Return the names of a folder's pictures, 2 before 10."""
+    """Return the names of a folder's picture files in natural order, 2 before 10."""
     return tuple(sorted((file.name for file in folder.iterdir() if file.suffix.lower() in SUFFIXES), key=natural))

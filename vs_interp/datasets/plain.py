@@ -1,4 +1,4 @@
-"""Films and pictures as people have them: a video file, a folder of pictures, a folder of such folders."""
+"""Footage from ordinary files: a video file, a folder of pictures or videos, a folder of such folders."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from .pictures import Clip, Pictures, list_pictures
 from .readers import LAYOUTS, open_footage
 
 EXCERPTS, SECONDS = 10, 3.0
-"""A film that is longer than so many parts of so many seconds is seen in these parts, spread over it evenly."""
+"""Number and length of the evenly spread excerpts that are used of a film longer than all of them together."""
 
 
 def open_material(address: str, split: str, *, stills: bool) -> Footage:
     """Open a data set (``LAYOUT:PATH``), a video file, or a folder of pictures or videos.
 
-    ``stills``: each picture is a sequence of its own; else those of a folder follow each other.  Pictures that have
-    ``.flo`` files of the same name beside them bring the true flow.  Raises :class:`DatasetError`.
+    With ``stills`` each picture is a sequence of its own; otherwise those of a folder are consecutive frames.  If all
+    pictures have ``.flo`` files of the same name beside them, these are the true flow.  Raises :class:`DatasetError` if
+    the address is none of these, or cannot be read.
     """
     layout, colon, _ = address.partition(":")
     if colon and layout in LAYOUTS:
@@ -36,14 +37,14 @@ def open_material(address: str, split: str, *, stills: bool) -> Footage:
 
 
 def _films(path: Path) -> Footage:
-    """Return a video, or those of a folder, in excerpts where they are long."""
-    from .video_footage import VideoFootage  # of libav, which pictures do without
+    """Return a video, or those of a folder; of long ones only excerpts."""
+    from .video_footage import VideoFootage  # needs libav, which pictures do not
 
     return VideoFootage(path, excerpts=(EXCERPTS, SECONDS))
 
 
 def _folder(root: Path, *, stills: bool) -> Footage:
-    """Return the pictures of a folder, those of its folders, or its videos."""
+    """Return the pictures of a folder, or those of its subfolders, or its videos."""
     folders = [root] if list_pictures(root) else sorted(path for path in root.iterdir() if path.is_dir())
     found = [(folder, files) for folder in folders if (files := list_pictures(folder))]
     if not found:

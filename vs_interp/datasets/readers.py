@@ -1,4 +1,4 @@
-"""The layouts of the published data sets, one function each: where the frames lie, and which belong to a split."""
+"""The layouts of the published data sets, one function each: where the frames are, and which belong to a split."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .pictures import Clip, Pictures, list_pictures
 SPLITS = ("train", "validation", "test")
 
 REDS4 = ("000", "011", "015", "020")
-"""The clips of REDS's training part that are set aside for validation (Wang et al. 2019, EDVR)."""
+"""The clips of REDS's training part that are reserved for validation (Wang et al. 2019, EDVR)."""
 
 
 def vimeo_triplet(root: Path, split: str) -> Footage:
@@ -35,7 +35,7 @@ def vimeo_septuplet(root: Path, split: str) -> Footage:
 
 
 def adobe240(root: Path, split: str) -> Footage:
-    """Clips cut of fast video, as Super-SloMo is trained on: ``train/<n>/``, ``validation/<n>/``, ``test/<n>/``."""
+    """Clips cut from high-speed video, as for Super-SloMo: ``train/<n>/``, ``validation/<n>/``, ``test/<n>/``."""
     return _folders(root, split, "<n>")
 
 
@@ -45,15 +45,15 @@ def gopro(root: Path, split: str) -> Footage:
 
 
 def reds(root: Path, split: str) -> Footage:
-    """REDS: ``train_sharp/000/00000000.png``; small, where they are, ``train_sharp_bicubic/X4/000/00000000.png``.
+    """REDS: ``train_sharp/000/00000000.png``, and if present, reduced: ``train_sharp_bicubic/X4/000/00000000.png``.
 
-    The clips of :data:`REDS4` are for validation and testing, all others for training.
+    The clips of :data:`REDS4` are for validation and test, all others for training.
     """
     sharp, bicubic = root / "train_sharp", root / "train_sharp_bicubic" / "X4"
     known = [name for name in subfolders(sharp, "the clips 000 to 269") if (name in REDS4) == (split != "train")]
     if not known:
         wanted = "any clip of REDS4" if split != "train" else "a clip besides REDS4"
-        raise DatasetError(f"{sharp} lacks {wanted} ({', '.join(REDS4)}): unpack train_sharp whole")
+        raise DatasetError(f"{sharp} lacks {wanted} ({', '.join(REDS4)}): unpack all of train_sharp")
     clips = [Clip(name, list_pictures(sharp / name)) for name in known]
     if not bicubic.is_dir():
         return Pictures(sharp, whole(sharp, clips))
@@ -68,7 +68,7 @@ def reds(root: Path, split: str) -> Footage:
 
 
 def ucf101(root: Path, split: str) -> Footage:
-    """UCF101 triplets: ``<id>/frame_00.png``, ``frame_01_gt.png``, ``frame_02.png``; the same for every split."""
+    """UCF101 triplets: ``<id>/frame_00.png``, ``frame_01_gt.png``, ``frame_02.png``; all splits are the same."""
     files = ("frame_00.png", "frame_01_gt.png", "frame_02.png")
     return Pictures(root, [Clip(name, files) for name in subfolders(root, "folders of frame_00.png")])
 
@@ -76,7 +76,7 @@ def ucf101(root: Path, split: str) -> Footage:
 def middlebury(root: Path, split: str) -> Footage:
     """Middlebury: ``other-data/<scene>/frame10.png``, ``frame11.png``, ``other-gt-interp/<scene>/frame10i11.png``.
 
-    Scenes without truth are left out; the same for every split.
+    Scenes without a true middle frame are left out; all splits are the same.
     """
     scenes = subfolders(root / "other-data", "the scenes' frame10.png and frame11.png")
     truths = subfolders(root / "other-gt-interp", "the scenes' frame10i11.png")
@@ -96,34 +96,34 @@ def davis(root: Path, split: str) -> Footage:
 
 
 def pictures(root: Path, split: str) -> Footage:
-    """A folder of stills, each a sequence of one frame, to train enlargement on; the same for every split."""
+    """A folder of stills, each a sequence of one frame, for training super-resolution; all splits are the same."""
     folder(root, "pictures (.png, .jpg)")
     names = list_pictures(root)
     if not names:
-        raise DatasetError(f"{root} holds no pictures (.png, .jpg): name the folder they lie in")
+        raise DatasetError(f"{root} holds no pictures (.png, .jpg): name the folder that does")
     return Pictures(root, [Clip(name, (name,), "") for name in names])
 
 
 def frames(root: Path, split: str) -> Footage:
-    """A folder of consecutive frames, or of such folders; the same for every split."""
+    """A folder of consecutive frames, or of such folders; all splits are the same."""
     folder(root, "consecutive frames (.png, .jpg), or folders of them")
     folders = [".", *sorted((path.name for path in root.iterdir() if path.is_dir()), key=natural)]
     clips = [Clip(root.name if name == "." else name, list_pictures(root / name), name) for name in folders]
     clips = [clip for clip in clips if clip.files]
     if not clips:
-        raise DatasetError(f"{root} holds no frames (.png, .jpg), and no folder in it does: name the one they lie in")
+        raise DatasetError(f"neither {root} nor its subfolders hold frames (.png, .jpg): name the folder that does")
     return Pictures(root, whole(root, clips))
 
 
 def shards(root: Path, split: str) -> Footage:
-    """What ``vs-interp dataset make`` wrote; the same for every split."""
+    """A data set made by ``vs-interp dataset make``; all splits are the same."""
     from .shards import Shards
 
     return Shards(root)
 
 
 def video(file: Path, split: str) -> Footage:
-    """A short video file, or a folder of such, held in memory; the same for every split."""
+    """A short video file or a folder of these, held in memory; all splits are the same."""
     from .video_footage import VideoFootage
 
     return VideoFootage(file)
@@ -154,21 +154,21 @@ LAYOUTS: dict[str, Callable[[Path, str], Footage]] = {
     "clouds": lambda size, split: DriftingClouds(parse_size(size), split),
     "scene-labels": lambda size, split: ObjectScenes(parse_size(size), split, "labels"),
 }
-"""What may stand before the colon of an address."""
+"""Layout (before the colon of an address) → function that opens the rest of the address and a split."""
 
 
 def open_footage(address: str, split: str = "train") -> Footage:
-    """Open the data set at an address such as ``vimeo-triplet:/data/vimeo_triplet``, ``video:clip.mp4``.
+    """Open the data set at an address such as ``vimeo-triplet:/data/vimeo_triplet`` or ``video:clip.mp4``.
 
-    The layout before the colon is one of :data:`LAYOUTS`.  ``split`` is ``train``,
-    ``validation`` or ``test``; layouts that know two parts use the second for both of the latter, and those that
-    know none (ucf101, middlebury, shards, pictures, frames, video) give all they have.
+    The layout before the colon is one of :data:`LAYOUTS`.  ``split`` is ``train``, ``validation`` or ``test``.  In
+    layouts with two parts, the latter two are the same; those without any (ucf101, middlebury, shards, pictures,
+    frames, video, …) give everything for each.
 
-    Raises :class:`DatasetError` naming the path that is missing or broken, and what was expected there.
+    Raises :class:`DatasetError`, which names the path that is missing or damaged and what was expected there.
     """
     layout, colon, path = address.partition(":")
     if layout not in LAYOUTS or not colon or not path:
-        raise DatasetError(f"{address!r} is no data set: give LAYOUT:PATH, the layout one of {', '.join(LAYOUTS)}")
+        raise DatasetError(f"{address!r} is not a data set: give LAYOUT:PATH, the layout one of {', '.join(LAYOUTS)}")
     if split not in SPLITS:
         raise DatasetError(f"no data set has the split {split!r}: give one of {', '.join(SPLITS)}")
     return LAYOUTS[layout](Path(path), split)

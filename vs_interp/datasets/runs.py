@@ -1,4 +1,4 @@
-"""Runs: consecutive frames of a video without a cut or a still pair between them."""
+"""Runs: consecutive frames of a video without cuts and without repeated frames."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 FEWEST = 3
-"""Frames of the shortest run that is kept: two, and one to make between them."""
+"""Frames of the shortest run that is used: two, and one between them."""
 
 
 class Frame(NamedTuple):
     """A frame of a video.
 
-    ``number``: counted from 0 in the file; ``planes``: see :class:`~vs_interp.datasets.planar.FrameFormat`;
-    ``difference``: mean absolute difference (0–255) to the frame before, ``None`` where a run begins.
+    number
+        Its number in the file, from 0.
+    planes
+        Its bytes, see :data:`~vs_interp.datasets.planar.Planes`.
+    difference
+        Mean absolute difference (0–255) to the previous frame; ``None`` for the first frame of a run.
     """
 
     number: int
@@ -24,5 +28,5 @@ class Frame(NamedTuple):
 
 
 def run_name(video: str, number: int) -> str:
-    """Return what a run that begins with a frame of a video is called."""
+    """Return the name of the run that begins with a frame of a video."""
     return f"{video}, from frame {number}"

@@ -1,8 +1,8 @@
 """Shards: the frames of any number of videos in a few large files, mapped into memory and read in any order.
 
-A folder holds ``index.json`` and ``00000.yuv``, ``00001.yuv``, …; a shard is nothing but the planes of frames, one
-after the other (see :mod:`~vs_interp.datasets.planar`), of one video.  The index says what the videos and sequences
-are, how neighbouring frames differ, and has a CRC-32 of every frame and a SHA-256 of itself.
+A folder holds ``index.json`` and ``00000.yuv``, ``00001.yuv``, …  A shard contains the planes of one video's frames
+(see :mod:`~vs_interp.datasets.planar`), one after the other, and nothing else.  The index lists the videos and
+sequences, the differences of neighbouring frames, a CRC-32 of every frame, and a SHA-256 of itself.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from .planar import FrameFormat, PlanarFootage, Planes, Sequence420
 from .runs import FEWEST, Frame, run_name
 
 if TYPE_CHECKING:
-    from .video import Video  # of libav, which reading shards does without
+    from .video import Video  # needs libav, which reading shards does not
 
 INDEX, VERSION = "index.json", 1
 
 SHARD = 2**30
-"""Bytes after which the next sequence begins a new shard; a sequence lies in one."""
+"""From this size in bytes on, the next sequence begins a new shard; a sequence is never divided."""
 
 
 @dataclass
 class Run:
-    """One sequence: its shard, its first frame there, and what is known of each frame."""
+    """One sequence: its shard, its first frame there, and the differences and checksums of its frames."""
 
     name: str
     shard: int
@@ -47,7 +47,7 @@ class Run:
 
 @dataclass
 class Index:
-    """What ``index.json`` holds: ``shards`` has the format of each, ``frames`` their numbers of frames."""
+    """The content of ``index.json``; ``shards`` and ``frames`` are the format and number of frames of each shard."""
 
     shards: list[FrameFormat] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
@@ -55,13 +55,13 @@ class Index:
     videos: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> str:
-        """Return the index as JSON that holds its own SHA-256."""
+        """Return the index as JSON with its SHA-256."""
         content = json.dumps({"version": VERSION, **asdict(self)})
         return json.dumps({"sha256": hashlib.sha256(content.encode()).hexdigest(), "index": json.loads(content)})
 
     @classmethod
     def read(cls, folder: Path) -> Index:
-        """Read the index of a folder.  Raises :class:`DatasetError` where it is missing or damaged."""
+        """Read the index of a folder.  Raises :class:`DatasetError` if it is missing or damaged."""
         path = folder / INDEX
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -75,17 +75,17 @@ class Index:
             return cls(shards, content["frames"], [Run(**run) for run in content["runs"]], content["videos"])
         except FileNotFoundError as error:
             raise DatasetError(
-                f"{folder} holds no {INDEX}: give the folder of a data set, or make one (vs-interp dataset make)"
+                f"{folder} holds no {INDEX}: name the folder of a data set, or make one (vs-interp dataset make)"
             ) from error
         except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise DatasetError(f"{path} is no index of shards: copy or make the data set again") from error
+            raise DatasetError(f"{path} is not an index of shards: copy or make the data set again") from error
 
 
 class Shards(PlanarFootage):
     """A folder of shards.
 
-    A process maps a shard when it first reads of it; a copy in another process, however it was started, maps anew.
-    Raises :class:`DatasetError` where the index is missing or damaged, and where a shard is missing or cut short.
+    A process maps a shard when it first reads from it; a copy in another process maps the shards itself.  Raises
+    :class:`DatasetError` if the index is missing or damaged, or a shard is missing or truncated.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -114,7 +114,7 @@ class Shards(PlanarFootage):
         return self._map(run.shard)[run.first : run.first + self.lengths[sequence]]
 
     def check(self) -> Iterator[str | None]:
-        """Compare every frame with its CRC-32: yield what is wrong with it, or ``None`` where it is good."""
+        """Compare every frame with its CRC-32; yield what is wrong with it, or ``None`` if nothing is."""
         for sequence, run in enumerate(self.index.runs):
             planes = self.planes(sequence)
             for number, known in enumerate(run.checksums):
@@ -137,14 +137,14 @@ class Shards(PlanarFootage):
 
 @dataclass
 class Writer:
-    """Writes shards and gathers their index, in a folder of its own."""
+    """Writes shards to a folder and builds their index."""
 
     folder: Path
     index: Index = field(default_factory=Index)
     _file: BinaryIO | None = None
 
     def add(self, frame: Frame, video: Video) -> None:
-        """Write a frame: into a new sequence where it begins a run, into a new shard where the last is full."""
+        """Write a frame; one that begins a run begins a new sequence, and a new shard if the last is full."""
         if frame.difference is None:
             self._begin(video, frame.number)
         run = self.index.runs[-1]
@@ -156,7 +156,7 @@ class Writer:
         self._file.write(frame.planes)
 
     def close(self) -> None:
-        """Bring the last shard to the disk."""
+        """Flush the last shard to the disk and close it."""
         if self._file is not None:
             with self._file as file:
                 file.flush()
@@ -174,11 +174,11 @@ class Writer:
 
 
 def make_shards(videos: Sequence[Video], folder: Path, advance: Callable[[int], None] = lambda count: None) -> Index:
-    """Write the runs of videos as shards to ``folder``, which appears when all is written, or not at all.
+    """Write the runs of videos as shards to a new folder, and return the index.
 
-    ``advance`` is told how many frames were read, now and then.  A process that is killed leaves ``.NAME.PID.partial``
-    beside the folder.  Raises :class:`DatasetError` where the folder exists, a video cannot be read, none has frames
-    that move, or the disk is full.
+    The folder appears once everything is written, or not at all; a killed process leaves ``.NAME.PID.partial`` beside
+    it.  ``advance`` is called with the number of frames read since the last call.  Raises :class:`DatasetError` if the
+    folder exists, a video cannot be read, no video has frames that move, or the disk is full.
     """
     if folder.exists():
         raise DatasetError(f"{folder} exists: remove it, or name another folder")
@@ -203,18 +203,18 @@ def make_shards(videos: Sequence[Video], folder: Path, advance: Callable[[int], 
 
 
 def shard_path(folder: Path, number: int) -> Path:
-    """Return the file of a shard."""
+    """Return the path of a shard."""
     return folder / f"{number:05}.yuv"
 
 
 def _write(video: Video, writer: Writer, advance: Callable[[int], None]) -> None:
-    """Write the runs of one video, and note what became of its frames."""
-    told = 0
+    """Write the runs of one video, and add its tally to the index."""
+    reported = 0
     for frame in video.frames():
         writer.add(frame, video)
-        advance(video.tally.frames - told)
-        told = video.tally.frames
-    advance(video.tally.frames - told)
+        advance(video.tally.frames - reported)
+        reported = video.tally.frames
+    advance(video.tally.frames - reported)
     writer.close()
     writer.index.videos.append({"name": video.path.name, **asdict(video.tally)})
 

@@ -1,4 +1,4 @@
-"""Video files, decoded by libav, shrunk, and told apart into runs without cuts and still frames."""
+"""Video files, decoded by libav, reduced in size, and divided into runs without cuts and repeated frames."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .runs import FEWEST, Frame
 from .windows import CUT, STILL
 
 UNEVEN = 1.7
-"""Frames follow each other evenly where no two neighbouring distances in time have a larger ratio."""
+"""Frames are evenly spaced in time as long as no two successive intervals have a larger ratio."""
 
 COLORSPACES = {"bt709": Colorspace.ITU709, "bt601": Colorspace.ITU601, "bt2020": Colorspace.BT2020}
 MATRICES = {int(value): name for name, value in COLORSPACES.items()}
@@ -32,7 +32,11 @@ MATRICES = {int(value): name for name, value in COLORSPACES.items()}
 
 @dataclass
 class Tally:
-    """What became of a video's frames: pairs that are cuts, still or uneven in time end a run."""
+    """Counts of a video's frames.
+
+    ``frames`` were decoded and ``kept`` are in runs.  Runs end at ``cuts``, at repeated frames (``stills``), at
+    ``uneven`` intervals and at ``damaged`` frames.
+    """
 
     frames: int = 0
     kept: int = 0
@@ -44,21 +48,21 @@ class Tally:
 
 @dataclass
 class Video:
-    """A video file, to be read from its first frame to its last.
+    """A video file, which is read from its first frame to its last.
 
-    Frames are shrunk to at most ``height`` lines, never enlarged, with even sides and 8 bits.  Raises
-    :class:`DatasetError` where the file is missing or holds no video.
+    Frames are reduced to at most ``height`` rows, never enlarged, with even sides and 8 bits.  Raises
+    :class:`DatasetError` if the file is missing or holds no video.
 
-    frame_format
-        What its frames are as planes.
     span
-        Only frames that are shown from the one moment on and before the other, in seconds from the beginning.
+        Start and end of the part that is read, in seconds from the beginning; by default all of it.
+    frame_format
+        The format of the frames.
     expected
-        Frames that its container speaks of; 0 where it says nothing.
+        Number of frames according to the container; 0 if unknown.
     seconds
-        How long its container says it is; 0 where it says nothing.
+        Duration according to the container; 0 if unknown.
     tally
-        Grows while the video is read.
+        Counts of the frames read so far.
     """
 
     path: Path
@@ -73,14 +77,17 @@ class Video:
         with _opened(self.path) as (container, stream):
             first = next((frame for frame in _decoded(container, stream) if frame is not None), None)
             if first is None:
-                raise DatasetError(f"{self.path} holds no frame that can be decoded: give another video")
+                raise DatasetError(f"no frame of {self.path} can be decoded: use another video")
             self.frame_format = _frame_format(first, self.height)
             whole = float((container.duration or 0) / av.time_base)
             self.seconds = float((stream.duration or 0) * (stream.time_base or 0)) or whole
             self.expected = stream.frames or round(self.seconds * float(stream.average_rate or 0))
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the frames of all runs of at least :data:`FEWEST`: no cut, still pair or gap in time lies in a run."""
+        """Yield the frames of all runs of at least :data:`FEWEST` frames.
+
+        Raises :class:`DatasetError` if the video is interlaced or cannot be read.
+        """
         held: list[Frame] = []
         length = 0
         for frame in self._measured():
@@ -94,7 +101,7 @@ class Video:
                 held = []
 
     def _measured(self) -> Iterator[Frame]:
-        """Yield every frame, with its difference to the one before where the two belong to one run."""
+        """Yield every frame, with its difference to the previous one if the two belong to one run."""
         before: NDArray[np.int16] | None = None
         for number, even, planes in self._planes():
             seen = thumbnail(planes, self.frame_format)
@@ -108,7 +115,7 @@ class Video:
             yield Frame(number, planes, difference if runs_on else None)
 
     def _planes(self) -> Iterator[tuple[int, bool, NDArray[np.uint8]]]:
-        """Yield number and planes of every frame, and whether it follows the one before evenly."""
+        """Yield every frame's number, whether it follows the previous one at an even interval, and its planes."""
         reformatter, tally = VideoReformatter(), self.tally
         stamp: int | None = None
         step, follows = 0, False
@@ -121,8 +128,8 @@ class Video:
                     continue
                 if frame.interlaced_frame:
                     raise DatasetError(
-                        f"frame {number} of {self.path} is interlaced: deinterlace the film (ffmpeg -vf bwdif), or "
-                        "where that is wrong, encode it anew as progressive (-field_order progressive)"
+                        f"frame {number} of {self.path} is interlaced: deinterlace the film (ffmpeg -vf bwdif) or, if "
+                        "it is only flagged wrongly, encode it again as progressive (-field_order progressive)"
                     )
                 moved = frame.pts - stamp if follows and frame.pts is not None and stamp is not None else 0
                 uneven = step > 0 and moved > 0 and not step / UNEVEN <= moved <= step * UNEVEN
@@ -133,26 +140,26 @@ class Video:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video file and its first picture track that is no cover."""
+    """Open a video file and its first video stream that is not a cover picture."""
     if not path.is_file():
         raise DatasetError(f"cannot read {path}: there is no such file")
     try:
         with av.open(f"file:{path}") as container:
             tracks = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
             if not tracks or container.format.name == "tty":
-                raise DatasetError(f"{path} has no video in it: give a video file")
+                raise DatasetError(f"{path} contains no video: name a video file")
             tracks[0].thread_type = "AUTO"
             yield container, tracks[0]
     except (av.FFmpegError, OSError) as error:
-        raise DatasetError(f"{path} is no video file, or a broken one ({error.strerror})") from error
+        raise DatasetError(f"{path} is not a video file, or it is damaged ({error.strerror})") from error
 
 
 def _decoded(
     container: InputContainer, stream: VideoStream, span: tuple[float, float] | None = None
 ) -> Iterator[VideoFrame | None]:
-    """Yield the frames of a stream; ``None`` for one that is damaged, and for those that may be predicted from it.
+    """Yield the frames of a stream, or only those within ``span`` (start and end in seconds).
 
-    ``span``: only those that are shown from the one moment on and before the other.
+    Frames that are damaged, or may be predicted from a damaged one, are ``None``.
     """
     if span is None:
         yield from _marked(container, stream)
@@ -168,7 +175,7 @@ def _decoded(
 
 
 def _marked(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
-    """Yield all frames from where the container stands."""
+    """Yield all frames from the container's current position on; ``None`` for damaged ones."""
     spoilt = False
     for packet in container.demux(stream):
         try:
@@ -181,7 +188,7 @@ def _marked(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
 
 
 def _frame_format(frame: VideoFrame, height: int | None) -> FrameFormat:
-    """Return the planes that a video's frames become, told from its first."""
+    """Return the format of a video's frames as planes, found from its first frame."""
     shrink = min(1.0, (height or frame.height) / frame.height)
     lines, columns = (max(2, round(side * shrink) // 2 * 2) for side in (frame.height, frame.width))
     guess = "bt709" if frame.height >= 720 or frame.width > 1024 else "bt601"
@@ -190,7 +197,7 @@ def _frame_format(frame: VideoFrame, height: int | None) -> FrameFormat:
 
 
 def _to_planes(reformatter: VideoReformatter, frame: VideoFrame, frame_format: FrameFormat) -> NDArray[np.uint8]:
-    """Return a frame as planes of a format; one that is such already is copied."""
+    """Return a copy of a frame as planes of a format."""
     matrix, levels = COLORSPACES[frame_format.matrix], ColorRange.JPEG if frame_format.full else ColorRange.MPEG
     made = reformatter.reformat(
         frame, frame_format.width, frame_format.height, "yuv420p", matrix, matrix,

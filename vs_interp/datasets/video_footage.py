@@ -1,4 +1,4 @@
-"""Video files as footage: the runs of one or of several, held in memory."""
+"""Video files as footage: the runs of one or several, held in memory."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .runs import FEWEST, Frame, run_name
 from .video import Video
 
 MEMORY = 2 * 10**9
-"""Bytes up to which videos are held in memory; while they are read, they may take twice that."""
+"""Limit in bytes on the videos held in memory; while they are read, they may take twice as much."""
 
 FINGERPRINTED = 8
-"""One of so many frames is looked at, to tell whether a video has changed."""
+"""One in this many frames is hashed to find out whether a video has changed."""
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".ts", ".m2ts", ".mpg", ".mpeg", ".vob", ".wmv", ".y4m")
 
@@ -28,8 +28,9 @@ SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".ts", ".m2ts", ".m
 class VideoFootage(PlanarFootage):
     """The runs of a short video, or of all videos in a folder, in memory.
 
-    ``excerpts``: into how many parts, of how many seconds, to cut a video that is longer than they are together; parts
-    are shorter where they would not fit into memory.
+    ``excerpts`` are the number and the length in seconds of the parts that are read of a video longer than all of them
+    together; they are made shorter if they would not fit into memory.  Raises :class:`DatasetError` if a video cannot
+    be read, has no run, or does not fit into memory.
     """
 
     def __init__(self, path: Path, *, excerpts: tuple[int, float] | None = None) -> None:
@@ -48,7 +49,7 @@ class VideoFootage(PlanarFootage):
                 self._files.append(file)
             held += video.tally.kept * video.frame_format.bytes
         if not sequences:
-            raise DatasetError(f"{path} has no {FEWEST} consecutive frames that move: give another video")
+            raise DatasetError(f"{path} has no {FEWEST} consecutive frames with motion: use another video")
         super().__init__(sequences)
 
     def origin(self, sequence: int) -> Hashable:
@@ -65,19 +66,19 @@ class VideoFootage(PlanarFootage):
 
 
 def _videos(path: Path) -> list[Path]:
-    """Return the video files of a folder, by their endings, or the one file."""
+    """Return the video files of a folder, recognised by their suffixes, or the given file."""
     if not path.is_dir():
         return [path]
     found = sorted((file for file in path.iterdir() if file.suffix.lower() in SUFFIXES), key=lambda f: natural(f.name))
     if not found:
         raise DatasetError(
-            f"{path} holds no pictures and no video files ({', '.join(SUFFIXES)}): name the folder that they lie in"
+            f"{path} holds no pictures and no video files ({', '.join(SUFFIXES)}): name a folder that does"
         )
     return found
 
 
 def _spans(path: Path, excerpts: tuple[int, float] | None) -> list[tuple[float, float] | None]:
-    """Return the parts of a video, each in the middle of an equal share of it; ``[None]`` for a short one, whole."""
+    """Return evenly spread parts (start and end in seconds) of a long video; ``[None]`` for all of a short one."""
     if excerpts is None:
         return [None]
     (count, seconds), video = excerpts, Video(path)
@@ -89,17 +90,17 @@ def _spans(path: Path, excerpts: tuple[int, float] | None) -> list[tuple[float, 
 
 
 def _grouped(video: Video, path: Path, memory: int) -> Iterator[list[Frame]]:
-    """Yield the runs of a video, each whole.  Raises :class:`DatasetError` where they take more than ``memory`` bytes.
+    """Yield the runs of a video.  Raises :class:`DatasetError` if they take more than ``memory`` bytes.
 
-    ``path`` is what was asked for: the video, or its folder.
+    ``path`` is what the user named: the video, or its folder.
     """
     run: list[Frame] = []
     for frame in video.frames():
         if video.tally.kept * video.frame_format.bytes > memory:
             files = path / "*" if path.is_dir() else path
             raise DatasetError(
-                f"{path} has more frames than the {MEMORY // 10**9} GB that are held in memory: write them to disk "
-                f"(vs-interp dataset make {files} -o DIR) and give shards:DIR"
+                f"the frames of {path} take more than {MEMORY // 10**9} GB, the limit for memory: write them to disk "
+                f"(vs-interp dataset make {files} -o DIR) and use shards:DIR"
             )
         if run and frame.difference is None:
             yield run

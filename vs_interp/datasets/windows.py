@@ -1,4 +1,4 @@
-"""Training windows: which frames of a sequence a network is given, and which it is to make, cut by its spec."""
+"""Windows of footage: which frames of a sequence a network is given, and which it is to make, according to its spec."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from vs_interp.spec import NetworkSpec
 from .footage import Footage
 
 CUT = 24.0
-"""Mean absolute difference of two frames (0–255) above which a cut lies between them."""
+"""Two frames with a larger mean absolute difference (0–255) have a cut between them."""
 
 STILL = 0.35
-"""Mean absolute difference below which two frames count as the same picture."""
+"""Two frames with a smaller mean absolute difference (0–255) count as the same picture."""
 
 FINEST = 64
-"""The largest denominator of a network's fixed times."""
+"""Largest denominator of a network's fixed times."""
 
 
 class Window(NamedTuple):
-    """One training sample: frames of a sequence by number, and the time asked for where the network takes one."""
+    """One sample: the numbers of its frames in a sequence, and the time to make if the network takes one.
+
+    ``inputs`` are given to the network, which is to make the ``truths``.
+    """
 
     sequence: int
     inputs: tuple[int, ...]
@@ -35,7 +38,7 @@ class Window(NamedTuple):
 
 
 class Pattern(NamedTuple):
-    """The frames of a window, counted from its frame 0."""
+    """The frames of a window relative to its frame 0; otherwise like :class:`Window`."""
 
     inputs: tuple[int, ...]
     truths: tuple[int, ...]
@@ -53,12 +56,15 @@ class Pattern(NamedTuple):
 
     @property
     def interpolates(self) -> bool:
-        """Whether a truth is none of the inputs, so that motion must be seen in them."""
+        """Whether a truth is not among the inputs, so that they must show motion."""
         return not set(self.truths) <= set(self.inputs)
 
 
 class Windows:
-    """Many windows in ten bytes each: ``windows[i]`` makes the :class:`Window`."""
+    """Many windows in ten bytes each; ``windows[i]`` is a :class:`Window`.
+
+    For each window, ``kinds`` is the index of its pattern, ``sequences`` its sequence and ``starts`` its frame 0.
+    """
 
     def __init__(
         self,
@@ -84,13 +90,13 @@ class Windows:
 
 
 def patterns(spec: NetworkSpec, gaps: Sequence[int] = (2,), times: Sequence[Fraction] | None = None) -> list[Pattern]:
-    """Return the windows that a network is trained on, counted from frame 0.
+    """Return the patterns of a network's windows.
 
-    A network that takes a time sees frames ``gap`` apart, for each of ``gaps``, and makes each frame between frame 0
-    and the next (only those at ``times``, where these are given).  Any other network sees frames so far apart that a
-    true one lies at each of its fixed times: two for 1/2, one for a network that refines frame 0.
+    A network that takes a time gets frames ``gap`` apart, for each of ``gaps``, and makes each frame between frame 0
+    and the next, or only those at ``times`` if given.  Any other network gets frames just far enough apart that there
+    is a true frame at each of its fixed times: 2 for the time 1/2, 1 for a network that refines frame 0.
 
-    Raises :class:`DatasetError` where gaps and times leave no window.
+    Raises :class:`DatasetError` if no frame lies at the given gaps and times.
     """
     offsets, fixed = spec.window.offsets, spec.output.times
     if fixed is not None:
@@ -112,10 +118,10 @@ def patterns(spec: NetworkSpec, gaps: Sequence[int] = (2,), times: Sequence[Frac
 def cut_windows(
     footage: Footage, spec: NetworkSpec, gaps: Sequence[int] = (2,), times: Sequence[Fraction] | None = None
 ) -> Windows:
-    """Return all windows of footage for a network, see :func:`patterns`; by pattern, then sequence, then frame.
+    """Return all windows of footage for a network, ordered by pattern, sequence and frame.  See :func:`patterns`.
 
-    Where the footage knows how its frames differ, no window holds a cut, and none that interpolates a still pair.
-    Raises :class:`DatasetError` where there is no window.
+    If the footage knows the differences of its frames, windows with a cut are left out, and for interpolation also
+    those with repeated frames.  Raises :class:`DatasetError` if there is no window.
     """
     kinds = patterns(spec, gaps, times)
     moving, whole = _breaks(footage, STILL), _breaks(footage, 0.0)
@@ -136,9 +142,10 @@ def cut_windows(
 
 
 def within(windows: Windows, footage: Footage, part: tuple[float, float]) -> Windows:
-    """Return the windows all of whose frames lie in a part of the footage's, the frames of all sequences in a row.
+    """Return the windows whose frames all lie in a part of the footage.
 
-    So windows of two parts that do not overlap share no frame.
+    ``part`` is a range, of 0 to 1, of the frames of all sequences in order.  Windows of parts that do not overlap share
+    no frame.
     """
     first, last = (round(end * sum(footage.lengths)) for end in part)
     begins = np.cumsum(footage.lengths) - footage.lengths
@@ -152,7 +159,7 @@ def within(windows: Windows, footage: Footage, part: tuple[float, float]) -> Win
 
 
 def _breaks(footage: Footage, still: float) -> NDArray[np.int32]:
-    """Return for every frame, all sequences in one row, how many cuts and still pairs lie before it."""
+    """Return for every frame, of all sequences in order, how many cuts and repeats lie before it."""
     broken = np.zeros(sum(footage.lengths), bool)
     begin = 0
     for sequence, length in enumerate(footage.lengths):
@@ -166,7 +173,7 @@ def _breaks(footage: Footage, still: float) -> NDArray[np.int32]:
 def _places(
     footage: Footage, pattern: Pattern, breaks: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the sequence and the frame 0 of each window of one pattern."""
+    """Return the sequences and the first frames (frame 0) of all windows of one pattern."""
     lengths = np.asarray(footage.lengths, np.int64)
     span = pattern.last - pattern.first
     counts = np.maximum(lengths - span, 0)

@@ -1,0 +1,1 @@
+"""Training: recipes, the loop, losses, checkpoints and validation.  Needs PyTorch."""

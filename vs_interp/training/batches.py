@@ -1,4 +1,4 @@
-"""The batches of a run, from any step on, made while the step before runs."""
+"""The batches of a run, from any step on, each made while the step before it runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vs_interp.networks.rife import Rife
 from vs_interp.spec import NetworkSpec
 from vs_interp.training.scenes.drafts import Draft, Drafts
 from vs_interp.training.scenes.resident import ResidentFilm, fits
-from vs_interp.training.scenes.samples import Batch, Workshop
+from vs_interp.training.scenes.samples import Batch, BatchMaker
 from vs_interp.weights.checkpoint import load_checkpoint
 
 from .pause import leave_signals_to_the_trainer
@@ -25,10 +25,11 @@ from .processes import Processes
 from .recipe import Recipe
 
 MOST_WORKERS = 12
+"""Default limit on the processes that read samples for a GPU."""
 
 
 def load_teacher(path: Path) -> Rife:
-    """Read the checkpoint of a teacher.  Raises :class:`DatasetError` where it is not RIFE's."""
+    """Read the checkpoint of a teacher network.  Raises :class:`DatasetError` if it is not a RIFE."""
     found = load_checkpoint(path)
     if not isinstance(found, Rife):
         raise DatasetError(f"{path} holds {found.spec.name}: the teacher must be rife")
@@ -36,7 +37,7 @@ def load_teacher(path: Path) -> Rife:
 
 
 class Batches:
-    """All that a recipe's batches are made of, opened once."""
+    """The data sets of a recipe, opened once, and the batches made from them."""
 
     def __init__(self, recipe: Recipe, spec: NetworkSpec, processes: Processes) -> None:
         data, self.steps, self.device = recipe.data, recipe.training.steps, processes.device
@@ -44,7 +45,7 @@ class Batches:
         films = _resident(self.drafts, self.device)
         self.drafts.unread = frozenset(films)
         self.fingerprints = {address: footage.fingerprint() for address, footage in self.drafts.footages.items()}
-        self.workshop = Workshop(
+        self.batch_maker = BatchMaker(
             spec, self.device, (data.crop[1], data.crop[0]),
             scenes=None if self.drafts.scenes is None else self.drafts.scenes.to(self.device), films=films,
             teacher=None if data.teacher is None else load_teacher(data.teacher).to(self.device),
@@ -52,40 +53,40 @@ class Batches:
         self.workers = data.workers if data.workers is not None else self._workers()
 
     def _workers(self) -> int:
-        """Return how many processes make drafts: none where nothing is read, else by the cores."""
+        """Return the default number of data workers: none if nothing is read from disk, otherwise by the cores."""
         usable = cores()
         if self.device.type == "cpu":
-            return max(1, usable // 4)  # the others train
+            return max(1, usable // 4)  # the other cores train
         return min(MOST_WORKERS, max(1, usable - 2)) if self.drafts.reels.keys() - self.drafts.unread else 0
 
     def since(self, step: int) -> Iterator[Batch]:
         """Yield the batches from a step on, on the training device.
 
-        On a CPU a worker does the arithmetic, too.
+        A GPU makes the batches from the drafts that data workers read; for a CPU the workers make them too.
         """
-        at_once = self.device.type == "cpu" and self.workers > 0
-        made: Callable[[Any], Any] = self.workshop if at_once else _as_it_is
+        in_worker = self.device.type == "cpu" and self.workers > 0
+        make: Callable[[Any], Any] = self.batch_maker if in_worker else _unchanged
         loader = DataLoader(
-            _Told(self.drafts), batch_size=None, sampler=range(step, self.steps), num_workers=self.workers,
-            collate_fn=_Unless(made), prefetch_factor=4 if self.workers else None,
+            _CheckedDrafts(self.drafts), batch_size=None, sampler=range(step, self.steps), num_workers=self.workers,
+            collate_fn=_MakeUnlessFailed(make), prefetch_factor=4 if self.workers else None,
             worker_init_fn=leave_signals_to_the_trainer,
-            generator=torch.Generator(),  # else it would draw from the random state that is saved
+            generator=torch.Generator(),  # otherwise it would draw from the random state that checkpoints save
         )  # fmt: skip
         on_gpu = self.device.type == "cuda"
-        beside = torch.cuda.Stream(self.device) if on_gpu else None  # type: ignore[no-untyped-call]
+        side_stream = torch.cuda.Stream(self.device) if on_gpu else None  # type: ignore[no-untyped-call]
         for drawn in loader:
             if isinstance(drawn, _Failed):
                 raise drawn.kind(drawn.message)
-            yield drawn if at_once else self._made(drawn, beside)
+            yield drawn if in_worker else self._batch(drawn, side_stream)
 
-    def _made(self, drawn: Draft, beside: torch.cuda.Stream | None) -> Batch:
-        """Return the batch of a draft; on a GPU it is made beside the step before, whose stream is not waited for."""
-        if beside is None:
-            return self.workshop(drawn)
-        with torch.cuda.stream(beside):
-            batch = self.workshop(drawn)
+    def _batch(self, drawn: Draft, side_stream: torch.cuda.Stream | None) -> Batch:
+        """Return the batch of a draft; on a GPU it is made in a side stream, while the training's is busy."""
+        if side_stream is None:
+            return self.batch_maker(drawn)
+        with torch.cuda.stream(side_stream):
+            batch = self.batch_maker(drawn)
         training = torch.cuda.current_stream(self.device)
-        training.wait_stream(beside)
+        training.wait_stream(side_stream)
         for tensor in (*batch.frames, batch.truth, batch.time, batch.flow, batch.doubt):
             if tensor.is_cuda:
                 tensor.record_stream(training)
@@ -93,7 +94,7 @@ class Batches:
 
 
 def _resident(drafts: Drafts, device: torch.device) -> dict[int, ResidentFilm]:
-    """Return the films, by source, that the device holds whole, where it has room for all."""
+    """Load all planar films into the device's memory and return them by source; none if there is not room for all."""
     footages = {number: reel.footage for number, reel in drafts.reels.items()}
     planar = {id(footage): footage for footage in footages.values() if isinstance(footage, PlanarFootage)}
     if not fits(list(planar.values()), device):
@@ -104,15 +105,15 @@ def _resident(drafts: Drafts, device: torch.device) -> dict[int, ResidentFilm]:
 
 @dataclass(frozen=True)
 class _Failed:
-    """An expected error of a data worker, on its way to the process that trains, which raises it."""
+    """An error of a data worker, sent to the training process, which raises it."""
 
     kind: type[VsInterpError]
     message: str
 
 
 @dataclass(frozen=True)
-class _Told(Dataset["Draft | _Failed"]):
-    """Drafts, or why there is none: an exception raised in a worker would arrive as a traceback of many lines."""
+class _CheckedDrafts(Dataset["Draft | _Failed"]):
+    """Drafts, or the error as a value: an exception raised in a worker would arrive with a long traceback."""
 
     drafts: Drafts
 
@@ -122,18 +123,18 @@ class _Told(Dataset["Draft | _Failed"]):
         except VsInterpError as error:
             return _Failed(type(error), str(error))
         except (OSError, MemoryError) as error:
-            return _Failed(DatasetError, f"batch {step} cannot be read ({error or 'memory is full'})")
+            return _Failed(DatasetError, f"batch {step} cannot be read ({error or 'out of memory'})")
 
 
 @dataclass(frozen=True)
-class _Unless:
-    """Makes something of each draft; an error is passed on."""
+class _MakeUnlessFailed:
+    """Applies a function to each draft, and passes errors on."""
 
-    made: Callable[[Any], Any]
+    make: Callable[[Any], Any]
 
     def __call__(self, drawn: Any) -> Any:
-        return drawn if isinstance(drawn, _Failed) else self.made(drawn)
+        return drawn if isinstance(drawn, _Failed) else self.make(drawn)
 
 
-def _as_it_is[T](drawn: T) -> T:
+def _unchanged[T](drawn: T) -> T:
     return drawn

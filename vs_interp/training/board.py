@@ -1,4 +1,4 @@
-"""What a run shows: TensorBoard scalars and pictures."""
+"""TensorBoard: the scalars and pictures of a run."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ PICTURES = 500
 class Board:
     """Writes reports into a folder that ``tensorboard --logdir`` shows.
 
-    Raises :class:`BackendError` where TensorBoard is not installed.
+    Raises :class:`BackendError` if TensorBoard is not installed.
     """
 
     def __init__(self, folder: Path) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise BackendError("TensorBoard is missing: pip install tensorboard, or leave --board out") from error
+            raise BackendError("TensorBoard is not installed: pip install tensorboard, or omit --board") from error
         self._writer = SummaryWriter(str(folder))
 
     def __call__(self, report: Report) -> None:
-        """Write what a report holds, now and then."""
+        """Write a report, every :data:`EVERY` or :data:`PICTURES` steps."""
         step = report.step
         if report.validation is not None:
             self._scalar("psnr/validation", report.validation.psnr, step)
@@ -50,7 +50,7 @@ class Board:
             self._writer.add_image("inputs, made, truth, error, flow", sheet, step)
 
     def close(self) -> None:
-        """Write what is held back."""
+        """Write what is still buffered, and close the files."""
         self._writer.close()
 
     def _scalar(self, name: str, value: float, step: int) -> None:
@@ -60,10 +60,10 @@ class Board:
 def contact_sheet(
     frames: tuple[Tensor, ...], made: Tensor, truth: Tensor, flow: Tensor | None, rows: int = 4
 ) -> Tensor:
-    """Return a picture (3×H×W in [0, 1]) with a row a sample: its inputs, made, truth, error fourfold, flow.
+    """Return a picture (3×H×W in [0, 1]) with one row per sample: inputs, made picture, truth, error ×4, flow.
 
-    Inputs that are smaller than what is made are enlarged to its nearest pixels; of several pictures made of one
-    window the first is shown.
+    Inputs smaller than the made picture are enlarged without interpolation.  Of several pictures made from one window
+    the first is shown.
     """
     pictures = len(made) // len(frames[0])
     first, wanted = made[::pictures][:rows].float().clamp(0, 1), truth[::pictures][:rows]
@@ -76,7 +76,7 @@ def contact_sheet(
 
 
 def flow_colours(flow: Tensor) -> Tensor:
-    """Return a flow (B×2×H×W) as colours (B×3×H×W): hue for direction, saturation for length beside the longest."""
+    """Return a flow (B×2×H×W) as colours (B×3×H×W): hue for direction, saturation for length, the longest being 1."""
     length = flow.square().sum(1, keepdim=True).sqrt()
     strength = length / length.amax((1, 2, 3), keepdim=True).clamp(min=1.0)
     angle = torch.atan2(flow[:, 1:], flow[:, :1])

@@ -1,9 +1,9 @@
-"""Checkpoints of a run: what is exported, and what is needed to go on exactly.
+"""Checkpoints of a run: weights to export, and the state from which the run can be resumed exactly.
 
 ``step-00001000.safetensors``
-    The averaged weights, with network and configuration in the metadata: ``vs-interp export`` takes it as it is.
+    The averaged weights, with network and configuration in the metadata: the input of ``vs-interp export``.
 ``step-00001000.state``
-    Safetensors too: weights, average, optimiser and random state, and the rest as JSON in the metadata.
+    Also in safetensors format: weights, average, optimiser and random state, and the rest as JSON in the metadata.
 ``best.safetensors``
     The averaged weights with the best validation.
 """
@@ -29,7 +29,7 @@ WEIGHTS, STATE, BEST = ".safetensors", ".state", "best.safetensors"
 
 @dataclass(frozen=True)
 class State:
-    """Tensors by name, dotted (``optimiser.0.exp_avg``), and everything else as JSON values."""
+    """The state of a run: tensors by dotted name (``optimiser.0.exp_avg``), and everything else as JSON values."""
 
     tensors: dict[str, Tensor]
     values: dict[str, Any]
@@ -37,23 +37,23 @@ class State:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of a run in ``folder``; the last ``keep`` stay."""
+    """The checkpoints of a run in ``folder``, of which the last ``keep`` are kept."""
 
     folder: Path
     keep: int
 
     def steps(self) -> list[int]:
-        """Return the steps of the checkpoints that are here, ascending."""
+        """Return the steps of the checkpoints in the folder, ascending."""
         return sorted(int(path.stem.removeprefix("step-")) for path in self.folder.glob(f"step-*{STATE}"))
 
     def path(self, step: int) -> Path:
-        """Return where the weights of a step are."""
+        """Return the path of the weights of a step."""
         return self.folder / f"step-{step:08}{WEIGHTS}"
 
     def write(self, step: int, state: State, weights: dict[str, Tensor], about: dict[str, Any]) -> Path:
-        """Write a checkpoint, whole or not at all, and remove the oldest; return the weights' path.
+        """Write a checkpoint, completely or not at all, remove the oldest, and return the path of the weights.
 
-        Raises :class:`CheckpointError` where there is no room; those written before are as they were.
+        Raises :class:`CheckpointError` if it cannot be written; earlier checkpoints are unaffected.
         """
         path = self.path(step)
         self._save(path, weights, about)
@@ -65,7 +65,7 @@ class Checkpoints:
 
     @property
     def best(self) -> Path:
-        """Where the best weights are, once there was a validation."""
+        """The path of the best weights, which exist after the first validation."""
         return self.folder / BEST
 
     def write_best(self, weights: dict[str, Tensor], about: dict[str, Any]) -> None:
@@ -73,7 +73,10 @@ class Checkpoints:
         self._save(self.best, weights, about)
 
     def read_last(self) -> State | None:
-        """Return the state of the last checkpoint that is whole, ``None`` where the run has none."""
+        """Return the state of the last readable checkpoint; ``None`` if there are no checkpoints.
+
+        Raises :class:`CheckpointError` if there are some, but none can be read.
+        """
         for step in reversed(self.steps()):
             path = self.path(step).with_suffix(STATE)
             try:
@@ -83,7 +86,7 @@ class Checkpoints:
             except (SafetensorError, OSError, KeyError, json.JSONDecodeError):
                 continue
         if self.steps():
-            raise CheckpointError(f"no checkpoint in {self.folder} can be read: start again in another folder")
+            raise CheckpointError(f"none of the checkpoints in {self.folder} can be read: start again elsewhere")
         return None
 
     def _save(self, path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
@@ -93,12 +96,12 @@ class Checkpoints:
             write_whole(path, in_order(content))
         except OSError as error:
             raise CheckpointError(
-                f"{path} cannot be written ({error.strerror}): make room and resume; earlier checkpoints are whole"
+                f"{path} cannot be written ({error.strerror}): make room and resume from an earlier checkpoint"
             ) from error
 
 
 def in_order(content: bytes) -> bytes:
-    """Return a safetensors file with its metadata sorted: the library writes them in another order every time."""
+    """Return a safetensors file with its metadata sorted; the library writes them in a different order every time."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -115,7 +118,10 @@ def optimiser_state(optimiser: torch.optim.Optimizer) -> State:
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, state: State) -> None:
-    """Put back what :func:`optimiser_state` took, laid out as the weights are: fused steps go by memory."""
+    """Restore an optimiser from :func:`optimiser_state`.
+
+    Its tensors get the memory layout of the weights, since fused steps walk through both by address.
+    """
     entries: dict[int, dict[str, Tensor]] = {}
     for name, tensor in state.tensors.items():
         index, _, field = name.partition(".")
@@ -127,10 +133,10 @@ def load_optimiser(optimiser: torch.optim.Optimizer, state: State) -> None:
 
 
 def prefixed(prefix: str, tensors: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """Yield tensors under ``prefix.name``."""
+    """Yield the tensors, each named ``prefix.name``."""
     return ((f"{prefix}.{name}", tensor) for name, tensor in tensors.items())
 
 
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with the prefix, without it."""
+    """Return the tensors named ``prefix.name``, as ``name``: the inverse of :func:`prefixed`."""
     return {n.removeprefix(f"{prefix}."): tensor for n, tensor in tensors.items() if n.startswith(f"{prefix}.")}

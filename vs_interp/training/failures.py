@@ -1,4 +1,4 @@
-"""What ends a run from outside, each as one line: memory that is full, a data worker or a process that is gone."""
+"""Failures from outside, each reported as one line: memory runs out, a data worker or another process dies."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .trainer import Trainer
 
 
 @contextmanager
-def told_plainly(trainer: Trainer, checkpoints: Checkpoints) -> Iterator[None]:
-    """Raise :class:`BackendError`, which says what helps, instead of what PyTorch raises for such an end."""
+def explained_failures(trainer: Trainer, checkpoints: Checkpoints) -> Iterator[None]:
+    """Replace PyTorch's exceptions for such failures by a :class:`BackendError` that says what to do."""
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise BackendError(f"{_memory(trainer)}: {_smaller(trainer, checkpoints)}") from error
-    except (ConnectionResetError, EOFError) as error:  # what a worker was to send broke off
+    except (ConnectionResetError, EOFError) as error:  # a worker died while it was sending
         if trainer.recipe.data.workers == 0:
             raise
         raise _worker_ended(error, trainer, checkpoints) from error
@@ -30,36 +30,36 @@ def told_plainly(trainer: Trainer, checkpoints: Checkpoints) -> Iterator[None]:
         if "DataLoader worker" in text:
             raise _worker_ended(error, trainer, checkpoints) from error
         if "can't allocate memory" in text:
-            raise BackendError(f"this machine's memory is full: {_smaller(trainer, checkpoints)}") from error
+            raise BackendError(f"this machine is out of memory: {_smaller(trainer, checkpoints)}") from error
         if trainer.processes.world > 1 and _is_of_a_group(error):
             raise BackendError(
-                f"process {trainer.processes.rank} cannot go on, another one of this run has ended: see what that said"
+                f"process {trainer.processes.rank} stopped because another process of this run died: see its error"
             ) from error
         raise
 
 
 def _worker_ended(error: Exception, trainer: Trainer, checkpoints: Checkpoints) -> BackendError:
-    if hasattr(signal, "SIGCHLD"):  # PyTorch's handler may raise once more on the way out
+    if hasattr(signal, "SIGCHLD"):  # PyTorch's handler could raise again while this error is handled
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     return BackendError(
-        f"a data worker was ended by the system ({_first_line(error)}), as where memory is full: lower "
-        f"data.workers; {_smaller(trainer, checkpoints)}"
+        f"a data worker was killed ({_first_line(error)}), probably because memory ran out: lower data.workers; "
+        f"{_smaller(trainer, checkpoints)}"
     )
 
 
 def _memory(trainer: Trainer) -> str:
     used = torch.cuda.max_memory_allocated(trainer.device) / 2**30 if trainer.device.type == "cuda" else 0.0
-    return f"the GPU's memory is full after step {trainer.step} ({used:.1f} GiB were in use)"
+    return f"the GPU is out of memory after step {trainer.step} ({used:.1f} GiB were in use)"
 
 
 def _smaller(trainer: Trainer, checkpoints: Checkpoints) -> str:
-    """Return what to do: go on from the last checkpoint, or begin again, with half the batch."""
+    """Return advice: resume from the last checkpoint, or start again, with half the batch."""
     half = trainer.recipe.data.batch // 2
     smaller = f"--set data.batch={half}" if half else "a smaller data.crop"
     steps = checkpoints.steps()
     if steps:
-        return f"go on from {checkpoints.path(steps[-1])} with --resume {smaller}"
-    return f"begin again with {smaller}; there is no checkpoint yet"
+        return f"continue from {checkpoints.path(steps[-1])} with --resume {smaller}"
+    return f"start again with {smaller}; there is no checkpoint yet"
 
 
 def _is_of_a_group(error: RuntimeError) -> bool:

@@ -1,4 +1,4 @@
-"""The log of a run, one JSON object a line: what ``log.jsonl`` says of a step can be plotted by anything."""
+"""The log of a run: ``log.jsonl``, with one JSON object per line."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from .report import Report
 from .run_folder import write
 
 EVERY = 50
-"""Steps from one line to the next; validations, the first step and the last have one besides."""
+"""Steps from one line to the next; the first and last step and those with a validation have lines too."""
 
 
 class Log:
-    """Appends to ``log.jsonl`` in a folder, from a step on: what is there of later steps was lost with them."""
+    """Appends to ``log.jsonl`` in a folder.
+
+    Lines of steps after ``step``, from which the run goes on, are removed first: these steps will be done again.
+    """
 
     def __init__(self, folder: Path, step: int) -> None:
         self.path = folder / "log.jsonl"
@@ -24,7 +27,7 @@ class Log:
         write(self.path, "".join(f"{line}\n" for line in kept))
 
     def __call__(self, report: Report) -> None:
-        """Write a line, now and then.  Raises :class:`CheckpointError` where there is no room for it."""
+        """Write a line, if one is due.  Raises :class:`CheckpointError` if it cannot be written."""
         if report.step % EVERY and report.step not in (1, report.steps) and report.validation is None:
             return
         made, truth = report.outcome.made.float().clamp(0, 1), report.batch.truth
@@ -50,7 +53,7 @@ class Log:
 
 
 def _step(line: str) -> float:
-    """Return the step of a line; one that was cut short by a crash is beyond all."""
+    """Return the step of a line; infinity for one that was cut short by a crash."""
     try:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""The training loop, for any network: one file to read from top to bottom."""
+"""The training loop, for any network."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from vs_interp.errors import CheckpointError
 from vs_interp.training.scenes.samples import Batch
 
 from .batches import Batches
-from .beginning import settled
+from .beginning import resolved
 from .checkpoints import Checkpoints
-from .failures import told_plainly
+from .failures import explained_failures
 from .log import Log
 from .objectives import Outcome
 from .pause import Pause
@@ -24,52 +24,53 @@ from .processes import Processes
 from .recipe import Recipe
 from .report import Listener, Report, Scores, Speed
 from .resuming import check_resumed
-from .run_folder import held, note, write
+from .run_folder import locked, write, write_conditions
 from .trainer import Trainer
-from .validation import Judge
+from .validation import Validator
 
 
 def train(
     recipe: Recipe, folder: Path, *, resume: bool = False, device: str | None = None, listener: Listener | None = None
 ) -> Path | int:
-    """Train by a recipe and leave checkpoints in ``folder``.
+    """Train by a recipe, writing checkpoints to ``folder``.
 
-    Return the best weights, where there were validations, else the last; or the signal that stopped the run.
+    Return the path of the best weights if there were validations, otherwise of the last; or, if a signal stopped the
+    run, its number.
 
-    ``resume`` goes on from the last whole checkpoint, to the very weights that an unbroken run would find (bit for
-    bit on a CPU).  Started by ``torchrun``, its processes share every batch.  Raises :class:`DatasetError` for data
-    that is missing, :class:`CheckpointError` for a folder that holds another run, or that cannot be written to,
-    :class:`ArgumentError` where another process trains there, :class:`BackendError` for memory that is full.
+    ``resume`` continues from the last readable checkpoint, and finds the same weights as an uninterrupted run (bit for
+    bit on a CPU).  Processes started by ``torchrun`` share every batch.  Raises :class:`DatasetError` for missing data,
+    :class:`CheckpointError` for a folder that holds another run or cannot be written, :class:`ArgumentError` if another
+    process is training there, and :class:`BackendError` if memory runs out.
     """
-    with Processes.join(device) as processes, held(folder, processes), Pause(folder) as pause:
+    with Processes.join(device) as processes, locked(folder, processes), Pause(folder) as pause:
 
-        def going(resume: bool) -> Path | int | None:
-            # In one expression: what has a name here would live on in a pause, and keep the processes' group for ever.
+        def run(resume: bool) -> Path | int | None:
+            # In one expression: a name for the run would keep it, and the group of processes, alive during a pause.
             return Run.begin(recipe, folder, processes, pause, resume=resume, listener=listener).go()
 
-        ended = going(resume)
-        while ended is None:  # a pause, in which nothing of the run is left but its checkpoint
-            free()
+        result = run(resume)
+        while result is None:  # a pause, in which nothing of the run is left but its checkpoint
+            free_memory()
             pause.wait(processes)
-            ended = pause.stopped or going(resume=True)
-        return ended
+            result = pause.stopped or run(resume=True)
+        return result
 
 
-def free() -> None:
-    """Give back the memory of what is no longer used, a GPU's too."""
-    gc.collect()  # networks and the wrappers of data-parallel runs hold themselves
+def free_memory() -> None:
+    """Free the memory of unreachable objects, including that of a GPU."""
+    gc.collect()  # networks and the wrappers of data-parallel runs are in reference cycles
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 @dataclass
 class Run:
-    """A trainer on its way: batches in, checkpoints, validations and reports out."""
+    """A run: a trainer that takes batches, and the checkpoints, validations and reports of its progress."""
 
     trainer: Trainer
     batches: Batches
     checkpoints: Checkpoints
-    judge: Judge | None
+    validator: Validator | None
     pause: Pause
     listeners: list[Listener]
     speed: Speed = field(default_factory=Speed)
@@ -87,15 +88,15 @@ class Run:
         resume: bool,
         listener: Listener | None,
     ) -> Run:
-        """Stand at a recipe's beginning or, to resume, after the last whole checkpoint; raise as ``train`` does."""
+        """Open a run at its start or, to resume, at the last readable checkpoint; raises what :func:`train` does."""
         checkpoints = Checkpoints(folder, recipe.training.keep)
         found = checkpoints.read_last()
         if found is not None and not resume:
             raise CheckpointError(f"{folder} holds a run at step {found.values['step']}: resume it, or name another")
         if found is None:
-            trainer = Trainer(settled(recipe), processes)
+            trainer = Trainer(resolved(recipe), processes)
         else:
-            trainer = Trainer(settled(recipe.beginning_with(None), found.values["network"]), processes)
+            trainer = Trainer(resolved(recipe.with_start(None), found.values["network"]), processes)
         batches = Batches(trainer.recipe, trainer.network.spec, processes)
         if found is not None:
             last = checkpoints.path(found.values["step"])
@@ -103,24 +104,24 @@ class Run:
             trainer.restore(found)
         if not processes.leads:
             return cls(trainer, batches, checkpoints, None, pause, [])
-        judge = Judge.open(trainer.recipe, trainer.network, batches.drafts.reels.values())
-        note(folder, recipe, processes.device)
+        validator = Validator.open(trainer.recipe, trainer.network, batches.drafts.reels.values())
+        write_conditions(folder, recipe, processes.device)
         listeners: list[Listener] = [Log(folder, trainer.step), *([listener] if listener else [])]
-        return cls(trainer, batches, checkpoints, judge, pause, listeners)
+        return cls(trainer, batches, checkpoints, validator, pause, listeners)
 
     def go(self) -> Path | int | None:
-        """Train to the last step, a signal, or until validation has long not become better, as ``train`` tells.
+        """Train until the last step, until a signal, or until validation has not improved for too long.
 
-        Return ``None`` for a pause.
+        Return what :func:`train` does, or ``None`` for a pause.
         """
         self.pause.listen()
-        with told_plainly(self.trainer, self.checkpoints):
+        with explained_failures(self.trainer, self.checkpoints):
             return self._go()
 
     def _go(self) -> Path | int | None:
         trainer, recipe = self.trainer, self.trainer.recipe
         if recipe.validation and recipe.training.start is not None and trainer.step == 0:
-            self.latest = self._validate()  # what does not become better than its beginning is not recommended
+            self.latest = self._validate()  # so that weights worse than those at the start are not called the best
         running = torch.zeros((), device=trainer.device)
         self.speed.begin()
         for number, batch in enumerate(self.batches.since(trainer.step), 1):
@@ -135,19 +136,19 @@ class Run:
             for listener in self.listeners:
                 listener(report)
             resting, stopping = trainer.processes.agree(self.pause.wanted, self._stopped())
-            ending = stopping or self._given_up() or trainer.finished
+            ending = stopping or self._out_of_patience() or trainer.finished
             if resting or ending or trainer.step % recipe.training.save_every == 0:
                 self._save()
             if ending:
-                return self.pause.stopped or self._found()
+                return self.pause.stopped or self._recommended()
             if resting:
                 self.pause.announce(trainer.step)
                 return None
             self.speed.begin()
-        return self._found()
+        return self._recommended()
 
-    def _found(self) -> Path:
-        """Return the weights that the run recommends."""
+    def _recommended(self) -> Path:
+        """Return the best weights if there were validations, otherwise the last."""
         validated = self.trainer.recipe.validation and self.checkpoints.best.exists()
         return self.checkpoints.best if validated else self.checkpoints.path(self.trainer.step)
 
@@ -164,20 +165,20 @@ class Run:
         )  # fmt: skip
 
     def _validate(self) -> Scores | None:
-        """Judge the averaged weights; every process learns the result.  ``None`` where a signal asked to stop."""
+        """Validate the averaged weights and share the scores with all processes; ``None`` if a signal asked to stop."""
         trainer = self.trainer
-        found = self.judge.scores(trainer.average, self._stopped) if self.judge is not None else None
-        psnr, ssim = trainer.processes.told(found or Scores(math.nan, math.nan))
+        found = self.validator.scores(trainer.average, self._stopped) if self.validator is not None else None
+        psnr, ssim = trainer.processes.from_leader(found or Scores(math.nan, math.nan))
         if math.isnan(psnr):
             return None
-        if trainer.judged(psnr) and trainer.processes.leads:
+        if trainer.note_validation(psnr) and trainer.processes.leads:
             self.checkpoints.write_best(trainer.average, trainer.about())
         return Scores(psnr, ssim)
 
     def _stopped(self) -> bool:
         return self.pause.stopped is not None
 
-    def _given_up(self) -> bool:
+    def _out_of_patience(self) -> bool:
         validation = self.trainer.recipe.validation
         return bool(validation and validation.patience and self.trainer.since_best >= validation.patience)
 

@@ -11,12 +11,13 @@ from torch.nn import functional
 from vs_interp.matrices import BT601
 
 SIZES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""How much each size counts in MS-SSIM, the largest first."""
+"""Weights of the sizes in MS-SSIM, the largest size first."""
 
-LATER, MOST_MOTION = 0.8, 400.0
+DECAY, MOST_MOTION = 0.8, 400.0
+"""Of RAFT's sequence loss: weight of an update relative to the next, and the motion in pixels that no longer counts."""
 
 PictureLoss = Callable[[Tensor, Tensor], Tensor]
-"""Made picture and truth in, a scalar out."""
+"""Takes the made pictures and the truth, and returns a scalar."""
 
 
 def charbonnier(made: Tensor, truth: Tensor, epsilon: float = 1e-3) -> Tensor:
@@ -37,7 +38,7 @@ def mse(made: Tensor, truth: Tensor) -> Tensor:
 def ssim_loss(made: Tensor, truth: Tensor) -> Tensor:
     """1 − structural similarity, the mean over pictures and channels (Wang et al. 2004).
 
-    The window is an 11×11 Gaussian of σ 1.5 that lies wholly inside the picture, K1 = 0.01, K2 = 0.03; worked out in
+    The window is an 11×11 Gaussian of σ 1.5 that lies entirely inside the picture; K1 = 0.01, K2 = 0.03.  Computed in
     float32 even under autocast, since variances are small differences of squares.
     """
     with torch.autocast(made.device.type, enabled=False):
@@ -53,8 +54,8 @@ def ssim_loss(made: Tensor, truth: Tensor) -> Tensor:
 def ms_ssim_loss(made: Tensor, truth: Tensor) -> Tensor:
     """1 − multi-scale structural similarity over five sizes (Wang et al. 2003), the mean over pictures and channels.
 
-    The window is 3 wide, with a Gaussian of σ 1.5, so that pictures from 48 pixels up have five sizes: as the
-    nowcasting network was trained, whose 24 pictures of 64×64 are too small for the usual 11.
+    The window is a 3×3 Gaussian of σ 1.5, so that pictures from 48 pixels up have five sizes.  The nowcasting network
+    was trained this way: its pictures of 64×64 are too small for the usual window of 11×11.
     """
     with torch.autocast(made.device.type, enabled=False):
         made, truth, parts = made.float(), truth.float(), []
@@ -74,21 +75,22 @@ def ms_ssim_loss(made: Tensor, truth: Tensor) -> Tensor:
 
 
 def bce(made: Tensor, truth: Tensor) -> Tensor:
-    """Binary cross-entropy of logits with planes of 0 and 1."""
+    """Binary cross-entropy of logits and planes of 0 and 1."""
     return functional.binary_cross_entropy_with_logits(made, truth)
 
 
 def cross_entropy(made: Tensor, truth: Tensor) -> Tensor:
-    """Cross-entropy of logits, B×C×H×W, with planes that are 1 for the class that is right and 0 for all others."""
+    """Cross-entropy of logits (B×C×H×W) and planes that are 1 for the right class and 0 for all others."""
     return -(truth * functional.log_softmax(made, 1)).sum(1).mean()
 
 
 def census(made: Tensor, truth: Tensor) -> Tensor:
-    """Mean soft Hamming distance of ternary census transforms, in [0, 1): blind to brightness, sharp at structure.
+    """Mean soft Hamming distance of ternary census transforms, in [0, 1).  It ignores brightness and sees structure.
 
-    Each pixel of the grey picture, in code values, is compared with the 7×7 around it, d / √(0.81 + d²); two such
-    signs that differ by e count e² / (0.1 + e²).  The distance is the mean over the 49 comparisons and over the pixels
-    whose neighbourhood lies inside (Meister et al. 2018, "UnFlow", arXiv:1711.07837).
+    Each pixel of the grey picture, in 8-bit codes, is compared with the 7×7 around it, as d / √(0.81 + d²) of the
+    difference d.  Comparisons that differ by e between the pictures count e² / (0.1 + e²).  The distance is the mean
+    over the 49 comparisons and all pixels whose neighbourhood lies inside (Meister et al. 2018, "UnFlow",
+    arXiv:1711.07837).
     """
     with torch.autocast(made.device.type, enabled=False):
         difference = (_signs(made.float()) - _signs(truth.float())) ** 2
@@ -103,19 +105,19 @@ def smoothness(flow: Tensor) -> Tensor:
 
 
 def sequence(flows: Sequence[Tensor], truth: Tensor) -> Tensor:
-    """Mean absolute difference of a network's flows to the true one, an update's 0.8 times that of the next (RAFT).
+    """Mean absolute difference between RAFT's successive flows and the true one, each weighted 0.8 times the next.
 
     Motion of 400 pixels and more does not count (Teed and Deng 2020, arXiv:2003.12039, section 3.4).
     """
     known = ((truth**2).sum(1, keepdim=True) < MOST_MOTION**2).float()
     distances = [
-        LATER ** (len(flows) - 1 - at) * ((flow - truth).abs() * known).mean() for at, flow in enumerate(flows)
+        DECAY ** (len(flows) - 1 - at) * ((flow - truth).abs() * known).mean() for at, flow in enumerate(flows)
     ]
     return torch.stack(distances).sum()
 
 
 def flow_distance(flow: Tensor, teacher: Tensor, weight: Tensor) -> Tensor:
-    """Mean length (pixels) of the difference to a teacher's flow, where ``weight`` (B×1×H×W) says so."""
+    """Mean length in pixels of the difference to a teacher's flow, weighted by ``weight`` (B×1×H×W)."""
     return (torch.sqrt(((flow - teacher) ** 2).sum(1, keepdim=True) + 1e-4) * weight).mean()
 
 
@@ -129,11 +131,11 @@ PICTURE_LOSSES: dict[str, PictureLoss] = {
     "bce": bce,
     "cross-entropy": cross_entropy,
 }
-"""What a recipe may weigh in its ``[losses]`` for any network, by name."""
+"""Name → loss, for the losses that a recipe may give any network."""
 
 
 def _blur3(pictures: Tensor) -> Tensor:
-    """Return the mean under a 3×3 Gaussian of σ 1.5 that lies wholly inside."""
+    """Return the means under a 3×3 Gaussian of σ 1.5 that lies entirely inside: two rows and columns fewer."""
     taps = torch.exp(-0.5 * (torch.arange(-1, 2, device=pictures.device) / 1.5) ** 2)
     window = torch.outer(taps, taps) / taps.sum() ** 2
     batch, channels, height, width = pictures.shape
@@ -142,23 +144,23 @@ def _blur3(pictures: Tensor) -> Tensor:
 
 
 def _blur(planes: Tensor) -> Tensor:
-    """Return the Gaussian mean of each 11×11 window of B×H×W planes: ten lines and columns fewer.
+    """Return the Gaussian mean of each 11×11 window of B×H×W planes: ten rows and columns fewer.
 
-    Two products with banded matrices: on a CPU a tenth of the time of convolutions with one channel.
+    Two products with banded matrices take a tenth of the time of one-channel convolutions on a CPU.
     """
     return _gaussian_band(planes.shape[1], planes.device).T @ (planes @ _gaussian_band(planes.shape[2], planes.device))
 
 
 def _gaussian_band(length: int, device: torch.device) -> Tensor:
-    """Return the length×(length − 10) matrix whose columns are one Gaussian of 11 weights, each a line further down."""
-    lines, columns = torch.arange(length, device=device)[:, None], torch.arange(length - 10, device=device)
-    offset = lines - columns - 5
+    """Return a length×(length − 10) matrix; each column holds the same 11 Gaussian weights, one row further down."""
+    rows, columns = torch.arange(length, device=device)[:, None], torch.arange(length - 10, device=device)
+    offset = rows - columns - 5
     weights = torch.exp(-0.5 * (offset / 1.5) ** 2) * (offset.abs() <= 5)
     return weights / weights.sum(0)
 
 
 def _signs(pictures: Tensor) -> Tensor:
-    """Return the soft signs of each pixel's 49 comparisons: B×49×(H−6)×(W−6)."""
+    """Return the soft signs of each pixel's differences from the 7×7 around it: B×49×(H−6)×(W−6)."""
     if pictures.shape[1] == 3:
         pictures = (pictures * pictures.new_tensor(BT601).view(1, 3, 1, 1)).sum(1, keepdim=True)
     grey = 255 * pictures

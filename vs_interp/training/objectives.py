@@ -1,4 +1,4 @@
-"""What a network is asked for: the weighted sum of a recipe's losses for one batch."""
+"""The objective of a training: the weighted sum of a recipe's losses for one batch."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .losses import PICTURE_LOSSES, charbonnier, flow_distance, sequence, smooth
 from .recipe import Recipe
 
 FLOW_LOSSES = ("warp", "smoothness", "teacher")
-"""Losses on the way to the picture, which Super-SloMo shows: arXiv:1712.00080, section 3.3, and distillation."""
+"""Losses of Super-SloMo's inner flows and warped frames: arXiv:1712.00080, section 3.3, and distillation."""
 
 SEQUENCE = ("sequence",)
-"""What RAFT is trained by: all its updates."""
+"""The loss of RAFT, over all its updates."""
 
 BETTER = 0.002
-"""By how much a teacher's picture must be nearer to the truth for its flow to be followed."""
+"""The teacher's flow is followed where its picture is closer to the truth, or less than this further from it."""
 
 
 class Outcome(NamedTuple):
-    """One batch through a network: the pictures, the losses by name, their weighted sum, and a flow to look at."""
+    """The result of one batch: the made pictures, the losses by name, their weighted sum, and a flow to show."""
 
     made: Tensor
     losses: dict[str, Tensor]
@@ -35,17 +35,17 @@ class Outcome(NamedTuple):
     flow: Tensor | None
 
     def detached(self) -> Outcome:
-        """Return the same without what gradients need."""
+        """Return the same values detached from the graph of gradients."""
         losses = {name: value.detach() for name, value in self.losses.items()}
         flow = None if self.flow is None else self.flow.detach()
         return Outcome(self.made.detach(), losses, self.total.detach(), flow)
 
 
 class Objective(nn.Module):
-    """A network and the losses it is trained by: a batch in, an :class:`Outcome` out.
+    """A network and its losses: takes a batch, and returns an :class:`Outcome`.
 
-    A module, so that data-parallel training wraps both.  Raises :class:`ArgumentError` for a loss that the network
-    cannot have.
+    It is a module so that data-parallel training can wrap both.  Raises :class:`ArgumentError` for a loss that does not
+    apply to the network.
     """
 
     def __init__(self, network: Network, recipe: Recipe) -> None:
@@ -64,14 +64,14 @@ class Objective(nn.Module):
             if recipe.data.variation.reverse or recipe.validation is not None:
                 raise ArgumentError(
                     f"{network.spec.name} learns the flow of scenes from frame 0 to frame 1: set reverse = false in "
-                    "[data.variation], and leave [validation] out, since film has no true flow"
+                    "[data.variation], and omit [validation], since the true flow of film is unknown"
                 )
         for name in self.weights:
             if name not in allowed:
                 raise ArgumentError(f"{network.spec.name} cannot have the loss {name!r}: choose {', '.join(allowed)}")
 
     def forward(self, batch: Batch) -> Outcome:
-        """Return what the network makes of a batch, and what that costs."""
+        """Run the network on a batch and compute the losses."""
         if isinstance(self.network, Raft):
             return self._refined(self.network, batch)
         if isinstance(self.network, SuperSloMo):
@@ -82,20 +82,20 @@ class Objective(nn.Module):
             made, truth, pictures = self.network.compared(inputs, batch.truth)
             losses, flow = {}, None
         inner = (..., slice(self.margin, -self.margin or None), slice(self.margin, -self.margin or None))
-        for name in (name for name in self.weights if name not in FLOW_LOSSES):  # in order: sums round by it
+        for name in (name for name in self.weights if name not in FLOW_LOSSES):  # in order, as rounding depends on it
             losses[name] = self.picture_losses[name](made[inner], truth[inner])
         total = sum((weight * losses[name] for name, weight in self.weights.items()), start=made.new_zeros(()))
         return Outcome(pictures, losses, total, flow)
 
     def _refined(self, network: Raft, batch: Batch) -> Outcome:
-        """Run RAFT, for the loss on each of its updates."""
+        """Run RAFT, and compute the loss of all its updates."""
         flows = [flow for _, flow in network.refined(*batch.frames)]
         losses = {"sequence": sequence(flows, batch.flow[:, 2:])}
         made = flows[-1].flatten(0, 1)[:, None]
         return Outcome(made, losses, self.weights["sequence"] * losses["sequence"], flows[-1])
 
     def _interpolated(self, network: SuperSloMo, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Run Super-SloMo step by step, for the losses on its flows and warped frames."""
+        """Run Super-SloMo step by step, and compute the losses of its flows and warped frames."""
         frame0, frame1 = batch.frames
         known = network.known(frame0, frame1)
         made = network.synthesise(frame0, frame1, known, batch.time)

@@ -1,4 +1,4 @@
-"""Pausing a run: a file or a signal, so that other work may have the GPU for a while."""
+"""Pausing a run by a file or a signal, to free the GPU for other work for a while."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .processes import Processes
 
 PAUSE_FILE = "PAUSE"
 INTERVAL = 0.2
-"""Seconds between two looks while paused."""
+"""Seconds between two checks while paused."""
 
 
 class Pause:
-    """Listens for a file called ``PAUSE`` in the run's folder, and for SIGUSR1 where the system has it.
+    """Watches for a file called ``PAUSE`` in the run's folder, and for SIGUSR1 if the system has it.
 
-    From :meth:`listen` to the end of the context; before, while data sets are opened, signals end the process at once.
-    The file pauses for as long as it is there; the signal pauses, and the next one goes on.  SIGTERM and Ctrl-C ask to
-    stop after the step; a second Ctrl-C interrupts.
+    The run pauses while the file exists, or from one signal to the next.  SIGTERM and Ctrl-C stop it after the current
+    step; a second Ctrl-C interrupts it.  Signals are handled from :meth:`listen` to the end of the context; before
+    that, while data sets are opened, they end the process at once.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,9 +36,9 @@ class Pause:
         return self
 
     def listen(self) -> None:
-        """Hear signals from now on."""
+        """Handle signals from now on."""
         handlers = {signal.SIGTERM: self._stop, signal.SIGINT: self._stop}
-        if hasattr(signal, "SIGUSR1"):  # Windows has none
+        if hasattr(signal, "SIGUSR1"):  # not on Windows
             handlers[signal.SIGUSR1] = self._toggle
         if not self._before:
             self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
@@ -51,16 +51,16 @@ class Pause:
 
     @property
     def wanted(self) -> bool:
-        """Whether the run should rest now."""
+        """Whether the run should pause now."""
         return self._signalled or self._file.exists()
 
     def announce(self, step: int) -> None:
-        """Say that the run pauses, and how it goes on."""
-        again = f"{self._file} is removed" if self._file.exists() else "SIGUSR1 comes again"
-        logger.info("paused after step %d, with a checkpoint and nothing left in memory: goes on when %s", step, again)
+        """Say that the run has paused, and how to continue it."""
+        how = f"remove {self._file}" if self._file.exists() else "send SIGUSR1 again"
+        logger.info("paused after step %d: a checkpoint is written and memory is free; %s to continue", step, how)
 
     def wait(self, processes: Processes) -> None:
-        """Return when the run should go on, or stop: all processes at once, whichever of them was told."""
+        """Return when the run should continue or stop, in all processes at once, whichever got the signal."""
         while True:
             resting, stopping = processes.agree(self.wanted, self.stopped is not None)
             if stopping or not resting:
@@ -76,9 +76,9 @@ class Pause:
 
 
 def leave_signals_to_the_trainer(worker: int) -> None:
-    """Let a data worker ignore SIGTERM and Ctrl-C: terminals, systemd and Slurm send them to the whole group.
+    """Make a data worker ignore SIGTERM and Ctrl-C, which terminals, systemd and Slurm send to the whole group.
 
-    The worker ends when the process that trains has taken its last batch, or is gone.
+    The worker ends when the training process has taken its last batch, or is gone.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

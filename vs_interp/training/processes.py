@@ -1,4 +1,4 @@
-"""The processes of a run: one, or as many as ``torchrun`` started."""
+"""The processes of a run: a single one, or those started by ``torchrun``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-import torch.distributed.nn  # before there is a group: its functions' defaults would hold one that is there, for ever
+import torch.distributed.nn  # before a group exists: default arguments in there would keep it alive for ever
 from torch import distributed
 
 from vs_interp.errors import BackendError
@@ -26,9 +26,9 @@ class Processes:
     @classmethod
     @contextmanager
     def join(cls, device: str | None = None) -> Iterator[Processes]:
-        """Join the others for as long as the context lasts; ``device`` None is the GPU where there is one.
+        """Join the run's other processes during the context; by default on the GPU if there is one.
 
-        Raises :class:`BackendError` for a device that is not here.
+        Raises :class:`BackendError` for a device that this machine does not have.
         """
         world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
         found = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -38,7 +38,7 @@ class Processes:
             raise BackendError(f"there is no device {found!r}: choose cpu or cuda") from error
         if chosen.type == "cuda":
             if not torch.cuda.is_available():
-                raise BackendError("PyTorch finds no NVIDIA GPU: train with --device cpu, or mend the driver")
+                raise BackendError("PyTorch finds no NVIDIA GPU: train with --device cpu, or fix the driver")
             if chosen.index is None or world > 1:  # torchrun's processes have a GPU each
                 chosen = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
             if chosen.index >= torch.cuda.device_count():
@@ -50,7 +50,7 @@ class Processes:
             yield cls(rank, world, chosen)
         finally:
             if world > 1:
-                gc.collect()  # DDP's cycles hold the group, whose threads must end before the interpreter does
+                gc.collect()  # reference cycles of DDP hold the group, whose threads must end before the interpreter
                 distributed.destroy_process_group()
 
     @property
@@ -59,15 +59,15 @@ class Processes:
         return self.rank == 0
 
     def agree(self, *wishes: bool) -> tuple[bool, ...]:
-        """Return, for each wish, whether any process has it, so that all act at the same step."""
+        """Return for each argument whether it is true in any process, so that all act at the same step."""
         if self.world == 1:
             return wishes
         shared = torch.tensor([float(wish) for wish in wishes], device=self.device)
         distributed.all_reduce(shared, distributed.ReduceOp.MAX)
         return tuple(bool(wish) for wish in shared)
 
-    def told(self, values: Sequence[float]) -> list[float]:
-        """Return the leading process's values."""
+    def from_leader(self, values: Sequence[float]) -> list[float]:
+        """Return the values of the leading process in all processes."""
         shared = torch.tensor(values, dtype=torch.float64, device=self.device)
         if self.world > 1:
             distributed.broadcast(shared, 0)

@@ -1,4 +1,4 @@
-"""Reading a recipe: TOML in, with some of its keys changed on the way, and what is wrong with it in one line."""
+"""Reading recipes from TOML, with changed keys, and saying in one line what is wrong with one."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from pydantic_core import ErrorDetails
 from vs_interp.errors import ArgumentError
 from vs_interp.registry import network_class
 
-from .recipe import Recipe, Source
+from .recipe import Recipe
+from .recipe_data import Source
 
-MOST_TOLD = 3
-"""Wrong keys that are named; of more there is only the number."""
+MOST_SHOWN = 3
+"""This many errors of a recipe are shown; the rest are only counted."""
 
 TABLES = ("network", "data", "data.variation", "losses", "training", "schedule", "validation")
-"""Where a key is looked for that is given without its table."""
+"""Tables in which a key is looked up that is given without its table."""
 
 
 def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
-    """Read a recipe from a file, changed by ``KEY=VALUE`` each, see :func:`changed`.
+    """Read a recipe from a file, with ``changes`` of the form ``KEY=VALUE`` (see :func:`changed`).
 
-    Raises :class:`ArgumentError` that names the file and every key that is wrong.
+    Raises :class:`ArgumentError`, which names the file and the wrong keys.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -41,7 +42,7 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
 
 
 def parse_recipe(text: str) -> Recipe:
-    """Return the recipe that a TOML text is.  Raises :class:`ArgumentError` that names every key that is wrong."""
+    """Parse a recipe from TOML.  Raises :class:`ArgumentError`, which names the wrong keys."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -49,19 +50,20 @@ def parse_recipe(text: str) -> Recipe:
     try:
         recipe = Recipe.model_validate({**values, "text": text})
     except ValidationError as error:
-        wrong = [_told(detail) for detail in error.errors()]
-        more = f" and {len(wrong) - MOST_TOLD} more" if len(wrong) > MOST_TOLD else ""
-        raise ArgumentError(f"{'; '.join(wrong[:MOST_TOLD])}{more}: fix the recipe") from error
+        wrong = [_problem(detail) for detail in error.errors()]
+        more = f" and {len(wrong) - MOST_SHOWN} more" if len(wrong) > MOST_SHOWN else ""
+        raise ArgumentError(f"{'; '.join(wrong[:MOST_SHOWN])}{more}: fix the recipe") from error
     if recipe.network:
         network_class(str(recipe.network.get("name")))
     return recipe
 
 
 def changed(text: str, changes: Sequence[str]) -> str:
-    """Return a recipe's text with some keys changed, and its comments as they were.
+    """Return a recipe's text with some keys changed; comments are kept.
 
-    A change is ``KEY=VALUE``: the key with its tables (``training.learning_rate``, ``data.source.0.share``), or alone
-    where only one table can hold it; the value as in TOML, where words need no quotes.  Raises :class:`ArgumentError`.
+    A change is ``KEY=VALUE``.  The key has its tables before it (``training.learning_rate``, ``data.source.0.share``),
+    which may be omitted if only one table can have it.  The value is written as in TOML, but text needs no quotes.
+    Raises :class:`ArgumentError` for unknown and ambiguous keys.
     """
     if not changes:
         return text
@@ -72,13 +74,13 @@ def changed(text: str, changes: Sequence[str]) -> str:
     for change in changes:
         key, sign, value = (part.strip() for part in change.partition("="))
         if not sign or not key:
-            raise ArgumentError(f"{change!r} changes nothing: give KEY=VALUE, such as training.learning_rate=1e-4")
+            raise ArgumentError(f"{change!r} is not a change: give KEY=VALUE, such as training.learning_rate=1e-4")
         _set(document, key if "." in key else _with_table(key, document), _value(value))
     return tomlkit.dumps(document)
 
 
 def _set(document: Any, key: str, value: Any) -> None:
-    """Set a key of nested tables, which are made where they are missing."""
+    """Set a key of nested tables, creating those that are missing."""
     *tables, last = key.split(".")
     place = document
     for name in tables:
@@ -93,13 +95,13 @@ def _set(document: Any, key: str, value: Any) -> None:
 def _entry(place: Any, name: str, key: str) -> Any:
     """Return an entry of an array of tables, such as the second of ``data.source``."""
     if not isinstance(place, list) or not name.isdecimal() or int(name) >= len(place):
-        there = f"has the entries 0 to {len(place) - 1}" if isinstance(place, list) else "is no table"
-        raise ArgumentError(f"{key!r} cannot be set: what comes before {name!r} {there}")
+        there = f"has the entries 0 to {len(place) - 1}" if isinstance(place, list) else "is not a table"
+        raise ArgumentError(f"{key!r} cannot be set: the key before {name!r} {there}")
     return place[int(name)]
 
 
 def _with_table(key: str, document: Mapping[str, Any]) -> str:
-    """Return a key with its table.  Raises :class:`ArgumentError` where there is none, or several."""
+    """Return a key with its table before it.  Raises :class:`ArgumentError` if no table or several have it."""
     if key in Recipe.model_fields:
         return key
     places = [f"{table}.{key}" for table in TABLES if key in _keys(table, document)]
@@ -109,7 +111,7 @@ def _with_table(key: str, document: Mapping[str, Any]) -> str:
     if len(places) == 1:
         return places[0]
     if places:
-        raise ArgumentError(f"the key {key!r} has several places: give one of {', '.join(places)}")
+        raise ArgumentError(f"the key {key!r} is ambiguous: give one of {', '.join(places)}")
     known = {name for table in TABLES for name in _keys(table, document)}
     close = difflib.get_close_matches(key, known, 1)
     hint = f"did you mean {close[0]}?" if close else "give it with its table, such as training.steps"
@@ -117,7 +119,7 @@ def _with_table(key: str, document: Mapping[str, Any]) -> str:
 
 
 def _keys(table: str, document: Mapping[str, Any]) -> set[str]:
-    """Return the keys that a table may have: those of its class, and, in free tables, those that are there."""
+    """Return the keys that a table may have: those of its class or, if it has none, those in the document."""
     kind: Any = Recipe
     for name in table.split("."):
         document = document.get(name, {})
@@ -126,33 +128,33 @@ def _keys(table: str, document: Mapping[str, Any]) -> set[str]:
 
 
 def _table_class(kind: Any, name: str) -> type[BaseModel] | None:
-    """Return the class of a table, or of the tables of an array; ``None`` for a table of free keys."""
+    """Return the class of a table, or of the tables in an array; ``None`` for a table with arbitrary keys."""
     found = kind.model_fields[name].annotation
     classes = [one for one in (found, *get_args(found)) if isinstance(one, type) and issubclass(one, BaseModel)]
     return classes[0] if classes else None
 
 
 def _value(text: str) -> Any:
-    """Return a value written as in TOML; what is none is text."""
+    """Return a value parsed as TOML, or else as text."""
     try:
         return tomlkit.parse(f"value = {text}").unwrap()["value"]
     except tomlkit.exceptions.ParseError:
         return text
 
 
-def _told(detail: ErrorDetails) -> str:
-    """Return what is wrong with one key."""
+def _problem(detail: ErrorDetails) -> str:
+    """Return what is wrong with one key, in words."""
     place = ".".join(str(part) for part in detail["loc"]) or "recipe"
     if detail["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(detail["loc"][-1]), _neighbours(detail["loc"]), 1)
-        return f"{place} is no key of a recipe{f', did you mean {close[0]}?' if close else ''}"
+        return f"{place} is not a key of a recipe{f', did you mean {close[0]}?' if close else ''}"
     given = detail["input"]
     shown = f" ({given!r})" if isinstance(given, str | int | float | list | tuple) else ""
     return f"{place}{shown}: {detail['msg'].removeprefix('Value error, ')}"
 
 
 def _neighbours(place: tuple[int | str, ...]) -> Iterator[str]:
-    """Yield the keys of the table that a key was given in."""
+    """Yield the valid keys of the table in which a key was given."""
     kind: Any = Recipe
     for name in place[:-1]:
         if isinstance(name, str) and kind is not None and name in kind.model_fields:

@@ -1,4 +1,4 @@
-"""Where a run is: what is handed out after every step, to a terminal, a log, a board."""
+"""Reports on a run's progress after every step, for a terminal, a log or TensorBoard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECENT = 20.0
 
 
 class Scores(NamedTuple):
-    """What a validation found: mean PSNR in decibels, and mean SSIM."""
+    """The result of a validation: mean PSNR in dB, and mean SSIM."""
 
     psnr: float
     ssim: float
@@ -28,23 +28,27 @@ class Scores(NamedTuple):
 
 @dataclass
 class Report:
-    """Where a run is after a step.
+    """A run's progress after a step.
 
-    What is measured stays on the training device until it is asked for, since asking waits for the step: ``error`` is
-    the training's mean squared error, ``norm`` the gradient's, ``skips`` counts steps.
-
+    error, norm, skips
+        Running mean squared error of the training, norm of the gradient, and number of skipped steps.  They stay on the
+        training device until they are needed, since fetching one waits for the step.
+    step, steps
+        The step, from 1, and their total number.
     images
         Samples of a step, in all processes together.
     seconds
         How long the run has trained.
     speed
-        Images a second, lately.
-    validation, latest
-        What a validation after this step found, and the last one before it or now.
-    best
-        The PSNR of the best validation.
+        Recent images per second.
+    unreadable
+        Number of files that could not be read.
     memory
-        The GPU's, in bytes.
+        Peak memory of the GPU, in bytes.
+    validation, latest
+        Scores of the validation after this step, if any, and of the last validation.
+    best
+        PSNR in dB of the best validation.
     """
 
     step: int
@@ -71,20 +75,21 @@ class Report:
 
     @property
     def psnr(self) -> float:
-        """The PSNR of the last hundred steps, in decibels."""
+        """The PSNR of about the last hundred steps, in dB."""
         return -10 * math.log10(max(float(self.error), 1e-10))
 
     @property
     def skipped(self) -> int:
-        """Steps that were skipped."""
+        """The number of skipped steps."""
         return int(self.skips)
 
 
 Listener = Callable[[Report], None]
+"""Called with the report of every step."""
 
 
 class Speed:
-    """Images a second over the last :data:`RECENT` seconds; what takes time between two steps does not count."""
+    """Images per second over the last :data:`RECENT` seconds, without the time from :meth:`step` to :meth:`begin`."""
 
     def __init__(self) -> None:
         self._recent: deque[tuple[float, int]] = deque()
@@ -92,11 +97,11 @@ class Speed:
         self._begun = time.monotonic()
 
     def begin(self) -> None:
-        """Let the next step begin now."""
+        """Begin the next step."""
         self._begun = time.monotonic()
 
     def step(self, images: int) -> float:
-        """Note that a step is over; return the seconds that it took."""
+        """End a step, and return the seconds that it took."""
         seconds = time.monotonic() - self._begun
         self._recent.append((seconds, images))
         self._seconds, self._images = self._seconds + seconds, self._images + images
@@ -108,5 +113,5 @@ class Speed:
 
     @property
     def images(self) -> float:
-        """Images a second."""
+        """The images per second."""
         return self._images / self._seconds if self._recent else 0.0

@@ -1,4 +1,4 @@
-"""Going on by a recipe that has changed: what may change takes effect and is said, anything else is refused."""
+"""Resuming a run with a changed recipe: changes that can take effect are reported, others are errors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .recipe import Recipe
 from .recipe_file import parse_recipe
 
 FIXED = ("network", "data.source", "training.seed", "training.optimiser", "training.start", "training.frozen")
-"""What makes a run that run: with another one of these it would be a new one, which may begin with the old weights."""
+"""Keys that must not change: with other values it would be a different run, which may start from the old weights."""
 
 
 def check_resumed(state: State, recipe: Recipe, data: Mapping[str, str], last: Path, *, say: bool) -> None:
-    """Say, if ``say``, which changes of the recipe take effect from here on.
+    """Check that a run can be resumed with a recipe and, if ``say``, log the changes of the recipe since.
 
-    ``data`` are the fingerprints of the data sets by address, ``last`` the weights to begin a new run with.  Raises
-    :class:`CheckpointError`, which lists what is different and cannot be applied.
+    ``data`` maps the addresses of data sets to their fingerprints; ``last`` are the weights from which a new run could
+    start.  Raises :class:`CheckpointError`, which lists the differences that make it another run.
     """
     step = state.values["step"]
     found = list(differences(parse_recipe(state.values["recipe"]), parse_recipe(recipe.text)))  # as they were written
@@ -30,15 +30,15 @@ def check_resumed(state: State, recipe: Recipe, data: Mapping[str, str], last: P
     refused += [f"the frames of {name} have changed" for name, mark in data.items() if known.get(name, mark) != mark]
     if refused:
         raise CheckpointError(
-            f"the run at step {step} cannot go on with this recipe ({'; '.join(refused)}): resume with what began it, "
-            f"or begin a new run in another folder with --set training.start={last}"
+            f"the run at step {step} cannot be resumed with this recipe ({'; '.join(refused)}): undo the change, or "
+            f"start a new run in another folder with --set training.start={last}"
         )
     if found and say:
         logger.info("from step %d on: %s", step, "; ".join(told for _, told in found))
 
 
 def differences(before: Recipe, now: Recipe) -> Iterator[tuple[str, str]]:
-    """Yield the keys that differ, and each with its two values in words."""
+    """Yield the keys that differ, and a description of each difference."""
     old, new = (dict(_leaves(recipe.model_dump(mode="json", exclude={"text"}))) for recipe in (before, now))
     for key in dict.fromkeys((*old, *new)):
         if old.get(key) != new.get(key):
@@ -46,7 +46,7 @@ def differences(before: Recipe, now: Recipe) -> Iterator[tuple[str, str]]:
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the values of nested tables and of arrays of tables by their dotted keys."""
+    """Yield the values in nested tables and arrays of tables, each with its dotted key."""
     if isinstance(value, Mapping) and value:
         entries: Any = value.items()
     elif isinstance(value, list) and value and isinstance(value[0], Mapping):

@@ -1,4 +1,4 @@
-"""What a run's folder holds besides its checkpoints: a lock while a process trains there, the recipe, the versions."""
+"""The folder of a run, apart from its checkpoints: a lock while a process trains there, the recipe, and versions."""
 
 from __future__ import annotations
 
@@ -27,13 +27,11 @@ RECIPE, VERSIONS = "recipe.toml", "versions.json"
 
 
 @contextmanager
-def held(folder: Path, processes: Processes) -> Iterator[None]:
-    """Keep every other run out of a folder, which is made; nothing is left of it where nothing was written.
+def locked(folder: Path, processes: Processes) -> Iterator[None]:
+    """Create a folder and lock it against other runs; it is removed at the end if nothing was written.
 
-    Of the processes of a run the leading one holds it for all.
-
-    Raises :class:`ArgumentError` where another process trains there, and says which, :class:`CheckpointError` where
-    the folder cannot be written to.
+    The leading process locks it for all processes of a run.  Raises :class:`ArgumentError` if another run is training
+    there, and :class:`CheckpointError` if the folder cannot be written.
     """
     if not processes.leads:
         yield
@@ -44,10 +42,10 @@ def held(folder: Path, processes: Processes) -> Iterator[None]:
         lock = FileLock(folder / LOCK, timeout=0).acquire()
     except Timeout as error:
         raise ArgumentError(
-            f"{_holder(folder)} trains in {folder}: wait for it, stop it, or name another folder"
+            f"{_holder(folder)} is training in {folder}: wait for it, stop it, or name another folder"
         ) from error
     except OSError as error:
-        raise CheckpointError(f"{folder} cannot be written to ({error.strerror}): name another folder") from error
+        raise CheckpointError(f"{folder} cannot be written ({error.strerror}): name another folder") from error
     with lock:
         try:
             write(folder / HOLDER, {"process": os.getpid(), "machine": socket.gethostname()})
@@ -57,11 +55,11 @@ def held(folder: Path, processes: Processes) -> Iterator[None]:
                 (folder / name).unlink(missing_ok=True)
             if made:
                 with suppress(OSError):
-                    folder.rmdir()  # only where it is empty
+                    folder.rmdir()  # fails unless it is empty
 
 
 def _holder(folder: Path) -> str:
-    """Return who holds a folder, in words."""
+    """Return which process has locked a folder, in words."""
     try:
         values = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
         return f"process {values['process']} on {values['machine']}"
@@ -69,8 +67,8 @@ def _holder(folder: Path) -> str:
         return "another process"
 
 
-def note(folder: Path, recipe: Recipe, device: torch.device) -> None:
-    """Write down the recipe of a run as it is now, and by what it is run."""
+def write_conditions(folder: Path, recipe: Recipe, device: torch.device) -> None:
+    """Write the current recipe of a run, and the software and hardware that run it."""
     on_gpu = device.type == "cuda"
     versions = {
         **{package: importlib.metadata.version(package) for package in ("vs-interp", "numpy", "safetensors")},
@@ -83,7 +81,7 @@ def note(folder: Path, recipe: Recipe, device: torch.device) -> None:
 
 
 def write(path: Path, content: str | dict[str, Any]) -> None:
-    """Write a small file whole.  Raises :class:`CheckpointError` where there is no room."""
+    """Write a small file, completely or not at all.  Raises :class:`CheckpointError` if it cannot be written."""
     text = content if isinstance(content, str) else json.dumps(content, indent=1) + "\n"
     try:
         write_whole(path, text.encode())

@@ -1,4 +1,4 @@
-"""Learning-rate schedules by name, as a share of the full rate."""
+"""Schedules of the learning rate, as a share of the full rate."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from .recipe import Schedule
 
 COUNTED = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
-"""What PyTorch's plateau schedule has seen so far; all else is the recipe's."""
+"""The attributes of PyTorch's plateau schedule that are state; the others are settings of the recipe."""
 
 
 FIRST = 1 / 25
-"""Of the full rate, what one-cycle begins with."""
+"""The share of the full rate with which one-cycle starts."""
 
 
 def share(by: Schedule, step: int, steps: int, passed: float = 0.0) -> float:
-    """Return what share of the full rate the step with number ``step`` (from 0) of ``steps`` is taken with.
+    """Return the share of the full rate for step number ``step``, from 0, of ``steps``.
 
-    ``passed`` is how much of the run's time is over, 0 where it has no end: what is further decides.
+    ``passed`` is the share of the run's time limit that has passed, 0 if it has none.  The schedule follows the steps
+    or the time, whichever is further.
     """
     if by.kind == "one-cycle":
         peak = max(by.warmup - 1, 1)
@@ -39,7 +40,7 @@ def share(by: Schedule, step: int, steps: int, passed: float = 0.0) -> float:
 
 
 class Plateau:
-    """A share of the full rate that falls when validations no longer get better, by PyTorch's own rules."""
+    """A share of the full rate that falls when validations no longer improve, by PyTorch's ``ReduceLROnPlateau``."""
 
     def __init__(self, by: Schedule, rate: float) -> None:
         self._rate = rate
@@ -50,19 +51,19 @@ class Plateau:
 
     @property
     def share(self) -> float:
-        """The share of the full rate that is taken now."""
+        """The current share of the full rate."""
         return float(self._optimiser.param_groups[0]["lr"]) / self._rate
 
-    def judged(self, psnr: float) -> None:
-        """Take note of a validation."""
+    def note_validation(self, psnr: float) -> None:
+        """Take a validation's PSNR in dB into account."""
         self._rule.step(psnr)
 
     def state(self) -> dict[str, Any]:
-        """Return what goes on with the run, as JSON values."""
+        """Return the state to save with the run, as JSON values."""
         return {"share": self.share, **{name: getattr(self._rule, name) for name in COUNTED}}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from such a state, by the recipe's rules and full rate."""
+        """Continue from a saved state, with the recipe's settings and full rate."""
         self._optimiser.param_groups[0]["lr"] = state["share"] * self._rate
         for name in COUNTED:
             setattr(self._rule, name, state[name])

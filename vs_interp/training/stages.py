@@ -1,4 +1,4 @@
-"""Stages: a recipe may begin with the weights that other recipes give, which are then trained before it."""
+"""Stages: a recipe may start from the weights of other recipes, which are then trained before it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .recipe import Recipe, Start
 from .recipe_file import read_recipe
 
 RUNS = Path("runs")
-"""Where runs lie that are given no folder, each under its recipe's name."""
+"""The folder of runs for which no folder is given, each in a subfolder with its recipe's name."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A recipe whose ``start`` names checkpoints alone, the file that it was read from, and the run's folder."""
+    """A recipe whose ``start`` names only checkpoints, the file it was read from, and the run's folder."""
 
     recipe: Recipe
     path: Path
@@ -26,24 +26,24 @@ class Stage:
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """The run's checkpoints: none, before it is begun."""
+        """The run's checkpoints; none before it has started."""
         return Checkpoints(self.folder, self.recipe.training.keep)
 
     @property
     def weights(self) -> Path:
-        """Where the weights of the last step are, once it is trained."""
+        """The path of the last step's weights, which exist once it is trained."""
         return self.checkpoints.path(self.recipe.training.steps)
 
 
 def stages(path: Path, folder: Path | None = None, changes: Sequence[str] = ()) -> list[Stage]:
-    """Return what must be trained for a recipe, in an order in which it can be, the recipe itself last.
+    """Return what must be trained for a recipe, in order, with the recipe itself last.
 
-    That one is changed by ``changes``, as :func:`~vs_interp.training.recipe_file.read_recipe` does it.
+    ``changes`` apply to that one, see :func:`~vs_interp.training.recipe_file.read_recipe`.  Recipes named by
+    ``training.start`` have their runs in subfolders of :data:`RUNS`.  Those whose last weights exist are left out, and
+    so are those that only a run that has already started needs.
 
-    Recipes that ``training.start`` names have their runs in ``runs/`` under their names.  Those whose last weights are
-    there already are left out, and so is what a run needed to begin that has begun.  Raises :class:`ArgumentError` for
-    a recipe that is wrong, needs itself, has the run's folder of another, or may end early, so that it is not known
-    which weights are its last.
+    Raises :class:`ArgumentError` for a recipe that is invalid, that depends on itself, that has the same folder as
+    another, or that another starts from although it may end early, so that its last weights are not known beforehand.
     """
     found: dict[Path, Stage] = {}
     _gather(path, folder or RUNS / path.stem, (), found, changes)
@@ -53,15 +53,15 @@ def stages(path: Path, folder: Path | None = None, changes: Sequence[str] = ()) 
 def _gather(
     path: Path, folder: Path, above: tuple[Path, ...], found: dict[Path, Stage], changes: Sequence[str] = ()
 ) -> Path:
-    """Add a recipe to those that are found, after all that it begins with; return where its last weights are."""
+    """Add a recipe to ``found``, after those it starts from, and return the path of its last weights."""
     if path in above:
-        circle = " begins with ".join(str(one) for one in (*above[above.index(path) :], path))
-        raise ArgumentError(f"{circle}: let one of them begin with a checkpoint, or with nothing")
+        circle = " starts from ".join(str(one) for one in (*above[above.index(path) :], path))
+        raise ArgumentError(f"{circle}: make one of them start from a checkpoint, or from nothing")
     recipe = read_recipe(path, changes)
     patience = recipe.validation.patience if recipe.validation else 0
     if above and patience:
         raise ArgumentError(
-            f"{above[-1]} begins with {path}, which may end early (validation.patience = {patience}): train it first, "
+            f"{above[-1]} starts from {path}, which may end early (validation.patience = {patience}): train that first "
             "and name its checkpoint instead"
         )
 
@@ -72,7 +72,7 @@ def _gather(
     if above and stage.weights.exists():
         return stage.weights
     if not stage.checkpoints.steps():
-        stage = replace(stage, recipe=recipe.beginning_with(_files(recipe.training.start, checkpoint)))
+        stage = replace(stage, recipe=recipe.with_start(_files(recipe.training.start, checkpoint)))
     other = found.setdefault(folder, stage)
     if other.path != path:
         raise ArgumentError(f"{other.path} and {path} would both be run in {folder}: rename one of them")
@@ -80,7 +80,7 @@ def _gather(
 
 
 def _files(start: Start, checkpoint: Callable[[Path], Path]) -> Start:
-    """Return a recipe's start with every file replaced."""
+    """Return a recipe's start with ``checkpoint`` applied to every file."""
     if isinstance(start, dict):
         return {part: checkpoint(file) for part, file in start.items()}
     if isinstance(start, tuple):

@@ -1,4 +1,4 @@
-"""Everything that a training run changes, and one step of it."""
+"""The trainer: the state of a run (network, optimiser, average, counters), and one step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Trainer:
-    """Everything that a run changes, and one step of it."""
+    """The state of a run, and one step.  Raises what building the network and the objective raises."""
 
     def __init__(self, recipe: Recipe, processes: Processes) -> None:
         torch.manual_seed(recipe.training.seed)
@@ -36,7 +36,7 @@ class Trainer:
         self.model: torch.nn.Module = self.objective
         on_gpu = self.device.type == "cuda"
         if on_gpu:
-            torch.backends.cudnn.allow_tf32 = True  # not for matrix products: SSIM's variances are small differences
+            torch.backends.cudnn.allow_tf32 = True  # not in matrix products: SSIM's variances are small differences
             torch.backends.cudnn.benchmark = True
         if recipe.training.compile:
             self.model.compile()
@@ -48,7 +48,7 @@ class Trainer:
         learning = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self.optimiser = kind(
             learning, lr=training.learning_rate, weight_decay=training.weight_decay,
-            fused=on_gpu,  # on a CPU its moments lie as the weights do, and a resumed run would differ
+            fused=on_gpu,  # not on a CPU, where a resumed run would differ
         )  # fmt: skip
         by = recipe.schedule
         self.plateau = Plateau(by, training.learning_rate) if by.kind == "plateau" else None
@@ -58,13 +58,16 @@ class Trainer:
 
     @property
     def learning_rate(self) -> float:
-        """The rate of the next step."""
+        """The learning rate of the next step."""
         training, by = self.recipe.training, self.recipe.schedule
         found = self.plateau.share if self.plateau else share(by, self.step, training.steps, self.passed())
         return training.learning_rate * found
 
     def train(self, batch: Batch) -> Outcome:
-        """Take one step.  A loss or gradient that is not finite is skipped and counted; too many in a row: an error."""
+        """Take one step; it is skipped and counted if the loss or the gradient is not finite.
+
+        Raises :class:`CheckpointError` if too many steps in a row are skipped.
+        """
         training = self.recipe.training
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate
@@ -78,7 +81,7 @@ class Trainer:
         good = torch.isfinite(self.norm) & torch.isfinite(outcome.total.detach())
         self.skips.note(good)
         if self.device.type == "cuda":
-            self._step_unseen(good)
+            self._step_without_waiting(good)
         elif bool(good):
             self.scaler.step(self.optimiser)
         if self.device.type == "cuda" or bool(good):
@@ -89,8 +92,8 @@ class Trainer:
             self.skips.check(self.step)
         return outcome
 
-    def _step_unseen(self, good: Tensor) -> None:
-        """Step on a GPU, if the gradient is good: the fused optimiser looks there, and nobody waits for the answer."""
+    def _step_without_waiting(self, good: Tensor) -> None:
+        """Step on a GPU if the gradient is good: the fused optimiser checks that there, so the host need not wait."""
         if self.scaler.is_enabled():
             self.scaler.step(self.optimiser)
             return
@@ -99,30 +102,30 @@ class Trainer:
         del self.optimiser.found_inf
 
     def _average(self) -> None:
-        """Move the average towards the weights, faster at the beginning."""
+        """Move the average towards the weights, faster in the first steps."""
         decay = min(self.recipe.training.average, (self.step + 1) / (self.step + 10))
         here = self.network.state_dict()
         torch._foreach_lerp_([self.average[name] for name in here], [t.float() for t in here.values()], 1 - decay)
 
     def passed(self) -> float:
-        """Return how much of the run's time is over: 0 where it has no end, 1 at its end."""
+        """Return the share of the run's time limit that has passed; 0 if it has none."""
         minutes = self.recipe.training.minutes
         return 0.0 if minutes is None else self.seconds / (60 * minutes)
 
     @property
     def skipped(self) -> int:
-        """Steps that were skipped."""
+        """The number of skipped steps."""
         return int(self.skips.total)
 
     @property
     def finished(self) -> bool:
-        """Whether this was the last step."""
+        """Whether the last step is done or the time is up."""
         return self.step == self.recipe.training.steps or self.passed() >= 1
 
-    def judged(self, psnr: float) -> bool:
-        """Note a validation; return whether it is the best so far."""
+    def note_validation(self, psnr: float) -> bool:
+        """Take a validation's PSNR in dB into account, and return whether it is the best so far."""
         if self.plateau:
-            self.plateau.judged(psnr)
+            self.plateau.note_validation(psnr)
         better = psnr > self.best
         self.best, self.since_best = max(self.best, psnr), 0 if better else self.since_best + 1
         return better
@@ -145,7 +148,7 @@ class Trainer:
         return State(tensors, values)
 
     def restore(self, state: State) -> None:
-        """Go on from a state, at the rate and by the rules of this recipe."""
+        """Continue from a state, with the learning rate and settings of this recipe."""
         self.network.load_state_dict(below("network", state.tensors))
         self.average = {name: t.to(self.device) for name, t in below("average", state.tensors).items()}
         load_optimiser(self.optimiser, State(below("optimiser", state.tensors), state.values["optimiser"]))
@@ -160,5 +163,5 @@ class Trainer:
             setattr(self, name, state.values[name])
 
     def about(self) -> dict[str, Any]:
-        """Return the metadata of exportable weights: equal weights have equal files."""
+        """Return the metadata of exportable weights; nothing in it varies, so that equal weights have equal files."""
         return {"network": self.recipe.network["name"], "config": asdict(self.network.config)}

@@ -1,4 +1,4 @@
-"""Validation: the averaged weights on windows of a data set that is not trained on."""
+"""Validation: the averaged weights are tested on windows of a data set that is not trained on."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from vs_interp.size import Size
 from vs_interp.training.scenes.changes import Changes
 from vs_interp.training.scenes.drafts import Draft, FilmDraft, spread
 from vs_interp.training.scenes.film import Crops, Reel
-from vs_interp.training.scenes.samples import Workshop
+from vs_interp.training.scenes.samples import BatchMaker
 
 from .losses import ssim_loss
 from .recipe import Recipe, Validation
 from .report import Scores
 
-NO_SSIM = 11
-"""The window of SSIM; pictures that are smaller have none."""
+SSIM_WINDOW = 11
+"""Height and width of SSIM's window; smaller pictures have no SSIM."""
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Windows of footage, and a copy of the network to work on them."""
+class Validator:
+    """Windows of footage, and a copy of the network to run on them."""
 
     footage: Footage
     windows: Sequence[Window]
     network: Network
 
     @classmethod
-    def open(cls, recipe: Recipe, network: Network, reels: Collection[Reel] = ()) -> Judge | None:
+    def open(cls, recipe: Recipe, network: Network, reels: Collection[Reel] = ()) -> Validator | None:
         """Open a recipe's validation set, if it has one.
 
-        Raises :class:`DatasetError` where it is missing, its frames are too small for the network, or some of them are
-        among those that ``reels`` train on.
+        Raises :class:`DatasetError` if it is missing, if its frames are too small for the network, or if it shares
+        frames with ``reels``, which are trained on.
         """
         by = recipe.validation
         if by is None:
@@ -51,22 +51,23 @@ class Judge:
         possible = within(cut_windows(footage, network.spec, (by.gap,)), footage, by.part)
         if not len(possible):
             raise DatasetError(
-                f"validation: no window of {network.spec.name} in part {list(by.part)} of {by.footage}: enlarge it"
+                f"validation: the part {list(by.part)} of {by.footage} holds no window for {network.spec.name}: "
+                "enlarge it"
             )
-        judge = cls(footage, spread(possible, by.windows), copy.deepcopy(network))
-        for sequence in {window.sequence for window in judge.windows}:
-            judge.box(sequence)
-        _check_apart(by, judge, reels)
-        return judge
+        validator = cls(footage, spread(possible, by.windows), copy.deepcopy(network))
+        for sequence in {window.sequence for window in validator.windows}:
+            validator.box(sequence)
+        _check_apart(by, validator, reels)
+        return validator
 
     def scores(self, weights: dict[str, Tensor], stopped: Callable[[], bool] = lambda: False) -> Scores | None:
-        """Return the mean PSNR and SSIM of the pictures made with ``weights``; every picture counts the same.
+        """Return the mean PSNR in dB and SSIM over all pictures made with ``weights``; ``None`` if ``stopped``.
 
-        A label that is wrong is an error of 1, and labels have no SSIM.  ``None`` where ``stopped`` said so on the way.
+        A wrong label counts as an error of 1, and labels have no SSIM.
         """
         self.network.load_state_dict(weights)
         device = next(self.network.parameters()).device
-        workshop = Workshop(self.network.spec, device, (0, 0))
+        batch_maker = BatchMaker(self.network.spec, device, (0, 0))
         labels = self.network.spec.output.kind == "labels"
         psnrs: list[float] = []
         ssims: list[float] = []
@@ -74,23 +75,23 @@ class Judge:
             for window in self.windows:
                 if stopped():
                     return None
-                batch = workshop(self._draft(window))
+                batch = batch_maker(self._draft(window))
                 inputs = (*batch.frames, batch.time) if self.network.spec.takes_time else batch.frames
                 made = self.network(*inputs).float().clamp(0, 1)
                 error = (made - batch.truth).square().flatten(1)
                 if labels:
                     error = (error > (0.5 / 255) ** 2).float()
                 psnrs += (-10 * torch.log10(error.mean(1).clamp(min=1e-10))).tolist()
-                if not labels and min(made.shape[2:]) >= NO_SSIM:
+                if not labels and min(made.shape[2:]) >= SSIM_WINDOW:
                     ssims += [
                         1 - float(ssim_loss(one[None], true[None])) for one, true in zip(made, batch.truth, strict=True)
                     ]
         return Scores(float(np.mean(psnrs)), float(np.mean(ssims)) if ssims else 0.0)
 
     def box(self, sequence: int) -> Box:
-        """Return the middle of a sequence's frames, as large as the network takes it.
+        """Return the largest box in the middle of a sequence's frames that the network takes: top, left, height, width.
 
-        Raises :class:`DatasetError` where that is nothing.
+        Raises :class:`DatasetError` if the frames are too small.
         """
         spec, size = self.network.spec, self.footage.frame_size(sequence)
         scale = spec.output.scale
@@ -99,8 +100,8 @@ class Judge:
         if min(height, width) < spec.minimum * scale or height > size.height or width > size.width:
             needed = Size.of(spec.fixed or (spec.padded(1) * scale,) * 2)
             raise DatasetError(
-                f"validation: {self.footage.name(sequence)} is {size}, too small for {spec.name}, which needs "
-                f"{needed}: give larger frames"
+                f"validation: {self.footage.name(sequence)} is {size}, too small for {spec.name}, which needs at least "
+                f"{needed}: use larger frames"
             )
         top, left = (
             (length - wanted) // 2 // scale * scale for length, wanted in zip(size.shape, (height, width), strict=True)
@@ -108,7 +109,7 @@ class Judge:
         return top, left, height, width
 
     def _draft(self, window: Window) -> Draft:
-        """Return a window, as large as the network takes it."""
+        """Return a window cropped to :meth:`box`, unchanged otherwise."""
         spec, footage, box = self.network.spec, self.footage, self.box(window.sequence)
         scale = spec.output.scale
         frames = footage.window(spec, window.sequence, (*window.inputs, *window.truths), box)
@@ -120,12 +121,12 @@ class Judge:
         return Draft([FilmDraft(0, 1, film, np.zeros(1, bool))], [], Changes.none(1), noise=0)
 
 
-def _check_apart(by: Validation, judge: Judge, reels: Collection[Reel]) -> None:
-    """Raise :class:`DatasetError` where a frame of the validation may be drawn to train on."""
-    for window in judge.windows:
-        origin, numbers = judge.footage.origin(window.sequence), (*window.inputs, *window.truths)
+def _check_apart(by: Validation, validator: Validator, reels: Collection[Reel]) -> None:
+    """Raise :class:`DatasetError` if a frame of the validation may be drawn for training."""
+    for window in validator.windows:
+        origin, numbers = validator.footage.origin(window.sequence), (*window.inputs, *window.truths)
         if origin is not None and any(reel.draws(origin, numbers) for reel in reels):
             raise DatasetError(
-                f"validation and data.source share frames of {by.footage} ({judge.footage.name(window.sequence)}): "
-                "give them parts that do not overlap, part = [0.0, 0.95] and part = [0.95, 1.0]"
+                f"validation and data.source share frames of {by.footage} ({validator.footage.name(window.sequence)}): "
+                "give them parts that do not overlap, such as part = [0.0, 0.95] and part = [0.95, 1.0]"
             )

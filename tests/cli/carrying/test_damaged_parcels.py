@@ -89,9 +89,9 @@ def unsay(parcel: Path, digest: str) -> None:
     ("harm", "message"),
     [
         (flip, "is not what was packed"),
-        (flip_and_list, "its checksum does not fit"),
+        (flip_and_list, "its checksum does not match"),
         (rename, "it is not what its name says"),
-        (lose, "is missing: carry it again"),
+        (lose, "is missing: copy it again"),
         (blur, "its description cannot be read"),
         (unsay, "its description cannot be read"),
     ],
@@ -118,7 +118,7 @@ def test_names_of_a_parcel_never_become_paths(name: str, elsewhere: Path, tmp_pa
         file.write(tmp_path / SUMS, SUMS)
         file.writestr(name or "empty", content)
     for parcel in (tmp_path, packed):
-        with pytest.raises(BackendError, match="is no list of engines and models"):
+        with pytest.raises(BackendError, match="is not a list of engines and models"):
             run("engines", "import", parcel)
     assert not elsewhere.exists()
 
@@ -127,7 +127,7 @@ def test_what_is_no_parcel_says_so(tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("no zip")
     with zipfile.ZipFile(tmp_path / "empty.zip", "w") as file:
         file.writestr("other", "")
-    said = {"text.zip": "is no zip file", "none.zip": "does not exist", "empty.zip": "holds no SHA256SUMS"}
+    said = {"text.zip": "is not a zip file", "none.zip": "does not exist", "empty.zip": "holds no SHA256SUMS"}
     for name, message in {**said, ".": "holds no SHA256SUMS"}.items():
         with pytest.raises(BackendError, match=message):
             run("engines", "import", tmp_path / name)

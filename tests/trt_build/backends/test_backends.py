@@ -84,8 +84,8 @@ def test_what_is_missing_is_said_with_the_way_to_get_it(backend: Backend, model:
     [
         ({"streams": 0}, "streams is 0: it must be a whole number"),
         ({"streams": "many"}, "streams is 'many'"),
-        ({"devices": []}, "name each GPU once"),
-        ({"devices": [0, 0]}, r"devices=\[0, 0\]: name each GPU once"),
+        ({"devices": []}, "name at least one GPU, each once"),
+        ({"devices": [0, 0]}, r"devices=\[0, 0\]: name at least one GPU, each once"),
         ({"device": -1}, "counted from 0"),
         ({"optimization": 6}, "optimization is 6: it must be a whole number from 0 to 5"),
         ({"dynamic": ((64, 64), (128, 128))}, "give the smallest, usual and largest"),

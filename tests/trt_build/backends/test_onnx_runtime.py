@@ -109,7 +109,7 @@ def test_streams_and_any_order_change_nothing() -> None:
 
 
 def test_a_provider_that_is_not_there_is_refused_with_its_package() -> None:
-    with pytest.raises(BackendError, match=r"has no provider migraphx .* pip install onnxruntime-migraphx"):
+    with pytest.raises(BackendError, match=r"has no provider migraphx, only .* pip install onnxruntime-migraphx"):
         OnnxRuntime(provider="migraphx").open(BUNDLED, Profile(width=64, height=64))
     with pytest.raises(ArgumentError, match="provider is 'vulkan': it must be 'cpu' or 'cuda'"):
         OnnxRuntime(provider="vulkan")  # type: ignore[arg-type]
@@ -119,7 +119,7 @@ def test_a_provider_that_is_not_there_is_refused_with_its_package() -> None:
 
 
 def test_a_device_that_openvino_does_not_see_is_refused() -> None:
-    with pytest.raises(BackendError, match="OpenVINO sees no device NPU here, but CPU"):
+    with pytest.raises(BackendError, match="OpenVINO finds no device NPU here, only CPU"):
         OpenVINO(device="NPU").open(BUNDLED, Profile(width=64, height=64))
     with pytest.raises(ArgumentError, match=r"device is 'TPU': it must be 'CPU', 'GPU', 'GPU.1', 'NPU' or 'AUTO'"):
         OpenVINO(device="TPU")
@@ -149,8 +149,8 @@ def test_a_gpu_is_preferred_where_it_makes_what_the_cpu_makes(monkeypatch: pytes
         assert chosen() == OpenVINO()  # "cuda" is not really there: passed over
         monkeypatch.setattr(OnnxRuntime, "open", lambda self, model, profile: THERE._compile(model, profile, "fp32", 1))
         assert chosen() == OnnxRuntime(provider="cuda")
-        monkeypatch.setattr(gpus, "FARTHEST", -1.0)
-        assert "off by 0 codes" in str(gpus.what_is_wrong(OnnxRuntime(provider="cuda")))
+        monkeypatch.setattr(gpus, "TOLERANCE", -1.0)
+        assert "off by 0 8-bit codes" in str(gpus.what_is_wrong(OnnxRuntime(provider="cuda")))
         assert chosen() == OpenVINO()
     finally:
         backends._best.cache_clear()

@@ -85,8 +85,8 @@ def test_auto_takes_what_passes_and_remembers_it(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("runtime", "check", "why"),
     [
-        (OpenVINO(precision="fp32"), verify_session, "it was asked for"),
-        (OpenVINO(planes="native"), verify_session, "colour needs it"),
+        (OpenVINO(precision="fp32"), verify_session, "as given by precision="),
+        (OpenVINO(planes="native"), verify_session, "colour conversion in the graph needs it"),
         (OpenVINO(), verify_session, "this processor has no bfloat16"),
     ],
 )

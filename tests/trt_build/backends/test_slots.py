@@ -140,7 +140,7 @@ def test_executors_that_do_not_fit_each_other_or_the_frames_are_refused() -> Non
         executors = numpy_executors()
         assert isinstance(executors.synthesis, NumpyExecutor)
         executors.synthesis.inputs[name] += 4
-        with pytest.raises(BackendError, match=f"the engine's {name} has .* build it again"):
+        with pytest.raises(BackendError, match=f"the engine's {name} has .* rebuild it"):
             open_slots(SimulatedDevice(), lambda made=executors: made, BINDINGS, 1)  # type: ignore[misc]
 
 
@@ -150,13 +150,13 @@ def test_what_cannot_be_recorded_is_run_without_a_recording_and_says_so_once(
     """It costs the processor much more, and nobody would know why."""
     device = SimulatedDevice()
     device.captures = False
-    executor._say_once.cache_clear()
+    executor._warn_once.cache_clear()
     slots = open_slots(device, numpy_executors, BINDINGS, 2)
     run(slots[0], clip(2), 0, [0.5, 0.75])
-    assert not any(slot.is_recorded for slot in slots)
+    assert not any(slot.is_captured for slot in slots)
     said = capsys.readouterr().err
-    assert said.count("cannot be recorded, and costs the processor more: the simulated device records nothing") == 1
-    assert all(slot.is_recorded for slot in open_slots(SimulatedDevice(), numpy_executors, BINDINGS, 2))
+    assert said.count("cannot be captured, which costs more processor time: the simulated device records nothing") == 1
+    assert all(slot.is_captured for slot in open_slots(SimulatedDevice(), numpy_executors, BINDINGS, 2))
 
 
 def test_a_failed_upload_is_an_error_for_all_who_wait_for_it_and_then_forgotten() -> None:

@@ -37,7 +37,7 @@ def test_a_second_filter_gets_the_memory_of_the_firsts_spare_streams(capsys: pyt
     assert len(first) == 2
     second = open_slots(device, lambda: numpy_executors(scratch=int(each * 3)), BINDINGS, "auto")
     assert len(second) == 1
-    assert "other filters gave 1 streams back" in capsys.readouterr().err
+    assert "closed 1 streams of other filters" in capsys.readouterr().err
     frames = clip(13)
     with ThreadPoolExecutor(3) as pool:
         works = [

@@ -32,13 +32,13 @@ def test_every_option_can_be_typed(typed: str, meant: Backend) -> None:
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("openvino:threads", "takes no 'threads': its options are device, threads, streams"),
-        ("openvino:slot=1", "takes no 'slot=1': its options are device, threads, streams"),
-        ("openvino:threads=many", "takes no 'threads=many': give threads=NUMBER"),
+        ("openvino:threads", "has no option 'threads': it has device, threads, streams"),
+        ("openvino:slot=1", "has no option 'slot=1': it has device, threads, streams"),
+        ("openvino:threads=many", "cannot take 'threads=many': give threads=NUMBER"),
         ("openvino:threads=0", "whole number from 1 up"),
-        ("openvino:precision=fp64", "takes no 'precision=fp64': give precision=auto or fp32 or bf16 or fp16"),
+        ("openvino:precision=fp64", "cannot take 'precision=fp64': give precision=auto or fp32 or bf16 or fp16"),
         ("tensorrt:streams=few", "give streams=NUMBER or auto"),
-        ("tensorrt:devices=0+0", "name each GPU once"),
+        ("tensorrt:devices=0+0", "name at least one GPU, each once"),
         ("tensorrt:dynamic=256x256", r"give dynamic=NUMBERxNUMBER\+NUMBERxNUMBER\+NUMBERxNUMBER or none"),
     ],
 )
@@ -78,7 +78,7 @@ def test_old_names_work_with_a_line_that_says_the_new_one(capsys: pytest.Capture
         (TensorRT, {"dynamic": True}, "dynamic is True: give the smallest"),
         (TensorRT, {"dynamic": ((1, 2), (3, 4))}, "dynamic is"),
         (TensorRT, {"dynamic": ((1, 2), (3, 4), (5, 6.0))}, "dynamic is"),
-        (TensorRT, {"device": "0"}, "name each GPU once"),
+        (TensorRT, {"device": "0"}, "name at least one GPU, each once"),
         (TensorRT, {"devices": 0}, "devices is 0: give a list"),
         (TensorRT, {"devices": "01"}, "devices is '01': give a list"),
         (TensorRT, {"streams": True}, "streams is True"),

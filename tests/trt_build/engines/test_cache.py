@@ -88,7 +88,7 @@ def test_a_flipped_bit_is_noticed_and_the_engine_built_again(tmp_path: Path, pla
     again = Recorder(tmp_path)
     assert dict(again.get().plans) == PLANS
     assert again.builds == 1
-    assert len(again.lines) == 1 and "is built again:" in again.lines[0]
+    assert len(again.lines) == 1 and "is rebuilt:" in again.lines[0]
     assert Recorder(tmp_path).get().plans == PLANS
 
 
@@ -100,7 +100,7 @@ def test_a_truncated_engine_is_built_again(tmp_path: Path, length: int) -> None:
     again = Recorder(tmp_path)
     again.get()
     assert again.builds == 1
-    assert len(again.lines) == 1 and "is built again:" in again.lines[0]
+    assert len(again.lines) == 1 and "is rebuilt:" in again.lines[0]
 
 
 def test_an_engine_of_another_gpu_under_this_name_is_built_again(tmp_path: Path) -> None:
@@ -110,13 +110,15 @@ def test_an_engine_of_another_gpu_under_this_name_is_built_again(tmp_path: Path)
     again = Recorder(tmp_path)
     again.get()
     assert again.builds == 1
-    assert again.lines[0].endswith("is built again: it was made for the target 'sm_75', not 'sm_89'")
+    assert again.lines[0].endswith("is rebuilt: it was made for the target 'sm_75', not 'sm_89'")
 
 
 def test_an_engine_file_of_another_version_says_so() -> None:
     content = bytearray(Engine(PLANS).to_bytes())
     content[len(MAGIC)] = FORMAT_VERSION + 1
-    with pytest.raises(EngineError, match=f"version {FORMAT_VERSION + 1}, known is {FORMAT_VERSION}"):
+    with pytest.raises(
+        EngineError, match=f"version {FORMAT_VERSION + 1}, and only version {FORMAT_VERSION} can be read"
+    ):
         Engine.from_bytes(bytes(content))
 
 
@@ -136,7 +138,7 @@ def test_a_folder_that_cannot_be_made_costs_only_the_keeping(tmp_path: Path, fol
     (tmp_path / "file").touch()
     recorder = Recorder(tmp_path / folder)
     assert recorder.get().plans == PLANS
-    assert len(recorder.lines) == 1 and "no engine can be kept in" in recorder.lines[0]
+    assert len(recorder.lines) == 1 and "cannot store engines in" in recorder.lines[0]
     assert "VS_INTERP_CACHE" in recorder.lines[0]
 
 
@@ -170,7 +172,7 @@ def test_a_damaged_timing_cache_is_begun_anew_with_one_line(tmp_path: Path, caps
     for content in (b"", b"short", timing.path.read_bytes()[:-1] + b"?"):
         timing.path.write_bytes(content)
         assert timing.read() == b""
-        assert capsys.readouterr().err == "vs-interp: the timing cache gpu.timing is damaged and is begun anew\n"
+        assert capsys.readouterr().err == "vs-interp: the timing cache gpu.timing is damaged: starting a new one\n"
         assert not timing.path.exists()
 
 
@@ -213,7 +215,7 @@ def test_timings_that_the_runtime_refuses_are_begun_anew(
     timing, build = TimingCache(tmp_path / "gpu.timing"), Timings()
     timing.write(kept)
     timing.load(build)
-    assert "gpu.timing is of another system and is begun anew" in capsys.readouterr().err
+    assert "gpu.timing is of another system: starting a new one" in capsys.readouterr().err
     assert build.set is not None
     build.set.content = b"measured"
     timing.store(build)

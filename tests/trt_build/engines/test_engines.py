@@ -113,7 +113,7 @@ def test_an_engine_that_the_gpu_refuses_is_built_again_once(
     slots = TensorRTRTX(streams=1, devices=[1, 0]).open(model, rtx)
     assert [slot.device.index for slot in slots] == [1, 0]  # type: ignore[attr-defined]
     said = capsys.readouterr().err
-    assert said.count("is built again: the engine cannot be read: for another GPU") == 1
+    assert said.count("is rebuilt: the engine cannot be read: for another GPU") == 1
     assert len(list(tmp_path.rglob("*.engine"))) == 1
     StandIn.refusals = 2
     with pytest.raises(BackendError, match="for another GPU"):
@@ -139,7 +139,7 @@ def test_one_engine_of_a_range_serves_clips_of_many_sizes(
         assert np.abs(out[0].astype(int) - frame[0]).max() <= 3, "two equal frames have themselves between them"
         assert np.abs(out[1].astype(int) - 128).max() <= 1
     assert len(list(tmp_path.rglob("*.engine"))) == 1
-    with pytest.raises(ArgumentError, match="clip's size 400x128 is outside of the engine's range, 128x128 to 384x256"):
+    with pytest.raises(ArgumentError, match="clip's size 400x128 is outside the engine's range, 128x128 to 384x256"):
         backend.open(model, replace(rtx, width=400, height=128))
 
 
@@ -152,10 +152,10 @@ def test_a_gpu_that_the_runtime_does_not_serve_is_passed_over_not_chosen(
     assert TensorRTRTX.missing() is None
     (slot,) = TensorRTRTX(streams=1).open(model, rtx)
     assert slot.device.index == 1  # type: ignore[attr-defined]
-    with pytest.raises(BackendError, match=r"GPU 0: TensorRT-RTX does not know the Simulated H100 \(sm_90"):
+    with pytest.raises(BackendError, match=r"GPU 0: TensorRT-RTX does not support the Simulated H100 \(sm_90"):
         TensorRTRTX(device=0).open(model, rtx)
     monkeypatch.setattr(targets, "present_gpus", lambda: [h100])
-    assert "does not know the Simulated H100" in str(TensorRTRTX.missing())
+    assert "does not support the Simulated H100" in str(TensorRTRTX.missing())
 
 
 def test_an_engine_built_elsewhere_is_measured_once_on_the_gpu_that_serves_it(

@@ -125,5 +125,5 @@ def test_a_luma_network_cannot_make_the_chroma_of_other_times() -> None:
     spec = repeating(2).spec
     for output in (replace(spec.output, times=None), replace(spec.output, times=(0.25, 0.75))):
         model = replace(repeating(2), spec=replace(spec, output=output))
-        with pytest.raises(ModelFileError, match="whose chroma is not known"):
+        with pytest.raises(ModelFileError, match="whose chroma is unknown"):
             with_planes(model, replace(SMALL, planes=YUV420P8))

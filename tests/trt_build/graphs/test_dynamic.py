@@ -160,5 +160,5 @@ def test_a_context_is_told_the_size_and_asked_what_it_needs_for_it() -> None:
 
 
 def test_a_size_that_the_runtime_refuses_is_named() -> None:
-    with pytest.raises(BackendError, match=r"does not take plane as \(1, 1, 8, 16\)"):
+    with pytest.raises(BackendError, match=r"does not accept the shape \(1, 1, 8, 16\) of plane"):
         ContextExecutor(loaded(plane=(1, 1, 8, 16)), FreeEngine(), FreeEngine(accepts=False))

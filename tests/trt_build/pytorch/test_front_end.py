@@ -90,7 +90,7 @@ def test_convolutions_are_half_but_for_those_on_islands() -> None:
 def test_only_the_networks_own_planes_at_one_size_are_built() -> None:
     network = Fsrcnn()
     yuv = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1))
-    with pytest.raises(ArgumentError, match="engines of GRAYS planes only"):
+    with pytest.raises(ArgumentError, match="engines for GRAYS planes only"):
         build_engine_of(network, Profile(width=64, height=64, planes=yuv), BuildOptions(runtime="tensorrt-rtx"))
     ranged = BuildOptions(runtime="tensorrt-rtx", dynamic=((64, 64), (128, 128)))
     with pytest.raises(ArgumentError, match="one size only"):

@@ -1,1 +1,1 @@
-"""A clip's own planes in and out of a graph."""
+"""Colour conversion in the graph, so that a network takes a clip's own planes and gives them back."""

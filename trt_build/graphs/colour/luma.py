@@ -1,4 +1,4 @@
-"""Luma networks: chroma goes past them, enlarged as VapourSynth's ``resize.Bicubic`` enlarges a clip."""
+"""Luma networks: the network gets the luma, and chroma is enlarged as VapourSynth's ``resize.Bicubic`` does it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .samples import decode, encode
 
 
 def read_luma(nodes: Nodes, frame: str, spec: NetworkSpec, profile: Profile) -> list[str]:
-    """Write the way from a frame's planes to luma, and return its chroma: none of GRAY; of RGB as that of 4:4:4."""
+    """Add the conversion of a frame's planes to luma, and return its two chroma planes; none if the clip is GRAY."""
     planes = profile.planes
     values = [decode(nodes, frame, index, planes) for index in range(planes.planes)]
     if planes.family == "rgb":
@@ -26,9 +26,9 @@ def read_luma(nodes: Nodes, frame: str, spec: NetworkSpec, profile: Profile) -> 
 
 
 def write_luma(nodes: Nodes, chroma: Sequence[str], profile: Profile, padded: tuple[int, int], scale: int) -> None:
-    """Write the way from the network's luma, and a frame's chroma, to the planes of a picture ``scale`` times larger.
+    """Add the conversion of the network's luma and a frame's chroma to the planes of a ``scale`` times larger picture.
 
-    ``profile`` is the picture's, ``padded`` the size of the network's output.
+    ``profile`` is the picture's; ``padded`` is (height, width) of the network's output.
     """
     planes, values = profile.planes, [cut(nodes, profile, padded)]
     if chroma:

@@ -1,4 +1,4 @@
-"""Luma and colour differences to RGB and back, by the matrices of video, in the graph."""
+"""Y, Cb and Cr to RGB and back, in the graph (ITU-T H.273, matrix coefficients)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from trt_build.graphs.nodes import Nodes
 from vs_interp.matrices import RED_AND_BLUE, Matrix
 
 
-def to_rgb(nodes: Nodes, matrix: Matrix, luma: str, blueness: str, redness: str) -> list[str]:
-    """Return R, G and B of Y, Cb and Cr: the inverse of :func:`from_rgb`."""
+def to_rgb(nodes: Nodes, matrix: Matrix, luma: str, cb: str, cr: str) -> list[str]:
+    """Return R, G and B from Y, Cb and Cr: the inverse of :func:`from_rgb`."""
     red, blue = RED_AND_BLUE[matrix]
     green = 1 - red - blue
-    less = nodes.add("Add", *(nodes.scaled(c, 2 * w * (1 - w) / green) for c, w in ((blueness, blue), (redness, red))))
+    from_cb = nodes.scaled(cb, 2 * blue * (1 - blue) / green)
+    from_cr = nodes.scaled(cr, 2 * red * (1 - red) / green)
+    both = nodes.add("Add", from_cb, from_cr)
     return [
-        nodes.add("Add", luma, nodes.scaled(redness, 2 * (1 - red))),
-        nodes.add("Sub", luma, less),
-        nodes.add("Add", luma, nodes.scaled(blueness, 2 * (1 - blue))),
+        nodes.add("Add", luma, nodes.scaled(cr, 2 * (1 - red))),
+        nodes.add("Sub", luma, both),
+        nodes.add("Add", luma, nodes.scaled(cb, 2 * (1 - blue))),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Frames padded to what a network takes, its pictures cut back, in the graph."""
+"""Padding frames to a size that the network takes, and cropping its pictures again, in the graph."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from vs_interp.spec import NetworkSpec
 
 
 def hand_over(nodes: Nodes, values: Sequence[str], frame: str, spec: NetworkSpec, profile: Profile) -> None:
-    """Hand planes to the network as its input ``frame``: in its input range, padded to a size that it takes.
+    """Add what makes planes the network's input ``frame``: padded to a size that it takes, and in its input range.
 
-    The last row and column are repeated.
+    Padding repeats the last row and column.
     """
     padding = spec.padded(profile.height) - profile.height, spec.padded(profile.width) - profile.width
     picture = nodes.add("Concat", *values, axis=1) if len(values) > 1 else values[0]
@@ -25,7 +25,7 @@ def hand_over(nodes: Nodes, values: Sequence[str], frame: str, spec: NetworkSpec
 
 
 def cut(nodes: Nodes, profile: Profile, padded: tuple[int, int]) -> str:
-    """Return the network's output, which has the ``padded`` size, at the profile's."""
+    """Return the network's output, of the ``padded`` (height, width), cropped to the profile's size."""
     size = profile.height, profile.width
     if size == padded:
         return "output"

@@ -1,8 +1,8 @@
-"""The colour graph: a network that takes a clip's own planes and gives them back.
+"""The colour graph: it makes a network take a clip's own planes and give them back.
 
-Frames become RGB (or luma), all in FP32, are brought to the range and padded to a size that the network takes, and its
-pictures go the way back.  Luma goes through sums and products only, since runtimes may work out FP32 convolutions in
-TF32; chroma that is resampled goes through one convolution each way, so build with TF32 off.
+Frames are converted to RGB (or luma) in FP32, clamped and padded as the network needs, and its pictures are converted
+back.  Luma goes through sums and products only, since runtimes may compute FP32 convolutions in TF32; subsampled chroma
+goes through one convolution each way, so build with TF32 off.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from .samples import STORED, elements, encode
 
 
 def with_planes(model: ModelFile, profile: Profile) -> ModelFile:
-    """Return the model at one size, with planes as inputs and outputs; the FP16 pass comes before this one.
+    """Return the model at one size, with planes as inputs and outputs.  Apply the FP16 pass first.
 
-    Inputs are ``frame0_plane0``, …, then ``time`` where the network takes one; outputs ``output_plane0``, …  A plane
-    is N×1×height×width, N 1 for inputs and the pictures of a run for outputs: 8 bits as uint8, 9–16 bits as pairs of
-    bytes (uint8, low byte first, twice as wide), half and float as they are.
+    Inputs are ``frame0_plane0``, …, then ``time`` if the network takes one; outputs are ``output_plane0``, …  A plane
+    is N×1×height×width, with N = 1 for inputs and the number of pictures for outputs.  8-bit samples are uint8, those
+    of 9–16 bits pairs of bytes (uint8, low byte first, twice as wide), those of floating formats float16 or float32.
 
-    The network's frames become inner tensors.  Where it takes a time they count as state, so that
-    :meth:`ModelFile.split` gives a graph from planes to RGB and the network's own state, run once a window, and one
+    The network's frames become inner tensors.  If it takes a time they count as state, so that
+    :meth:`ModelFile.split` gives one graph from planes to RGB and the network's own state, run once a window, and one
     from there to the output's planes, run for every time.
 
-    A luma network gives the luma of frame 0; the chroma beside it is frame 0's, enlarged.
+    A luma network makes the luma of its picture; the chroma is that of frame 0, enlarged.
 
-    Raises :class:`ModelFileError` where the network makes neither RGB of RGB nor luma of luma, :class:`ArgumentError`
-    where the size does not fit the subsampling.
+    Raises :class:`ModelFileError` if the network maps neither RGB to RGB nor luma to luma, and :class:`ArgumentError`
+    if the size does not suit the subsampling.
     """
     spec = model.spec
     _check(model, profile)
@@ -45,13 +45,16 @@ def with_planes(model: ModelFile, profile: Profile) -> ModelFile:
     made = made_profile(spec, profile)
     larger = spec.made_size(spec.padded(profile.height), spec.padded(profile.width))
     inputs = [value for frame in spec.frame_inputs for value in _values(frame, profile, 1)]
-    if spec.window.channels == 1:
-        chroma = [read_luma(before, frame, spec, profile) for frame in spec.frame_inputs]
-    else:
-        chroma = [read_rgb(before, frame, spec, profile) for frame in spec.frame_inputs]
+    is_luma = spec.window.channels == 1
+    chroma: list[list[str]] = []
+    for frame in spec.frame_inputs:
+        if is_luma:
+            chroma.append(read_luma(before, frame, spec, profile))
+        else:
+            read_rgb(before, frame, spec, profile)
     if spec.output.kind != "frame":
         encode(after, cut(after, made, larger), "output", 0, made.planes)
-    elif spec.window.channels == 1:
+    elif is_luma:
         write_luma(after, chroma[spec.window.offsets.index(0)], made, larger, spec.output.scale)
     else:
         write_rgb(after, made, larger)
@@ -70,25 +73,26 @@ def _check(model: ModelFile, profile: Profile) -> None:
     wanted = spec.window.channels if spec.output.kind == "frame" else 1
     if spec.window.channels not in (1, 3) or spec.output.channels != wanted:
         raise ModelFileError(
-            f"the network {spec.name} makes {spec.output.channels} channels of {spec.window.channels}: only RGB of "
-            "RGB, luma of luma, and flow, labels and masks of one channel have planes"
+            f"the network {spec.name} makes {spec.output.channels} channels from {spec.window.channels}: only RGB from "
+            "RGB, luma from luma, and flow, labels and masks of one channel can be planes"
         )
     spec.check_size(profile.height, profile.width)
     gray = profile.planes.family == "gray" or spec.output.kind != "frame"
     if spec.window.channels == 1 and not gray and spec.output.times != (0.0,):
         raise ModelFileError(
-            f"the luma network {spec.name} makes pictures at the times {spec.output.times}, whose chroma is not known:"
+            f"the luma network {spec.name} makes pictures at the times {spec.output.times}, whose chroma is unknown:"
             " give a GRAY clip"
         )
     columns, rows = profile.planes.steps
     if profile.width % columns or profile.height % rows:
         raise ArgumentError(
-            f"{profile.width}x{profile.height} has no whole chroma planes {columns}x{rows} times smaller: crop the clip"
+            f"{profile.width}x{profile.height} is not a multiple of the chroma subsampling {columns}x{rows}: "
+            "crop the clip"
         )
 
 
 def _finished(model: ModelFile, graph: GraphProto) -> ModelFile:
-    """Return the composed graph, checked, every size worked out, with the state it is to be split at."""
+    """Return the composed graph, checked, with all shapes inferred and the state at which it is to be split."""
     whole = ModelProto()
     whole.CopyFrom(model.graph)
     whole.graph.CopyFrom(graph)
@@ -101,7 +105,7 @@ def _finished(model: ModelFile, graph: GraphProto) -> ModelFile:
 
 
 def _values(picture: str, profile: Profile, count: int) -> list[ValueInfoProto]:
-    """Return the planes of a picture as inputs or outputs of a graph."""
+    """Return the planes of ``count`` pictures as inputs or outputs of a graph."""
     kind, wide = STORED[profile.planes.dtype.name], elements(profile.planes)
     return [
         helper.make_tensor_value_info(f"{picture}_plane{index}", kind, [count, 1, height, width * wide])

@@ -1,4 +1,4 @@
-"""RGB networks: a clip's planes become RGB by the rules of zimg (VapourSynth's ``resize.Bicubic``), and go back."""
+"""RGB networks: planes are converted to RGB and back as zimg (VapourSynth's ``resize.Bicubic``) does it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .padding import cut, hand_over
 from .samples import decode, encode
 
 
-def read_rgb(nodes: Nodes, frame: str, spec: NetworkSpec, profile: Profile) -> list[str]:
-    """Write the way from a frame's planes to RGB, and return what goes past the network: nothing."""
+def read_rgb(nodes: Nodes, frame: str, spec: NetworkSpec, profile: Profile) -> None:
+    """Add the conversion of a frame's planes to the network's RGB input."""
     planes = profile.planes
     values = [decode(nodes, frame, index, planes) for index in range(planes.planes)]
     if planes.family == "gray":
@@ -24,11 +24,10 @@ def read_rgb(nodes: Nodes, frame: str, spec: NetworkSpec, profile: Profile) -> l
         chroma = _resampled(nodes, upsample, values[1:], planes)
         values = to_rgb(nodes, planes.matrix, values[0], *chroma)
     hand_over(nodes, values, frame, spec, profile)
-    return []
 
 
 def write_rgb(nodes: Nodes, profile: Profile, padded: tuple[int, int]) -> None:
-    """Write the way from the network's output, of the ``padded`` size, to the planes of a picture."""
+    """Add the conversion of the network's output, of the ``padded`` (height, width), to the planes of a picture."""
     planes = profile.planes
     values = nodes.split(cut(nodes, profile, padded), 3, axis=1)
     if planes.family != "rgb":
@@ -43,7 +42,7 @@ def write_rgb(nodes: Nodes, profile: Profile, padded: tuple[int, int]) -> None:
 def _resampled(
     nodes: Nodes, resample: Callable[[Nodes, str, PlaneFormat], str], chroma: Sequence[str], planes: PlaneFormat
 ) -> Sequence[str]:
-    """Return both chroma planes resampled together; as they are where they have the size of luma."""
+    """Return both chroma planes, resampled together unless they have the size of luma."""
     if planes.steps == (1, 1):
         return chroma
     return nodes.split(resample(nodes, nodes.add("Concat", *chroma, axis=0), planes), 2, axis=0)

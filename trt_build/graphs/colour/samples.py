@@ -1,4 +1,4 @@
-"""Samples as they lie in memory, in the graph: bytes to values and back."""
+"""Conversion of samples from their form in memory to values and back, in the graph."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ STORED = {
     "float16": TensorProto.FLOAT16,
     "float32": TensorProto.FLOAT,
 }
-"""Type of the tensors that hold samples: no runtime of TensorRT's has a uint16, so that these are pairs of bytes."""
+"""NumPy type → type of the tensors that hold samples.  TensorRT has no uint16, so these travel as pairs of bytes."""
 
 
 def elements(planes: PlaneFormat) -> int:
-    """Return how many elements a sample takes in its tensor: 2 where it is a pair of bytes."""
+    """Return how many elements of a tensor hold one sample: 2 if it is a pair of bytes."""
     return 2 if planes.dtype == "uint16" else 1
 
 
@@ -33,7 +33,7 @@ def decode(nodes: Nodes, picture: str, index: int, planes: PlaneFormat) -> str:
 
 
 def encode(nodes: Nodes, value: str, picture: str, index: int, planes: PlaneFormat) -> None:
-    """Write a picture's plane: integers are rounded, halves to even, and kept in the range of their bits."""
+    """Add the output of a picture's plane.  Integers are rounded, halves to even, and clamped to their bit depth."""
     name = f"{picture}_plane{index}"
     if planes.floating:
         nodes.add("Cast", value, to=STORED[planes.dtype.name], name=name)
@@ -51,9 +51,9 @@ def _every_second(nodes: Nodes, value: str, start: int) -> str:
 
 
 def _pairs(nodes: Nodes, code: str) -> str:
-    """Return N×1×height×2·width bytes of N×1×height×width codes: low byte, high byte."""
+    """Return N×1×height×width codes as N×1×height×(2·width) bytes: low byte, high byte."""
     high = nodes.add("Floor", nodes.scaled(code, 1 / 256))
     low = nodes.add("Sub", code, nodes.scaled(high, 256))
     both = nodes.add("Transpose", nodes.add("Concat", low, high, axis=1), perm=[0, 2, 3, 1])
-    rows = nodes.add("Reshape", both, nodes.whole([0, 0, -1]))  # 0 keeps a length
+    rows = nodes.add("Reshape", both, nodes.whole([0, 0, -1]))  # 0 keeps the input's length
     return nodes.add("Unsqueeze", rows, nodes.whole([1]))

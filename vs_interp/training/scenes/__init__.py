@@ -1,1 +1,1 @@
-"""Pictures to train on, made of photographs and sprites in motion, with their exact flows."""
+"""Training samples: windows of footage, and synthetic scenes of moving photographs and sprites with exact flow."""

@@ -1,4 +1,4 @@
-"""How samples are varied, many at once, the same for all pictures of a sample."""
+"""Augmentation of many samples at once, the same for all pictures of a sample."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vs_interp.training.recipe import Variation
+from vs_interp.training.recipe_data import Variation
 
 
 @dataclass(frozen=True)
 class Changes:
-    """The changes of K samples; see :class:`~vs_interp.training.recipe.Variation`.
+    """The augmentation of K samples; see :class:`~vs_interp.training.recipe_data.Variation`.
 
-    ``mirrored`` is K×2 (columns, rows), ``channels`` K×3, all else K; ``noise`` is the strength of sensor noise.
+    ``mirrored`` is K×2 (columns, rows), ``channels`` K×3, the others K.  ``noise`` is a standard deviation, of a range
+    of 1.
     """
 
     mirrored: NDArray[np.bool_]
@@ -31,7 +32,7 @@ class Changes:
 
     @classmethod
     def none(cls, count: int) -> Changes:
-        """Return changes that leave samples as they are."""
+        """Return changes that leave samples unchanged."""
         no, zero = np.zeros(count, bool), np.zeros(count, np.float32)
         return cls(
             np.zeros((count, 2), bool), no, no, np.tile(np.arange(3), (count, 1)), zero + 1, zero + 1, zero, zero
@@ -39,7 +40,7 @@ class Changes:
 
     @classmethod
     def draw(cls, random: np.random.Generator, by: Variation, count: int) -> Changes:
-        """Draw changes at random."""
+        """Draw the changes of ``count`` samples."""
 
         def halves(*shape: int) -> NDArray[np.bool_]:
             return random.random(shape) < 0.5
@@ -62,7 +63,10 @@ class Changes:
 
 
 def varied(pictures: Tensor, flow: Tensor, time: Tensor, count: int, changes: Changes) -> tuple[Tensor, Tensor, Tensor]:
-    """Return pictures (K×T×3×H×W: windows of ``count`` and their truths), flows (K×4×H×W) and times (K) changed."""
+    """Return the pictures (K×T×3×H×W), flows (K×4×H×W) and times (K) of samples with their changes applied.
+
+    A sample's pictures are the ``count`` frames of its window, then its truths.  Noise is not added here.
+    """
 
     def here(values: NDArray[np.generic], *more: int) -> Tensor:
         return torch.from_numpy(values).to(pictures.device).view(*values.shape, *more)
@@ -85,7 +89,7 @@ def varied(pictures: Tensor, flow: Tensor, time: Tensor, count: int, changes: Ch
 
 
 def _arranged(pictures: Tensor, here: Callable[..., Tensor], count: int, changes: Changes) -> Tensor:
-    """Return pictures in the order of their times, and colours in that of their channels."""
+    """Return pictures with time reversed and channels shuffled as the changes say."""
     order = np.arange(pictures.shape[1])
     back = np.concatenate((order[:count][::-1], order[count:][::-1]))
     order = np.where(changes.reversed[:, None], back, order)

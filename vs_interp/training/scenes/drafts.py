@@ -1,7 +1,7 @@
-"""The stream of drafts: batch k is a function of the recipe, its seed and k alone.
+"""Drafts, from which batches are made: draft k depends only on the recipe, its seed and k.
 
-So a run goes on exactly where it stopped, whatever the number of workers, and the processes of a data-parallel run
-each draw their share of the very batch that one process would draw.
+So a resumed run continues exactly, whatever the number of workers, and the processes of a data-parallel run each draw
+their share of the batch that a single process would draw.
 """
 
 from __future__ import annotations
@@ -18,19 +18,22 @@ from vs_interp.datasets.readers import open_footage
 from vs_interp.datasets.windows import Window, Windows
 from vs_interp.errors import DatasetError
 from vs_interp.spec import NetworkSpec
-from vs_interp.training.recipe import Data
+from vs_interp.training.recipe_data import Data
 
 from .changes import Changes
 from .film import Crops, Places, Reel
-from .shares import dealt
+from .shares import draw_by_share
 from .synthetic import Layers, Scenes
 
 
 @dataclass(frozen=True)
 class FilmDraft:
-    """Samples of one source, shrunk as many times: read already, or where to read them on the training device.
+    """Samples of one source and one shrink factor.
 
-    ``still``: whether all pictures of a sample are to be the same.
+    film
+        The samples as read from disk, or where to read them in a film on the training device.
+    still
+        Whether all pictures of a sample are to be the same, K.
     """
 
     source: int
@@ -41,7 +44,7 @@ class FilmDraft:
 
 @dataclass(frozen=True)
 class SceneDraft:
-    """Scenes of one source, shrunk as many times, by layer; ``times`` are those of their truths."""
+    """Scenes of one source and one shrink factor, by layer; ``times`` (K) are those of their truths."""
 
     shrink: int
     layers: Sequence[Layers]
@@ -50,9 +53,9 @@ class SceneDraft:
 
 @dataclass(frozen=True)
 class Draft:
-    """A batch before arithmetic: what must be read, and every random choice; samples in the order of their groups.
+    """The data read for a batch and every random choice, before any computation; samples are ordered by group.
 
-    ``noise`` fixes the sensor noise of the whole batch, of which this process takes the samples ``part``.
+    ``noise`` is the seed of the noise of the whole batch; ``part`` is this process's rank and the number of processes.
     """
 
     films: Sequence[FilmDraft]
@@ -63,20 +66,21 @@ class Draft:
 
     @property
     def unreadable(self) -> tuple[str, ...]:
-        """What could not be read on the way."""
+        """Messages about files that could not be read and were replaced by others."""
         return tuple(text for film in self.films if isinstance(film.film, Crops) for text in film.film.unreadable)
 
 
 class Drafts(Dataset[Draft]):
-    """Batch k of a recipe's data as a draft.
+    """The drafts of a recipe's data, indexed by step.
 
-    ``rank`` and ``world`` name this process of a data-parallel run; footage whose source is in ``unread`` is not read,
-    since the training device holds it.
+    ``rank`` and ``world`` identify this process in a data-parallel run.  Footage of the sources in ``unread`` is not
+    read, since it is in the training device's memory.  Raises :class:`DatasetError` for data that is missing or does
+    not suit the network.
     """
 
     def __init__(self, data: Data, spec: NetworkSpec, seed: int, rank: int = 0, world: int = 1) -> None:
         if data.batch % world:
-            raise DatasetError(f"data.batch is {data.batch}, which {world} processes cannot share: make it a multiple")
+            raise DatasetError(f"data.batch is {data.batch}: make it a multiple of {world}, the number of processes")
         scale = spec.output.scale
         if any(spec.padded(side // scale) * scale != side for side in data.crop):
             raise DatasetError(
@@ -92,7 +96,7 @@ class Drafts(Dataset[Draft]):
         for number, source in enumerate(data.source):
             if source.footage is not None and spec.output.kind == "flow":
                 raise DatasetError(
-                    f"{source.footage} has no true flow, which {spec.name} learns: give photos and sprites"
+                    f"the true flow of {source.footage} is unknown, and {spec.name} learns flow: use photos and sprites"
                 )
             if source.footage is not None:
                 name = f"{source.footage} ({source.split})"
@@ -121,11 +125,11 @@ class Drafts(Dataset[Draft]):
         return Draft(films, [scene for scene in scenes if len(scene.times)], changes, noise, (self.rank, self.world))
 
     def _groups(self, random: np.random.Generator) -> Iterator[tuple[int, int, int]]:
-        """Yield source, shrink and the number of their samples; films first."""
-        sources = dealt(random, self.shares, self.data.batch)
+        """Yield source, shrink factor and number of samples of each group, those of footage first."""
+        sources = draw_by_share(random, self.shares, self.data.batch)
         for source in sorted(set(sources.tolist()), key=lambda number: (number not in self.reels, number)):
             by = self.reels[source].source if source in self.reels else self.data.source[source]
-            shrinks = dealt(random, by.shrinks, int((sources == source).sum()))
+            shrinks = draw_by_share(random, by.shrinks, int((sources == source).sum()))
             for shrink in np.unique(shrinks).tolist():
                 yield source, shrink, int((shrinks == shrink).sum())
 
@@ -135,7 +139,7 @@ class Drafts(Dataset[Draft]):
         return FilmDraft(source, shrink, places, (random.random(count) < reel.source.still)[part])
 
     def _scene(self, random: np.random.Generator, source: int, shrink: int, count: int, part: slice) -> SceneDraft:
-        """Draw scenes at the times of the spec's window and pictures; any time is a half more often than not."""
+        """Draw scenes at the times of the spec's window and pictures; of any time, 1/2 has a chance of 60 %."""
         assert self.scenes is not None
         fixed = self.spec.output.times
         chosen = np.where(random.random(count) < 0.6, 0.5, random.uniform(0.1, 0.9, count))
@@ -146,7 +150,7 @@ class Drafts(Dataset[Draft]):
         return SceneDraft(shrink, [layer for layer in own if len(layer.maps)], chosen[part])
 
     def _read(self, films: Sequence[FilmDraft], step: int) -> list[FilmDraft]:
-        """Read what the training device does not hold."""
+        """Read the films that are not in the training device's memory."""
         random = np.random.default_rng((self.seed, step, self.rank))
         return [
             film
@@ -157,6 +161,6 @@ class Drafts(Dataset[Draft]):
 
 
 def spread(windows: Windows, count: int) -> Sequence[Window]:
-    """Return ``count`` windows, evenly chosen."""
+    """Return at most ``count`` windows, evenly spread."""
     numbers = np.unique(np.linspace(0, len(windows) - 1, count).round().astype(int))
     return [windows[int(number)] for number in numbers]

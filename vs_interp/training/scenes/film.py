@@ -1,4 +1,4 @@
-"""Windows of footage: where each sample of a batch is cut out, and reading it, here or on the training device."""
+"""Samples of footage: drawing their windows and crops, and reading them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from vs_interp.datasets.footage import Footage
 from vs_interp.datasets.windows import Windows, cut_windows, within
 from vs_interp.errors import DatasetError
 from vs_interp.spec import NetworkSpec
-from vs_interp.training.recipe import Source
+from vs_interp.training.recipe_data import Source
 
-from .shares import dealt
+from .shares import draw_by_share
 
 TRIES = 20
-"""Windows that are tried for one sample before a data set counts as unreadable."""
+"""This many windows are tried for one sample before the data set counts as unreadable."""
 
 LOOKED_AT = 16
-"""Sequences whose size is looked at before anything is read."""
+"""The frame size of this many sequences is checked when the footage is opened."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where K samples may be cut out of footage, C places to choose from for each.
+    """Windows and crops of K samples, with C to choose from for each.
 
-    ``sequences``, ``tops``, ``lefts``, ``times`` are K×C, ``numbers`` K×C×T: the frames of a window and its truth.
+    ``sequences``, ``tops``, ``lefts`` and ``times`` are K×C; ``numbers`` are K×C×T, the frames of a window and its
+    truths.
     """
 
     sequences: NDArray[np.int64]
@@ -45,7 +46,11 @@ class Places:
 
 @dataclass(frozen=True)
 class Crops:
-    """K samples as they were read: ``frames`` K×T×H×W×3 bytes, ``small`` K×N×h×w×3 where a data set has such."""
+    """K samples as they were read.
+
+    ``frames`` are K×T×H×W×3 bytes; ``small`` K×N×h×w×3, if the data set has reduced pictures of its own; ``times`` K.
+    ``unreadable`` has a message for every window that was replaced by another.
+    """
 
     frames: NDArray[np.uint8]
     small: NDArray[np.uint8] | None
@@ -55,24 +60,26 @@ class Crops:
 
 @dataclass(frozen=True)
 class Reel:
-    """A source of footage, opened and cut into windows.
+    """A source of footage, cut into windows.
 
-    rolls
-        The windows of each gap and place of the truth, of which one is drawn by its share.
+    crop
+        Height and width of a sample.
+    windows, shares
+        The windows of each gap and place of the truth, and how often each of these sets is drawn.
     """
 
     source: Source
     footage: Footage
     spec: NetworkSpec
     crop: tuple[int, int]
-    rolls: tuple[Windows, ...]
+    windows: tuple[Windows, ...]
     shares: tuple[float, ...]
 
     @classmethod
     def open(cls, source: Source, footage: Footage, spec: NetworkSpec, crop: tuple[int, int]) -> Reel:
-        """Cut footage into windows.  Raises :class:`DatasetError` where it is too short or too small.
+        """Cut footage into windows.  Raises :class:`DatasetError` if it is too short or too small.
 
-        ``crop`` is height and width; shrinks that need larger frames than there are, are left out.
+        Shrink factors for which the frames are too small are not used.
         """
         sizes = [footage.frame_size(sequence).shape for sequence in range(min(len(footage.lengths), LOOKED_AT))]
         shrinks = {n: share for n, share in source.shrinks.items() if any(_fits(size, crop, n) for size in sizes)}
@@ -81,20 +88,23 @@ class Reel:
             raise DatasetError(
                 f"{name} is {width}x{height}, smaller than the crop {crop[1]}x{crop[0]}: make data.crop smaller"
             )
-        places = [(gap, place) for gap in source.gaps for place in range(1, gap)] if spec.takes_time else []
-        cuts = [(cut_windows(footage, spec, (gap,), (Fraction(place, gap),)), source.gaps[gap] / (gap - 1))
-                for gap, place in places] or [(cut_windows(footage, spec), 1.0)]  # fmt: skip
-        cuts = [(within(roll, footage, source.part), share) for roll, share in cuts]
-        rolls, shares = zip(*cuts, strict=True)
-        if not any(len(roll) and share for roll, share in cuts):
+        cuts: list[tuple[Windows, float]] = []
+        if spec.takes_time:
+            for gap, share in source.gaps.items():
+                times = [Fraction(place, gap) for place in range(1, gap)]
+                cuts += [(cut_windows(footage, spec, (gap,), (time,)), share / len(times)) for time in times]
+        else:
+            cuts = [(cut_windows(footage, spec), 1.0)]
+        windows = tuple(within(cut, footage, source.part) for cut, _ in cuts)
+        shares = tuple(share if len(cut) else 0.0 for cut, (_, share) in zip(windows, cuts, strict=True))
+        if not any(shares):
             raise DatasetError(
-                f"no window of {spec.name} lies in part {list(source.part)} of {source.footage}: give a larger part"
+                f"the part {list(source.part)} of {source.footage} holds no window for {spec.name}: give a larger part"
             )
-        shares = tuple(share if len(roll) else 0.0 for roll, share in cuts)
-        return cls(source.model_copy(update={"shrinks": shrinks}), footage, spec, crop, rolls, shares)
+        return cls(source.model_copy(update={"shrinks": shrinks}), footage, spec, crop, windows, shares)
 
     def draws(self, origin: Hashable, numbers: Sequence[int]) -> bool:
-        """Return whether some frames of a sequence, known by where it comes from, are among those to train on."""
+        """Return whether any of these frames of a sequence, identified by its origin, may be drawn."""
         if origin not in self._sequences:
             return False
         lengths = self.footage.lengths
@@ -107,17 +117,17 @@ class Reel:
         return {self.footage.origin(sequence): sequence for sequence in range(len(self.footage.lengths))}
 
     def draw(self, random: np.random.Generator, count: int, shrink: int) -> Places:
-        """Draw places for ``count`` samples, to be shrunk so many times."""
+        """Draw windows and crops for ``count`` samples that are to be shrunk by a factor."""
         shape = count, self.source.choices
-        found = dealt(random, dict(enumerate(self.shares)), count * self.source.choices)
+        found = draw_by_share(random, dict(enumerate(self.shares)), count * self.source.choices)
         random.shuffle(found)
         sequences, starts = np.empty_like(found), np.empty_like(found)
-        for number, roll in enumerate(self.rolls):
+        for number, windows in enumerate(self.windows):
             here = found == number
             if here.any():
-                indices = random.integers(0, len(roll), int(here.sum()))
-                sequences[here], starts[here] = roll.sequences[indices], roll.starts[indices]
-        patterns = [roll.patterns[0] for roll in self.rolls]
+                indices = random.integers(0, len(windows), int(here.sum()))
+                sequences[here], starts[here] = windows.sequences[indices], windows.starts[indices]
+        patterns = [windows.patterns[0] for windows in self.windows]
         offsets = np.array([(*pattern.inputs, *pattern.truths) for pattern in patterns], np.int64)[found]
         times = np.array([float(pattern.time or 0) for pattern in patterns])[found]
         sizes = np.array([self._size(sequence, shrink) for sequence in sequences.tolist()], np.int64)
@@ -130,16 +140,17 @@ class Reel:
         )
 
     def _size(self, sequence: int, shrink: int) -> tuple[int, int]:
-        """Return a sequence's height and width; where these cannot be read, a crop's, so that reading it says why."""
+        """Return a sequence's height and width; if unknown, those of a crop, so that reading it will say why."""
         try:
             return self.footage.frame_size(sequence).shape
         except DatasetError:
             return shrink * self.crop[0], shrink * self.crop[1]
 
     def read(self, places: Places, shrink: int, random: np.random.Generator) -> Crops:
-        """Read K samples, each where most moves; what cannot be read is passed over for what ``random`` draws then.
+        """Read K samples, each from the one of its places with most motion.
 
-        Raises :class:`DatasetError` where nothing can be read.
+        If one cannot be read, another is drawn by ``random`` instead.  Raises :class:`DatasetError` if :data:`TRIES` in
+        a row cannot be read.
         """
         unreadable: list[str] = []
         read = [self._one(places.part(slice(k, k + 1)), shrink, random, unreadable) for k in range(len(places.tops))]
@@ -151,7 +162,7 @@ class Reel:
     def _one(
         self, places: Places, shrink: int, random: np.random.Generator, unreadable: list[str]
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None, float]:
-        """Return the frames and the small window of the best of one sample's places, and its time."""
+        """Return the frames, the reduced window if there is one, and the time of the best of a sample's places."""
         for _ in range(TRIES):
             try:
                 found = [self._frames(places, choice, shrink) for choice in range(places.tops.shape[1])]
@@ -170,7 +181,7 @@ class Reel:
         return self.footage.window(self.spec, sequence, numbers, box)
 
     def _small(self, places: Places, choice: int) -> NDArray[np.uint8] | None:
-        """Return the same window as the data set's own small pictures have it, for networks that enlarge."""
+        """Return the window in the data set's own reduced pictures, if it has any, for networks that enlarge."""
         scale = self.spec.output.scale
         if self.footage.small is None or scale == 1:
             return None
@@ -185,6 +196,6 @@ def _fits(size: tuple[int, int], crop: tuple[int, int], shrink: int) -> bool:
 
 
 def _motion(frames: NDArray[np.uint8], inputs: int) -> float:
-    """Return how much the first and the last input differ: mean absolute difference of a sixteenth of the pixels."""
+    """Return the mean absolute difference of the first and the last input, over a sixteenth of the pixels."""
     first, last = (frames[index, ::4, ::4].astype(np.int16) for index in (0, inputs - 1))
     return float(np.abs(last - first).mean())

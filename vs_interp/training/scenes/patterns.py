@@ -1,7 +1,7 @@
-"""Periodic pictures: grids, stripes, checks and dots, on which what moves is hard to tell from what repeats.
+"""Periodic pictures (grids, stripes, checks and dots), in which motion is hard to tell from repetition.
 
-Film and photographs show few of them, and a network trained on these alone drags a fence or a cutting mat along with
-what passes before it.
+Film and photographs show few of them, and a network trained on those alone drags a fence or a cutting mat along with
+whatever passes in front of it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIZE = 512
+"""Height and width of a pattern in pixels."""
 
 type Plane = NDArray[np.float64]
 
 
 def draw_pattern(seed: int) -> NDArray[np.uint8]:
-    """Return a picture (512×512×4 bytes, covered) whose kind, period, direction, slant and colours ``seed`` fixes."""
+    """Return a random pattern for a seed: 512×512×4 bytes, RGB and an alpha of 255."""
     random = np.random.default_rng(seed)
     period = float(random.uniform(7, 40))
     across, down = _places(random, period)
@@ -30,7 +31,7 @@ def draw_pattern(seed: int) -> NDArray[np.uint8]:
     else:
         ink = _within(period * float(random.uniform(0.15, 0.4)) - period * np.hypot(_off(across), _off(down)))
     paper, colour = random.uniform(0, 1, (2, 3, 1, 1))
-    if random.random() < 0.5:  # as good as black and white, as print mostly is
+    if random.random() < 0.5:  # nearly black and white, like most print
         paper, colour = 0.15 * paper, 0.85 + 0.15 * colour
     slope = random.uniform(-0.3, 0.3, 2)
     rows, columns = np.mgrid[-0.5 : 0.5 : SIZE * 1j, -0.5 : 0.5 : SIZE * 1j]
@@ -41,7 +42,7 @@ def draw_pattern(seed: int) -> NDArray[np.uint8]:
 
 
 def _places(random: np.random.Generator, period: float) -> tuple[Plane, Plane]:
-    """Return each pixel's two coordinates in periods, seen from the front or, as often, at a slant."""
+    """Return each pixel's two coordinates in periods, seen from the front or (as often) at an angle."""
     rows, columns = np.mgrid[0:SIZE, 0:SIZE] - SIZE / 2
     angle = random.uniform(0, np.pi) if random.random() < 0.6 else 0.0
     slant = random.uniform(-0.8, 0.8, 2) / SIZE * random.integers(2)
@@ -52,7 +53,7 @@ def _places(random: np.random.Generator, period: float) -> tuple[Plane, Plane]:
 
 
 def _off(places: Plane) -> Plane:
-    """Return how far the nearest whole period lies, in periods."""
+    """Return the distance to the nearest whole period, in periods."""
     return np.asarray(np.abs(places - np.round(places)))
 
 
@@ -61,5 +62,5 @@ def _lines(places: Plane, period: float, thickness: float) -> Plane:
 
 
 def _within(depth: Plane) -> Plane:
-    """Return coverage by how many pixels a place lies inside an edge: soft over one pixel."""
+    """Return coverage in [0, 1] from the distance inside an edge in pixels, soft over one pixel."""
     return np.asarray((depth + 0.5).clip(0, 1))

@@ -1,4 +1,4 @@
-"""Film that lies on the training device: crops of it are cut and brought to RGB there, many at once."""
+"""Film in the training device's memory, from which many crops are cut and converted to RGB at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vs_interp.datasets.planar import FrameFormat, PlanarFootage, to_rgb_matrix
 from .film import Places
 
 SHARE = 0.5
-"""Of a GPU's free memory that film may take."""
+"""The share of a GPU's free memory that film may take."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class ResidentFilm:
     """The frames of a footage as 8-bit planes on a device.
 
     planes
-        All bytes of all frames (:mod:`vs_interp.datasets.planar`), one sequence after the other.
+        The bytes of all frames (:mod:`vs_interp.datasets.planar`), one sequence after the other.
     starts, heights, widths, formats
-        Of each sequence: its first byte, its size, the number of its frame format in ``factors``.
+        For each sequence, its first byte, its size, and the index of its frame format in ``factors``.
     factors
-        F×3×4: what luma, Cb, Cr (0 … 255) and 1 add to R, G and B in [0, 1].
+        F×3×4 matrices from (Y, Cb, Cr, 1), with codes from 0 to 255, to RGB in [0, 1].
     """
 
     planes: Tensor
@@ -39,7 +39,7 @@ class ResidentFilm:
 
     @classmethod
     def load(cls, footage: PlanarFootage, device: torch.device) -> ResidentFilm:
-        """Bring all frames of a footage to a device."""
+        """Copy all frames of a footage to a device."""
         kinds = [sequence.frame_format for sequence in footage.sequences]
         sizes = [length * kind.bytes for length, kind in zip(footage.lengths, kinds, strict=True)]
         starts = np.cumsum(sizes) - sizes
@@ -56,7 +56,10 @@ class ResidentFilm:
         return cls(planes, offsets, rows, columns, numbers, factors)
 
     def read(self, places: Places, size: tuple[int, int], inputs: int) -> tuple[Tensor, Tensor]:
-        """Return K×T×3×H×W in [0, 1], each sample from the place where most moves, and the time of each (K)."""
+        """Return samples (K×T×3×H×W in [0, 1]), each from the one of its places with most motion, and their times (K).
+
+        ``size`` is (H, W); ``inputs`` is the number of frames of a window.
+        """
         device = self.planes.device
         whole = np.stack((places.sequences, places.tops, places.lefts), -1)
         table = torch.from_numpy(np.concatenate((whole, places.numbers), -1)).to(device)
@@ -67,7 +70,7 @@ class ResidentFilm:
         return self._rgb(table[:, 0], table[:, 1], table[:, 2], table[:, 3:], size), times[sample, best]
 
     def _most_motion(self, table: Tensor, size: tuple[int, int], inputs: int) -> Tensor:
-        """Return, for each sample, the place where luma differs most between the first and the last input."""
+        """Return for each sample the place whose luma differs most between the first and the last input."""
         count, choices, _ = table.shape
         if choices == 1:
             return torch.zeros(count, dtype=torch.int64, device=table.device)
@@ -79,7 +82,10 @@ class ResidentFilm:
         return motion.view(count, choices).argmax(1)
 
     def _rgb(self, sequence: Tensor, top: Tensor, left: Tensor, numbers: Tensor, size: tuple[int, int]) -> Tensor:
-        """Return the crops as RGB; chroma stands left and between lines, and is interpolated (as on the host)."""
+        """Return crops as RGB: K×T×3×H×W.
+
+        Chroma is sited left, and interpolated as :mod:`vs_interp.datasets.planar` does it on the host.
+        """
         rows, columns = (torch.arange(length, device=top.device) for length in size)
         rows, columns = top[:, None] + rows, left[:, None] + columns
         luma = self._luma(sequence, numbers, rows, columns).float()
@@ -92,13 +98,16 @@ class ResidentFilm:
         return colours.add_(luma[:, :, None] * by[:, None, :, :1, None]).add_(by[:, None, :, 3:, None]).clamp_(0, 1)
 
     def _luma(self, sequence: Tensor, numbers: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Return K×T×h×w luma where rows (K×h) and columns (K×w) cross."""
+        """Return the luma at rows (K×h) and columns (K×w): K×T×h×w."""
         width = self.widths[sequence, None]
         lines = self._frames(sequence, numbers)[:, :, None] + (rows * width)[:, None]
         return self.planes[lines[..., None] + columns[:, None, None]]
 
     def _chroma(self, sequence: Tensor, numbers: Tensor, rows: Tensor, across: Tensor, columns: Tensor) -> Tensor:
-        """Return K×T×2×h×w chroma of lines: where columns are odd, the mean of two neighbours; edges are repeated."""
+        """Return the chroma of rows (K×h), at luma's columns (K×w): K×T×2×h×w.
+
+        At odd columns it is the mean of two neighbours; edge samples are repeated.
+        """
         height, width = self.heights[sequence, None] // 2, self.widths[sequence, None] // 2
         rows = torch.minimum(rows.clamp(min=0), height - 1)
         right = torch.minimum(across + columns % 2, width - 1)
@@ -109,7 +118,7 @@ class ResidentFilm:
         return (left.float() + right).mul_(0.5)
 
     def _frames(self, sequence: Tensor, numbers: Tensor) -> Tensor:
-        """Return the first byte of frames (K×T)."""
+        """Return the position of the first byte of frames (K×T)."""
         size = self.heights[sequence, None] * self.widths[sequence, None] * 3 // 2
         return self.starts[sequence, None] + numbers * size
 
@@ -121,7 +130,7 @@ def _factors(kind: FrameFormat) -> NDArray[np.float32]:
 
 
 def fits(footages: Sequence[PlanarFootage], device: torch.device) -> bool:
-    """Return whether a device has the memory for all frames."""
+    """Return whether a device is a GPU with memory for all frames."""
     if device.type != "cuda":
         return False
     wanted = sum(

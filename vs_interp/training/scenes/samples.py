@@ -1,7 +1,7 @@
-"""Samples: from drafts, which hold what was read and every random choice, to batches on the training device.
+"""Batches made from drafts, which hold the data read and every random choice.
 
-What costs arithmetic (rendering scenes, shrinking, the teacher) is done there for the whole batch at once, or in a
-worker where that is the same CPU.
+The expensive part (rendering scenes, shrinking, the teacher) is done for the whole batch at once on the training
+device; if that is the CPU, in a data worker.
 """
 
 from __future__ import annotations
@@ -26,17 +26,25 @@ from .resident import ResidentFilm
 from .synthetic import Scenes
 
 LUMA = (0.299, 0.587, 0.114)
-"""BT.601: what luma-only networks are trained on."""
+"""BT.601, on which luma networks are trained."""
 
 
 class Batch(NamedTuple):
     """B samples.
 
-    ``frames``: N tensors, B×C×h×w in [0, 1], ``truth``: B·M×C×H×W, ``time``: B×1×1×1; ``flow``: B×4×H×W, pixels from
-    the time (where a network makes flow, from frame 0) to frames 0 and 1; ``doubt``: B×1×H×W, how far (mean absolute
-    difference) a picture made with ``flow`` is off, infinite where the flow is unknown.  ``flow`` and ``doubt`` are
-    empty for networks that make neither flow nor frames between two.
-    ``unreadable`` tells of files that were passed over on the way.
+    frames
+        The N frames of the window, each B×C×h×w in [0, 1].
+    truth
+        The M pictures to make of each sample: B·M×C×H×W.
+    time
+        B×1×1×1.
+    flow
+        B×4×H×W: the motion in pixels from the time (for flow networks, from frame 0) to frame 0 and to frame 1.
+    doubt
+        B×1×H×W: mean absolute error of a picture made with ``flow``; infinite where the flow is unknown.  Empty, like
+        the flow, for networks that neither make flow nor take a time.
+    unreadable
+        Messages about files that could not be read.
     """
 
     frames: tuple[Tensor, ...]
@@ -48,7 +56,11 @@ class Batch(NamedTuple):
 
 
 class Sampled(NamedTuple):
-    """K samples of one group: pictures K×T×3×H×W, flows K×4×H×W, whether these are known, times (K), small windows."""
+    """K samples of one group.
+
+    ``pictures`` are K×T×3×H×W, ``flow`` K×4×H×W, ``known`` (whether the flow is) and ``time`` K, and ``small``
+    K×N×3×h×w, the data set's own reduced window if it has any.
+    """
 
     pictures: Tensor
     flow: Tensor
@@ -58,8 +70,8 @@ class Sampled(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """Makes batches of drafts on ``device``, where scenes, films (by source) and the teacher are, too.
+class BatchMaker:
+    """Makes batches from drafts on ``device``, where scenes, films (by source) and the teacher must be too.
 
     ``crop`` is the height and width of a sample.
     """
@@ -84,16 +96,16 @@ class Workshop:
             )
             batch = self._varied(whole, draft.changes)
             if self.spec.takes_time:
-                batch = self._taught(batch, whole.known)
+                batch = self._with_teacher(batch, whole.known)
             return batch._replace(frames=self._noisy(batch.frames, draft), unreadable=draft.unreadable)
 
     def _filmed(self, draft: FilmDraft) -> Sampled:
-        """Return film as it was read, or read it from what the device holds."""
+        """Return the samples of a film, from those read from disk or from a film in the device's memory."""
         small = None
         if isinstance(draft.film, Crops):
-            pictures = self._brought(draft.film.frames)
+            pictures = self._on_device(draft.film.frames)
             time = torch.from_numpy(draft.film.times.astype(np.float32)).to(self.device)
-            small = None if draft.film.small is None else self._brought(draft.film.small)
+            small = None if draft.film.small is None else self._on_device(draft.film.small)
         else:
             size = draft.shrink * self.crop[0], draft.shrink * self.crop[1]
             pictures, time = self.films[draft.source].read(draft.film, size, len(self.spec.window.offsets))
@@ -116,15 +128,15 @@ class Workshop:
             flow = pictures.new_zeros(len(pictures), 4, 1, 1).expand(-1, -1, self.scenes.height, self.scenes.width)
         return Sampled(_smaller(pictures, draft.shrink), flow, np.ones(len(time), bool), time)
 
-    def _brought(self, frames: NDArray[np.uint8]) -> Tensor:
-        """Return K×T×H×W×3 bytes as K×T×3×H×W in [0, 1] on the device, by one copy."""
+    def _on_device(self, frames: NDArray[np.uint8]) -> Tensor:
+        """Return K×T×H×W×3 bytes as K×T×3×H×W in [0, 1] on the device."""
         bytes_ = torch.from_numpy(frames)
         if self.device.type == "cuda":
             bytes_ = bytes_.pin_memory().to(self.device, non_blocking=True)
         return bytes_.movedim(-1, 2).to(torch.float32, memory_format=torch.contiguous_format).mul_(1 / 255)
 
     def _varied(self, whole: Sampled, changes: Changes) -> Batch:
-        """Return the batch after its changes, as the network takes it."""
+        """Return the augmented batch, in the form that the network takes."""
         count = len(self.spec.window.offsets)
         pictures, flow, time = varied(whole.pictures, whole.flow, whole.time, count, changes)
         window, truth = pictures[:, :count], pictures[:, count:].flatten(0, 1)
@@ -144,8 +156,8 @@ class Workshop:
             truth = truth[:, :1]
         return Batch(window.unbind(1), truth, time.view(-1, 1, 1, 1), flow, torch.empty(0))
 
-    def _taught(self, batch: Batch, known: NDArray[np.bool_]) -> Batch:
-        """Fill in how far the known flows may be doubted, and let the teacher give the others."""
+    def _with_teacher(self, batch: Batch, known: NDArray[np.bool_]) -> Batch:
+        """Return the batch with the teacher's flow where the flow is unknown, and with the doubt of all flows."""
         flow, truth = batch.flow, batch.truth
         doubt = torch.where(torch.from_numpy(known).to(self.device), 0.0, torch.inf).view(-1, 1, 1, 1)
         doubt = doubt.repeat(1, 1, *truth.shape[2:])
@@ -160,7 +172,7 @@ class Workshop:
         return batch._replace(flow=flow, doubt=doubt)
 
     def _noisy(self, frames: tuple[Tensor, ...], draft: Draft) -> tuple[Tensor, ...]:
-        """Return the frames with sensor noise; that of the whole batch is drawn, whatever is this process's part."""
+        """Return the frames with noise; it is drawn for the batch of all processes, so that each has its part of it."""
         rank, world = draft.part
         if not draft.changes.noise.any():
             return tuple(frame.contiguous() for frame in frames)
@@ -176,16 +188,16 @@ def _joined(parts: list[Tensor]) -> Tensor | None:
     return torch.cat(parts) if parts else None
 
 
-def _smaller(pictures: Tensor, times: int) -> Tensor:
-    """Return K×T×C×H×W pictures so many times smaller, each pixel the mean of a square."""
-    if times == 1:
+def _smaller(pictures: Tensor, factor: int) -> Tensor:
+    """Return pictures (K×T×C×H×W) reduced by a factor, each pixel the mean of a square."""
+    if factor == 1:
         return pictures
-    shrunken = functional.avg_pool2d(pictures.flatten(0, 1), times)
+    shrunken = functional.avg_pool2d(pictures.flatten(0, 1), factor)
     return shrunken.view(*pictures.shape[:2], *shrunken.shape[1:])
 
 
 def shrunk(pictures: Tensor, scale: int) -> Tensor:
-    """Return pictures ``scale`` times smaller by antialiased bicubic resampling, rounded to 8 bits."""
+    """Return pictures (K×C×H×W) reduced ``scale`` times by antialiased bicubic resampling, rounded to 8 bits."""
     size = [length // scale for length in pictures.shape[2:]]
     small = functional.interpolate(pictures, size, mode="bicubic", antialias=True, align_corners=False)
     return (small.clamp(0, 1) * 255).round() / 255

@@ -1,4 +1,4 @@
-"""Choices by share for many samples at once, as even as can be."""
+"""Random choices by share for many samples at once, distributed as evenly as possible."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def dealt(random: np.random.Generator, shares: Mapping[int, float], count: int) -> NDArray[np.int64]:
-    """Return ``count`` of the keys, in their order, each drawn as often as its share says, and one more or less.
+def draw_by_share(random: np.random.Generator, shares: Mapping[int, float], count: int) -> NDArray[np.int64]:
+    """Return ``count`` keys in order, each as often as its share says, give or take one.
 
-    Systematic sampling: every place has the right chance of every key, and the numbers of each hardly differ from
-    batch to batch.  On a GPU these are shapes, and memory and plans that were made for them are used again.
+    This is systematic sampling: the chances are exact, and the numbers of each key hardly vary from batch to batch.
+    They become the shapes of tensors, so that a GPU can reuse memory and plans made for these shapes.
     """
     keys, weights = np.array(list(shares), np.int64), np.array(list(shares.values()), np.float64)
     ends = np.cumsum(weights / weights.sum())

@@ -1,8 +1,8 @@
-"""Synthetic motion: photographs and cut-out sprites moved over each other, with exact flow and occlusion.
+"""Synthetic scenes: photographs and cut-out sprites that move over each other, with exact flow and occlusion.
 
-Every layer has an affine map from the canvas to its own pixels for each time, with motion linear in the time; a
-picture is rendered at any time by sampling each layer once, so that sub-pixel motion is exact.  Scenes are drawn as
-matrices alone, wherever, many at once; their pictures are rendered on the device that holds the photographs.
+For each time, every layer has an affine map from the canvas to its own pixels; motion is linear in time.  A picture is
+rendered by sampling each layer once, so that sub-pixel motion is exact.  Drawing scenes needs only matrices; rendering
+is done on the device that holds the photographs, for many scenes at once.
 """
 
 from __future__ import annotations
@@ -17,30 +17,32 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from vs_interp.training.recipe import Source
+from vs_interp.training.recipe_data import Source
 
 from .patterns import draw_pattern
-from .shares import dealt
+from .shares import draw_by_share
 from .textures import Numbers, Textures, read_pictures
 
 MOST_SPRITES = 4
+"""The most sprites in a scene."""
 
 MARGIN = 2
 """Pixels around a sprite that are cut out with it, so that its edges are soft."""
 
 ROUNDED = 32
-"""Parts of pictures are cut as multiples of so many pixels: few sizes, so that a GPU's memory is used again."""
+"""Parts of pictures are cut in multiples of this many pixels, so that a GPU can reuse memory for few sizes."""
 
 type Reals = NDArray[np.float64]
 
 
 class Layers(NamedTuple):
-    """One layer of many scenes: a picture each, and where it is.
+    """One layer of K scenes: a picture for each, and its position at each time.
 
     colours, covers
-        Numbers of K textures; ``covers`` is the outline of a sprite, and ``None`` for backgrounds.
+        Indices of the textures that give colour and coverage (the outline of a sprite); ``covers`` is ``None`` for
+        backgrounds.
     maps
-        K×T×3×3, canvas pixel → picture pixel (x, y, 1), at each of the scenes' times.
+        K×T×3×3: canvas pixel → picture pixel (x, y, 1), at each of the scenes' times.
     """
 
     colours: Numbers
@@ -54,18 +56,21 @@ class Layers(NamedTuple):
 
 @dataclass(frozen=True)
 class Stock:
-    """What the scenes of one source are made of: numbers of textures, and how far these move at most."""
+    """What the scenes of one source are made of: indices of textures, and the largest motions.
+
+    ``reach`` is the largest shift of the background and of a sprite, in pixels, from time 0 to 1; one of 0 does not
+    rotate or zoom either.
+    """
 
     photos: Numbers
     patterns: Numbers
     sprites: Numbers
     reach: tuple[float, float]
-    """Pixels that the background and a sprite move at most from time 0 to 1; with 0 it does not turn either."""
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """Random scenes of ``height``×``width`` pixels; the stocks are those of a recipe's sources, by number."""
+    """Random scenes of ``height``×``width`` pixels; ``stocks`` are those of a recipe's sources, by number."""
 
     textures: Textures
     stocks: Mapping[int, Stock]
@@ -74,7 +79,7 @@ class Scenes:
 
     @classmethod
     def open(cls, sources: Mapping[int, Source], height: int, width: int) -> Scenes:
-        """Read the folders of pictures and draw patterns.  Raises :class:`DatasetError` for a folder that has none."""
+        """Read the pictures and draw the patterns.  Raises :class:`DatasetError` for a folder without pictures."""
         patterns = [draw_pattern(number) for number in range(max(source.patterns for source in sources.values()))]
         folders = {path: None for source in sources.values() for path in (source.photos, source.sprites) if path}
         contents = [patterns, *(read_pictures(path) for path in folders)]
@@ -93,16 +98,16 @@ class Scenes:
         return replace(self, textures=self.textures.to(device))
 
     def enlarged(self, factor: int) -> Scenes:
-        """Return the same scenes on a canvas ``factor`` times as large, to be shrunk: sharper than they are sampled."""
+        """Return the same scenes on a canvas ``factor`` times as large, which gives sharp pictures when shrunk."""
         return replace(self, height=self.height * factor, width=self.width * factor)
 
     def draw(self, random: np.random.Generator, source: int, times: Reals) -> list[Layers]:
-        """Return random scenes of one source, those with most sprites first, at their ``times`` (K×T).
+        """Return K random scenes of one source at their ``times`` (K×T), by layer from back to front.
 
-        They are given by layer, from the back: all have a background and a sprite, not all a second, and so on.
+        Scenes with most sprites come first: all have a background and a sprite, fewer a second one, and so on.
         """
         stock, count = self.stocks[source], len(times)
-        sprites = dealt(random, dict.fromkeys(range(MOST_SPRITES, 0, -1), 1.0), count)
+        sprites = draw_by_share(random, dict.fromkeys(range(MOST_SPRITES, 0, -1), 1.0), count)
         drawn = (int((sprites > depth).sum()) for depth in range(MOST_SPRITES))
         return [
             self._backgrounds(random, stock, times),
@@ -110,7 +115,7 @@ class Scenes:
         ]
 
     def render(self, layers: Sequence[Layers]) -> tuple[Tensor, Tensor]:
-        """Return the pictures (K×T×3×H×W in [0, 1]), and the number of the layer on top of each (K×T×H×W)."""
+        """Return the pictures (K×T×3×H×W in [0, 1]), and the index of the topmost layer at each pixel (K×T×H×W)."""
         background, *sprites = layers
         canvas = self._placed(background)
         top = torch.zeros_like(canvas[:, :, 0], dtype=torch.int64)
@@ -122,7 +127,10 @@ class Scenes:
         return canvas, top
 
     def flow(self, layers: Sequence[Layers], top: Tensor, moment: int, others: Sequence[int]) -> Tensor:
-        """Return the exact flows (K×2·O×H×W, pixels) of the topmost layers (K×H×W) from one of the times to others."""
+        """Return the exact flow of the topmost layers (``top``, K×H×W) from one time to others, in pixels: K×2·O×H×W.
+
+        ``moment`` and the O ``others`` are indices of the scenes' times.
+        """
         count = len(layers[0].maps)
         moves = np.zeros((len(layers), count, len(others), 2, 3))
         for layer, move in zip(layers, moves, strict=True):
@@ -135,7 +143,7 @@ class Scenes:
         return found[..., 0] * columns + (found[..., 1] * rows + found[..., 2])
 
     def _placed(self, layer: Layers) -> Tensor:
-        """Return a layer's pictures where they are at each of their T times: K×T×3×H×W, or K×T×4×H×W with coverage."""
+        """Return a layer's pictures on the canvas at each time: K×T×3×H×W, or K×T×4×H×W with coverage."""
         tops, lefts, size = self._part(layer)
         if layer.covers is None:
             part = self.textures.mirrored(layer.colours, tops, lefts, size)
@@ -154,7 +162,7 @@ class Scenes:
         return placed.view(*placed.shape[:2], -1, self.height, self.width).transpose(1, 2)
 
     def _part(self, layer: Layers) -> tuple[Numbers, Numbers, tuple[int, int]]:
-        """Return the tops and lefts of the parts of a layer's pictures that the canvas ever shows, and their size."""
+        """Return the tops and lefts of the parts of a layer's pictures that are visible at any time, and their size."""
         across, down = self.width - 1.0, self.height - 1.0
         corners = np.array([(0, 0, 1), (across, 0, 1), (0, down, 1), (across, down, 1)]).T
         seen = (layer.maps[:, :, :2] @ corners).transpose(0, 1, 3, 2).reshape(len(layer.maps), -1, 2)
@@ -167,12 +175,15 @@ class Scenes:
         return tops, lefts, (int(longest[1]), int(longest[0]))
 
     def _pixels(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return the rows (H×1) and the columns (W) of the canvas."""
+        """Return the row numbers (H×1) and column numbers (W) of the canvas."""
         rows, columns = (torch.arange(n, device=device, dtype=torch.float32) for n in (self.height, self.width))
         return rows[:, None], columns
 
     def _moved(self, random: np.random.Generator, times: Reals, reach: float, place: Reals) -> Reals:
-        """Return the canvas → picture maps for random motions of up to ``reach`` pixels from time 0 to 1."""
+        """Return canvas → picture maps (K×T×3×3) for random motions of up to ``reach`` pixels from time 0 to 1.
+
+        ``place`` (K×3×3) is the map at time 1/2.
+        """
         count, turns = len(times), float(reach > 0)
         angle, zoom = (random.normal(0, spread, (count, 1)) * turns for spread in (0.04, 0.03))
         distance, direction = reach * random.beta(1.0, 2.5, (count, 1)), random.uniform(0, 2 * np.pi, (count, 1))

@@ -1,4 +1,4 @@
-"""Pictures of any size kept in one tensor, from which many are cut at once."""
+"""Pictures of different sizes in one tensor, from which many parts are cut at once."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from vs_interp.datasets.pictures import list_pictures
 from vs_interp.errors import DatasetError
 
 type Numbers = NDArray[np.int64]
+"""Indices of pictures, or numbers of pixels."""
 
 COLOUR = 0x00FFFFFF
-"""The bits of a pixel that are its red, green and blue; those above are its coverage."""
+"""The bits of a pixel that hold red, green and blue; the upper ones hold coverage."""
 
 
 @dataclass(frozen=True)
 class Textures:
-    """Pictures with coverage.
+    """Pictures with coverage (alpha).
 
     pixels
-        All pixels of all pictures, line by line: red, green, blue and coverage as the four bytes of an int32.
+        The pixels of all pictures, row by row: red, green, blue and coverage as the four bytes of an int32.
     starts, heights, widths
-        Where each picture begins in them, and its size.
+        The first pixel of each picture, and its size.
     """
 
     pixels: Tensor
@@ -38,18 +39,18 @@ class Textures:
 
     @classmethod
     def of(cls, pictures: Sequence[NDArray[np.uint8]]) -> Textures:
-        """Return the textures of pictures, h×w×4 bytes each."""
+        """Return pictures (each h×w×4 bytes) as textures."""
         heights, widths = (np.array([picture.shape[axis] for picture in pictures], np.int64) for axis in (0, 1))
         pixels = np.concatenate([picture.reshape(-1, 4) for picture in pictures]).view(np.int32)[:, 0]
         areas = heights * widths
         return cls(torch.from_numpy(pixels), np.cumsum(areas) - areas, heights, widths)
 
     def to(self, device: torch.device) -> Textures:
-        """Return the same textures, cut on ``device``."""
+        """Return the same textures on ``device``."""
         return replace(self, pixels=self.pixels.to(device))
 
     def mirrored(self, pictures: Numbers, tops: Numbers, lefts: Numbers, size: tuple[int, int]) -> Tensor:
-        """Return K parts of pictures as K×3×h×w in [0, 1]; beyond an edge the picture is continued as in a mirror."""
+        """Return parts of K pictures as K×3×h×w in [0, 1], mirrored beyond the edges."""
         rows, columns = self._places(tops, lefts, size)
         rows, columns = (
             self._reflected(places, lengths[pictures])
@@ -60,9 +61,9 @@ class Textures:
     def cut_out(
         self, colours: Numbers, covers: Numbers, tops: Numbers, lefts: Numbers, size: tuple[int, int]
     ) -> Tensor:
-        """Return K parts as K×4×h×w in [0, 1]: the colours of one picture, the coverage of another.
+        """Return parts of K pictures as K×4×h×w in [0, 1], with the colours of one and the coverage of another.
 
-        Everything is zero outside of the smaller of the two.
+        Pixels outside of either are 0.
         """
         rows, columns = self._places(tops, lefts, size)
         heights, widths = (self._column(lengths) for lengths in self.common(colours, covers).T)
@@ -72,23 +73,23 @@ class Textures:
         return _unpacked(((colour & COLOUR) | (cover & ~COLOUR)) * inside)
 
     def common(self, first: Numbers, second: Numbers) -> Numbers:
-        """Return the heights and widths (K×2) that pictures have in common."""
+        """Return the smaller height and the smaller width of pairs of pictures: K×2."""
         sides = (self.heights, self.widths)
         return np.stack([np.minimum(lengths[first], lengths[second]) for lengths in sides], -1)
 
     def _places(self, tops: Numbers, lefts: Numbers, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Return the rows (K×h) and the columns (K×w) of the parts."""
+        """Return the row numbers (K×h) and column numbers (K×w) of the parts."""
         rows, columns = (torch.arange(length, device=self.pixels.device) for length in size)
         return rows + self._column(tops), columns + self._column(lefts)
 
     def _reflected(self, places: Tensor, lengths: Numbers) -> Tensor:
-        """Return the places inside of 0 … length − 1 that mirrors at both edges show."""
+        """Return places reflected into 0 … length − 1."""
         length = self._column(lengths)
         places = places.remainder(2 * length)
         return torch.minimum(places, 2 * length - 1 - places)
 
     def _read(self, pictures: Numbers, rows: Tensor, columns: Tensor) -> Tensor:
-        """Return the pixels (K×h×w, packed) where rows and columns of each picture cross."""
+        """Return the packed pixels at rows and columns of each picture: K×h×w."""
         lines = self._column(self.starts[pictures]) + rows * self._column(self.widths[pictures])
         return self.pixels[lines[:, :, None] + columns[:, None]]
 
@@ -103,8 +104,8 @@ def _unpacked(pixels: Tensor) -> Tensor:
 
 
 def read_pictures(folder: Path) -> list[NDArray[np.uint8]]:
-    """Return the pictures of a folder, h×w×4 bytes each.  Raises :class:`DatasetError` where there are none."""
-    names = sorted(list_pictures(folder)) if folder.is_dir() else []  # in an order that recorded runs had
+    """Return the pictures of a folder, h×w×4 bytes each.  Raises :class:`DatasetError` if there are none."""
+    names = sorted(list_pictures(folder)) if folder.is_dir() else []  # the order that recorded runs depend on
     if not names:
         raise DatasetError(f"{folder} holds no pictures: give a folder of .png or .jpg files")
     return [np.array(Image.open(folder / name).convert("RGBA")) for name in names]

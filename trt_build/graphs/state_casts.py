@@ -1,4 +1,4 @@
-"""What goes from the state's graph to the synthesis's, at no more bytes than it is read in."""
+"""State tensors handed from the state graph to the synthesis graph in FP16 where that is how they are read."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from onnx import ModelProto, NodeProto, TensorProto, helper
 from .precision import HALF, set_repeated
 
 
-def cross_in_half(state: ModelProto, synthesis: ModelProto) -> None:
-    """Hand over in half what is float32 in one graph and read in half alone in the other; values stay bit-exact.
+def move_casts_to_state(state: ModelProto, synthesis: ModelProto) -> None:
+    """Make float32 state FP16 if the synthesis graph reads it only through Casts to FP16; results stay bit-exact.
 
-    The Cast moves from the second graph, which runs for every time, to the first, which runs once a window.
+    The Casts move from the synthesis graph, which runs for every time, to the state graph, which runs once a window.
+    Both graphs are changed in place.
     """
     for value in state.graph.output:
         if value.type.tensor_type.elem_type != TensorProto.FLOAT:
@@ -37,7 +38,7 @@ def _is_cast_to_half(node: NodeProto) -> bool:
 
 
 def _rename(model: ModelProto, old: str, new: str) -> None:
-    """Give a tensor another name within the nodes."""
+    """Rename a tensor in the nodes, and forget its recorded type."""
     for node in model.graph.node:
         node.input[:] = [new if name == old else name for name in node.input]
         node.output[:] = [new if name == old else name for name in node.output]
