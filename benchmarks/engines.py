@@ -1,10 +1,10 @@
-"""Build every registered network for every GPU that TensorRT-RTX knows, without one, and print sizes and times.
+"""Build engines of every registered network for every GPU that TensorRT-RTX knows, and print their sizes and times.
 
     python benchmarks/engines.py > engines.md
     python benchmarks/engines.py --networks rife,flavr --sizes 448x256 --targets sm_89
 
-Networks have their default configuration and random weights, which change neither size nor time.  A cell is MiB of the
-engine's plans and seconds of its build, graph passes included.
+This needs no GPU.  Networks have their default configuration and random weights, which change neither size nor time.
+A cell is the size of the engine in MiB and the time of its build in seconds, graph passes included.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SIZES = "448x256,1920x1088"
 
 
 def main() -> None:
-    """Print one table a size: a line for each network and bit depth, a column for each GPU."""
+    """Print one table for each size, with a row for each network and bit depth and a column for each GPU."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--networks", default=",".join(NETWORKS))
     parser.add_argument("--targets", default=TARGETS)
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def random_model(name: str) -> ModelFile:
-    """Return a registered network in its default configuration as a model file."""
+    """Return a registered network in its default configuration, with random weights, as a model file."""
     kind = network_class(name)
     network = kind(kind.Config()).eval()  # type: ignore[call-arg]
     print(f"exporting {name}", file=sys.stderr)
@@ -57,7 +57,7 @@ def random_model(name: str) -> ModelFile:
 
 
 def row(model: ModelFile, width: int, height: int, bits: int, targets: tuple[Target, ...]) -> Iterator[str]:
-    """Yield what building for each target costs, or why it does not go."""
+    """Yield a table's cell for each target: size and time, or the error."""
     planes = PlaneFormat(family="yuv", bits=bits, floating=False, subsampling=(1, 1), full_range=False)
     for target in targets:
         start = time.monotonic()

@@ -1,13 +1,13 @@
-"""Score networks that enlarge on photographs and on film, beside bicubic, and say what they cost.
+"""Compare super-resolution networks with bicubic on photographs and film, in quality and in cost.
 
     python benchmarks/enlarging.py fsrcnn-x2 span-x2 real-cugan-x2 --on kodak,clips > enlarging.md
-    python benchmarks/enlarging.py fsrcnn-x2 real-cugan-x2 --on animation --crf 28       # as a stream would bring it
+    python benchmarks/enlarging.py fsrcnn-x2 real-cugan-x2 --on animation --crf 28       # with artefacts of compression
 
-Photographs are shrunk by antialiased bicubic (Pillow), a frame of each film by ``resize.Bicubic`` (Catmull-Rom) and,
-with ``--crf``, encoded by x264 then; what ``upscale`` makes of them on OpenVINO in FP32 is compared with the original:
-PSNR of luma at 8 bits without a border of 8 pixels.  kMAC are the multiplications of all convolutions for a pixel of
-the small picture; the time is processor time (user and system) of one 1280×720 frame enlarged, FSRCNN's is measured
-beside each network's.
+Photographs are reduced by antialiased bicubic (Pillow), a frame of each film by ``resize.Bicubic`` (Catmull-Rom); with
+``--crf`` they are then encoded by x264.  They are enlarged again by ``upscale`` on OpenVINO and compared with the
+originals: PSNR of 8-bit luma, without a border of 8 pixels.  kMAC are thousands of multiplications for one pixel of the
+small picture.  The time is the processor time (user and system) of one 1280×720 frame; FSRCNN is measured next to each
+network.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from pathlib import Path
 
 import av
 import numpy as np
-import onnx
 import vapoursynth as vs
 from numpy.typing import NDArray
 from PIL import Image
 
 from trt_build.backends.openvino import OpenVINO
+from trt_build.backends.work import work_per_pixel
 from trt_build.model_file import ModelFile
 from vs_interp import upscale
 from vs_interp.weights.catalogue import find
@@ -40,7 +40,7 @@ TIMES = 3
 
 
 def main() -> None:
-    """Print one table: a line for each network, below bicubic's of its scale."""
+    """Print a table with a row for each network, below that of bicubic at its scale."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="+", help="entries of the catalogue that are here")
     parser.add_argument("--on", metavar="FOLDER,…", required=True, help="folders of pictures or films, a column each")
@@ -53,7 +53,8 @@ def main() -> None:
     known: dict[int, list[NDArray[np.float64]]] = {}
     for name in arguments.names:
         file = find(name).model_file
-        scale = ModelFile.load(file).spec.output.scale
+        model = ModelFile.load(file)
+        scale = model.spec.output.scale
         if scale not in known:
             known[scale] = [scores(None, scale, folder, arguments.crf) for folder in folders]
             print(f"| bicubic ×{scale} | {means(known[scale])} | | | | |", flush=True)
@@ -61,30 +62,31 @@ def main() -> None:
         worst = min((mine - bicubic).min() for mine, bicubic in zip(found, known[scale], strict=True))
         took, beside = seconds(file, scale), seconds(find(REFERENCE).model_file, 2)
         print(
-            f"| {name} | {means(found)} | {worst:+.2f} | {thousands(file):,.0f} | {took:.2f} | {took / beside:.1f} |",
+            f"| {name} | {means(found)} | {worst:+.2f} | {work_per_pixel(model):,.0f} | {took:.2f} |"
+            f" {took / beside:.1f} |",
             flush=True,
         )
 
 
 def means(found: Sequence[NDArray[np.float64]]) -> str:
-    """Return the cells of a line."""
+    """Return the table cells of a row of mean scores."""
     return " | ".join(f"{values.mean():.2f}" for values in found)
 
 
 def scores(file: Path | None, scale: int, folder: Path, crf: int | None) -> NDArray[np.float64]:
-    """Return the PSNR of every picture or film of a folder; ``None`` stands for bicubic."""
+    """Return the PSNR in dB of every picture or film of a folder; the file ``None`` stands for bicubic."""
     return np.array([compared(*pair, file, scale) for pair in pairs(folder, scale, crf)])
 
 
 def pairs(folder: Path, scale: int, crf: int | None) -> Iterator[tuple[vs.VideoNode, vs.VideoNode]]:
-    """Yield what is to be enlarged, and the truth."""
+    """Yield the reduced and the original clip of every picture or film of a folder."""
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
         small, large = (photograph if path.suffix in PICTURES else excerpt)(path, scale)
         yield small if crf is None else encoded(small, crf), large
 
 
 def photograph(path: Path, scale: int) -> tuple[vs.VideoNode, vs.VideoNode]:
-    """Return a photograph shrunk and as it is, YUV 4:4:4 of 8 bits, cut to a multiple of the scale."""
+    """Return a photograph reduced and at its own size, in 8-bit YUV 4:4:4, cropped to a multiple of the scale."""
     with Image.open(path) as image:
         width, height = (size // scale // 4 * 4 for size in image.size)
         large = image.convert("RGB").crop((0, 0, width * scale, height * scale))
@@ -93,14 +95,14 @@ def photograph(path: Path, scale: int) -> tuple[vs.VideoNode, vs.VideoNode]:
 
 
 def as_clip(picture: Image.Image) -> vs.VideoNode:
-    """Return one frame of a picture in YUV 4:4:4."""
+    """Return a picture as a clip of one frame in YUV 4:4:4."""
     blank = core.std.BlankClip(None, *picture.size, vs.RGB24, 1, keep=True)
     shown = showing(blank, list(np.moveaxis(np.asarray(picture), 2, 0)))
     return core.resize.Bicubic(shown, format=vs.YUV444P8, matrix_s="709")
 
 
 def showing(clip: vs.VideoNode, planes: Sequence[NDArray[np.uint8]]) -> vs.VideoNode:
-    """Return a clip of one frame with other planes."""
+    """Return a clip of one frame with its planes replaced."""
 
     def filled(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         frame = f.copy()
@@ -112,7 +114,7 @@ def showing(clip: vs.VideoNode, planes: Sequence[NDArray[np.uint8]]) -> vs.Video
 
 
 def excerpt(path: Path, scale: int) -> tuple[vs.VideoNode, vs.VideoNode]:
-    """Return a frame of a film shrunk and as it is, in YUV 4:2:0 of 8 bits."""
+    """Return a frame of a film reduced and at its own size, in 8-bit YUV 4:2:0."""
     clip = core.bs.VideoSource(str(path), cachemode=0)[10]
     step = 4 * scale
     large = core.std.CropRel(clip, right=clip.width % step, bottom=clip.height % step)
@@ -121,7 +123,7 @@ def excerpt(path: Path, scale: int) -> tuple[vs.VideoNode, vs.VideoNode]:
 
 
 def encoded(clip: vs.VideoNode, crf: int) -> vs.VideoNode:
-    """Return a frame in YUV 4:2:0, as x264 leaves it."""
+    """Return a frame in YUV 4:2:0 after encoding by x264."""
     clip = core.resize.Bicubic(clip, format=vs.YUV420P8)
     with clip.get_frame(0) as frame:
         planes = np.concatenate([np.asarray(frame[plane]).ravel() for plane in range(3)])
@@ -142,7 +144,7 @@ def encoded(clip: vs.VideoNode, crf: int) -> vs.VideoNode:
 
 
 def compared(small: vs.VideoNode, large: vs.VideoNode, file: Path | None, scale: int) -> float:
-    """Return the PSNR of a clip enlarged again, in dB."""
+    """Enlarge a clip, and return its PSNR in dB."""
     if file is None:
         made = core.resize.Bicubic(small, large.width, large.height, **CATMULL_ROM)
     else:
@@ -157,27 +159,8 @@ def psnr(made: vs.VideoFrame, truth: vs.VideoFrame) -> float:
     return 10 * math.log10(255**2 / float(((first - second) ** 2).mean()))
 
 
-def thousands(file: Path) -> float:
-    """Return kMAC a pixel: what all convolutions of a graph multiply, at 1280×720."""
-    graph = ModelFile.load(file).graph
-    for value in graph.graph.input:
-        for dimension, size in zip(value.type.tensor_type.shape.dim, (1, None, 720, 1280), strict=True):
-            if size:
-                dimension.dim_value = size
-    inferred = onnx.shape_inference.infer_shapes(graph, data_prop=True)
-    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim]
-              for v in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)}  # fmt: skip
-    weights = {each.name: math.prod(each.dims) for each in graph.graph.initializer}
-    total = 0
-    for node in graph.graph.node:
-        if node.op_type in ("Conv", "ConvTranspose"):  # a weight is used once a pixel of the output, or of the input
-            pixels = shapes[node.output[0] if node.op_type == "Conv" else node.input[0]][2:]
-            total += weights[node.input[1]] * math.prod(pixels)
-    return total / (720 * 1280) / 1000
-
-
 def seconds(file: Path, scale: int) -> float:
-    """Return the least processor time of one 1280×720 frame."""
+    """Return the processor time of one 1280×720 frame: the shortest of :data:`TIMES`."""
     clip = core.std.BlankClip(None, 1280, 720, vs.YUV420P8, TIMES, color=[90, 110, 140])
     made = upscale(clip, scale=scale, model=file, backend=OpenVINO(streams=1, threads=1), scene_threshold=None)
     times = []

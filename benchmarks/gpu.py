@@ -1,19 +1,19 @@
-"""Prove and measure the filters on an NVIDIA GPU, in a few minutes: ``python -m benchmarks.gpu --minutes 3 --json F``.
+"""Test and measure the filters on an NVIDIA GPU in a few minutes: ``python -m benchmarks.gpu --minutes 3 --json F``.
 
-First the tests that need a GPU; then, for one network, size and factor after the other, the most telling first:
+First the tests that need a GPU are run; then, for each network, size and factor, the most informative first:
 
-alone           frames made a second by the graphs of one stream, no frame copied to the GPU or from it
-bare            by the sessions, fed from memory
-pipeline        by the VapourSynth filter with its usual options on a clip in memory
+alone           frames per second made by the graphs of one stream, without copies to and from the GPU
+bare            by the sessions, with frames from memory
+pipeline        by the VapourSynth filter with default options, on a clip in memory
 ratio           pipeline over bare
-host            milliseconds of processor time a frame made: bare, pipeline
-eager           frames a second of the network in PyTorch, in half precision (autocast)
-floor           frames a second if the GPU did nothing but the network's multiplications
+host            milliseconds of processor time for each made frame: bare, pipeline
+eager           frames per second of the network in PyTorch, in half precision (autocast)
+floor           frames per second if the GPU did nothing but the network's multiplications
 
-Engines are TensorRT's or TensorRT-RTX's where they run; else PyTorch runs the same graphs in their place
-(``tests/gpu/torch_executor.py``), and the ratios and host times are what speaks for this project.  Every result is
-printed and written as soon as it is there, so that a run which is cut off leaves what it had.  Without a GPU the same
-is rehearsed at a small size on a simulated device.
+Engines are those of TensorRT or TensorRT-RTX if they work here.  Otherwise PyTorch runs the same graphs
+(``tests/gpu/torch_executor.py``), and only the ratios and host times say something about this project.  Every result is
+printed and written at once, so that a run that is cut off leaves its results.  Without a GPU everything is rehearsed at
+a small size on a simulated device.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from vs_interp.size import Size
 
 
 def tests_passed(minutes: float) -> dict[str, Any]:
-    """Return what pytest says of the tests that need a GPU."""
+    """Run the tests that need a GPU, and return the result."""
     command = [
         sys.executable, "-m", "pytest", "-m", "gpu", "--published", "-q", "-p", "no:cacheprovider",
         "-o", "filterwarnings=default",
@@ -66,7 +66,7 @@ def tests_passed(minutes: float) -> dict[str, Any]:
 
 
 def machine(backend: Backend) -> dict[str, Any]:
-    """Return what figures depend on."""
+    """Return the hardware and software that the figures depend on."""
     about: dict[str, Any] = {"executor": backend.name, "python": platform.python_version(), "cores": os.cpu_count()}
     about |= {
         "torch": torch.__version__,
@@ -88,7 +88,7 @@ LINE = (
 
 
 def main() -> None:
-    """Run the tests, then as many lines of the table as the time allows."""
+    """Run the tests, and then as many rows of the table as there is time for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=6, help="for all of it (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=1.2, help="of each loop (default: %(default)s)")
@@ -122,7 +122,7 @@ def main() -> None:
             figures = measured(row, size, backend, device, given.seconds)
             results["rows"].append(asdict(figures))
             print(LINE.format(**asdict(figures)), flush=True)
-        except Exception as error:  # noqa: BLE001  one line that fails must not cost the others
+        except Exception as error:  # noqa: BLE001  a row that fails must not cost the others
             results["rows"].append(
                 {"network": row.subject, "size": f"{size}", "factor": row.factor, "error": str(error)}
             )
@@ -135,7 +135,7 @@ def main() -> None:
 
 
 def chosen() -> tuple[torch.device, Backend]:
-    """Return where PyTorch works, and the best backend there."""
+    """Return the device for PyTorch, and the best backend on it."""
     if missing_cuda():
         print(f"{missing_cuda()}: this is a rehearsal on the simulated device, and its figures mean nothing")
         return torch.device("cpu"), TorchBackend(device=SimulatedDevice)

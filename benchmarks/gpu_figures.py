@@ -1,4 +1,4 @@
-"""What ``benchmarks/gpu.py`` measures of one network at one size: its graphs alone, its sessions, and the filter."""
+"""The measurements of ``benchmarks/gpu.py`` for one network at one size: its graphs alone, its sessions, its filter."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ YUV420P8 = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1),
 
 @dataclass(frozen=True, kw_only=True)
 class Kept(Backend):
-    """A backend that opens once: the pipeline has the sessions that the bare loop had, and works at other times."""
+    """A backend that opens its sessions once, so that the bare loop and the pipeline use the same ones, in turn."""
 
     name: ClassVar[str] = "kept"
     of: Backend
@@ -54,7 +54,7 @@ class Kept(Backend):
 
 @dataclass(frozen=True)
 class Rate:
-    """Frames made a second, and milliseconds of processor time a frame, all threads added up."""
+    """Frames made per second, and milliseconds of processor time per frame, the sum over all threads."""
 
     fps: float
     host: float
@@ -62,7 +62,7 @@ class Rate:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """One line of the table; fields that could not be measured are ``None``."""
+    """One row of the table; see ``benchmarks/gpu.py``.  ``opened`` is the time of opening the backend in seconds."""
 
     network: str
     size: str
@@ -80,7 +80,7 @@ class Figures:
 
 
 def measured(row: Row, size: Size, backend: Backend, device: torch.device, seconds: float) -> Figures:
-    """Return the figures of one line; each loop runs for so many seconds."""
+    """Return the figures of one row; each loop runs for ``seconds``."""
     subject = SUBJECTS[row.subject]
     path = subject.model_file()
     model = ModelFile.load(path)
@@ -114,7 +114,7 @@ def measured(row: Row, size: Size, backend: Backend, device: torch.device, secon
 
 
 def graphs_alone(slot: Slot, times: int, seconds: float) -> float:
-    """Return the frames a second that the graphs of one slot make of what lies on the GPU."""
+    """Return the frames per second that the graphs of one slot make from frames already on the GPU."""
     slot.device.activate()
     made, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
@@ -130,7 +130,7 @@ def graphs_alone(slot: Slot, times: int, seconds: float) -> float:
 def feed(
     sessions: Sequence[Session], model: ModelFile, profile: Profile, times: Sequence[float], seconds: float
 ) -> Rate:
-    """Return what the sessions make of frames in memory, each with a thread and the next window that nobody has."""
+    """Return the rate of the sessions on frames in memory; each has a thread, which takes the next free window."""
     frames, scale = noise(profile), model.spec.output.scale
     out = [
         [[np.empty((height * scale, width * scale), np.uint8) for height, width in profile.plane_sizes] for _ in times]
@@ -157,7 +157,7 @@ def feed(
 
 
 def filtered(row: Row, model: ModelFile, path: Path, size: Size, backend: Backend) -> vs.VideoNode:
-    """Return the clip that the user's filter makes of one in memory; the detector of cuts works, and finds none."""
+    """Return a clip in memory passed through the filter; the cut detector is on, and finds no cuts."""
     clip = endless_clip(size)
     if model.spec.output.scale > 1:
         return filters.upscale(clip, scale=model.spec.output.scale, model=path, backend=backend)
@@ -166,7 +166,7 @@ def filtered(row: Row, model: ModelFile, path: Path, size: Size, backend: Backen
 
 
 def play(clip: vs.VideoNode, row: Row, seconds: float) -> Rate:
-    """Return how fast frames of the clip come; source frames that are passed on do not count."""
+    """Return the rate at which a clip delivers made frames; source frames passed on do not count."""
     share = (row.factor - 1) / row.factor if row.factor > 1 else 1
     frames = clip.frames(close=True)
     for _ in range(4 * row.factor):
@@ -181,7 +181,7 @@ def play(clip: vs.VideoNode, row: Row, seconds: float) -> Rate:
 
 
 def eager_of(row: Row, size: Size, device: torch.device, seconds: float) -> dict[str, float]:
-    """Return what :func:`benchmarks.torch_eager.measure` finds of the network with random weights."""
+    """Return the figures of :func:`benchmarks.torch_eager.measure` for the network with random weights."""
     subject = SUBJECTS[row.subject]
     network = network_class(subject.network).from_config(dict(subject.config)).eval().to(device)
     return torch_eager.measure(network, size, device, device.type == "cuda", seconds=seconds)

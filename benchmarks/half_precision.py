@@ -1,10 +1,10 @@
-"""Measure how much published and bundled networks lose in half precision, and build their engines, without a GPU.
+"""Measure how much networks lose in half precision, and build their engines, without a GPU.
 
     python benchmarks/half_precision.py rife-4.25 span-x2 > half.md
-    python benchmarks/half_precision.py --sizes 1920x1080,3840x2160 --targets sm_75,sm_80,any   # all that are here
+    python benchmarks/half_precision.py --sizes 1920x1080,3840x2160 --targets sm_75,sm_80,any   # all installed ones
 
-A line has PSNR in dB at 8 bits of the FP16 graph against the FP32 graph, rounding emulated on the CPU, on the contents
-of ``trt_build/verify/probe.py`` (a strip as wide as the picture), then MiB of the engine for each target.
+A row has the PSNR in dB of the FP16 graph against the FP32 graph, with rounding emulated on the CPU, on the contents of
+``trt_build/verify/probe.py`` (a strip as wide as the picture), and then the size of the engine for each target in MiB.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ GROUPS = {
     "black, white": ("black", "white"),
     "all contents": ("all contents",),
 }
-"""Columns of the table, each the worst of its contents."""
+"""Column of the table → contents, of which it shows the worst score."""
 
 PLANES = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1), full_range=False)
 
 
 def main() -> None:
-    """Print one table: a line for each network and size."""
+    """Print a table with a row for each network and size."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="entries of the catalogue (all whose model files are here)")
     parser.add_argument("--sizes", default="1920x1080")
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def losses(model: ModelFile, profile: Profile) -> list[str]:
-    """Return the worst PSNR of each group of contents, or what is wrong in the first."""
+    """Return the worst PSNR of each group of contents, or an error in the first cell."""
     try:
         scores = verify_graph(model, profile)
     except VsInterpError as error:
@@ -65,7 +65,7 @@ def losses(model: ModelFile, profile: Profile) -> list[str]:
 
 
 def mebibytes(model: ModelFile, profile: Profile, target: Target) -> str:
-    """Return the size of the engine for a target, or why there is none."""
+    """Return the size of the engine for a target in MiB, or ``no`` if it cannot be built."""
     try:
         engine = build_engine(model, profile, BuildOptions(runtime="tensorrt-rtx"), target)
     except VsInterpError as error:

@@ -1,15 +1,15 @@
-"""What the host does for a made frame, on a device that does nothing: no GPU is needed.
+"""Measure the work of the host for each made frame, with a device that does nothing.  This needs no GPU.
 
     python -m benchmarks.host
     python -m benchmarks.host --sizes 1920x1080 --factors 2,8 --sessions 3 --seconds 5
     python -m benchmarks.host --parts
 
-Each line is one clip through ``super_slomo``: the frames made a second (the device never lets it wait), the
-milliseconds of processor time for each of them, and the same for sessions fed from memory without VapourSynth.  Then,
-a made frame: how often Python was called, how many frames it allocated, and how many MiB it copied; counted in a run
-of its own, since counting takes time.  Processor time is what to go by: other programs that run disturb it less.
+Each row is one clip through ``super_slomo``: the frames made per second (the device takes no time), the milliseconds of
+processor time for each, and the latter for sessions that get frames from memory, without VapourSynth.  Then, for each
+made frame, the number of Python callbacks, of frames allocated, and of MiB copied; these are counted in a separate run,
+since counting takes time.  Go by processor time: other programs disturb it less.
 
-``--parts`` measures what a made frame consists of, each part by itself.
+``--parts`` measures the parts of the work for a made frame separately.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ MIB = 2**20
 
 
 def source(size: tuple[int, int], form: int, frames: int = 1 << 20) -> vs.VideoNode:
-    """Return a clip of eight different frames in memory, which cost neither Python nor a copy; no two are a cut."""
+    """Return a clip that repeats eight different frames, which cost neither Python calls nor copies; it has no cuts."""
     values = [[64 + index] * core.get_video_format(form).num_planes for index in range(8)]
     shown = [core.std.BlankClip(None, *size, form, length=1, color=color, keep=True) for color in values]
     return core.std.Loop(core.std.Splice(shown), frames // 8)
 
 
 def played(clip: vs.VideoNode, seconds: float) -> tuple[float, float]:
-    """Return the frames a second that a clip gives, and the milliseconds of processor time for each."""
+    """Return the frames per second that a clip delivers, and the milliseconds of processor time for each."""
     frames, count = clip.frames(close=True), 0
     for _ in range(4 * core.num_threads):
         next(frames)
@@ -75,7 +75,7 @@ def played(clip: vs.VideoNode, seconds: float) -> tuple[float, float]:
 
 @contextmanager
 def counted(calls: Counter[str]) -> Iterator[None]:
-    """Count calls of Python from outside, frames allocated and bytes copied, in all threads."""
+    """Count Python callbacks, frames allocated and bytes copied, in all threads."""
     monitoring, tool, folder = sys.monitoring, sys.monitoring.PROFILER_ID, str(Path(layout.__file__).parent)
 
     def start(code: CodeType, offset: int) -> None:
@@ -100,7 +100,7 @@ def counted(calls: Counter[str]) -> Iterator[None]:
 
 
 def row(size: tuple[int, int], name: str, factor: Fraction, sessions: int, seconds: float) -> str:
-    """Measure one clip, and return its line of the table."""
+    """Measure one clip, and return its row of the table."""
     path = resolve(None, network="super-slomo")
     model, backend, (form, planes) = ModelFile.load(path), NullBackend(streams=sessions), FORMATS[name]
     profile = Profile(width=size[0], height=size[1], planes=planes)
@@ -108,7 +108,7 @@ def row(size: tuple[int, int], name: str, factor: Fraction, sessions: int, secon
     bare = feed(
         backend.open(model, profile), model.spec.window.offsets, profile, times=[0.5], planes=shapes, seconds=seconds
     )
-    share = 1 - 1 / factor.numerator  # of the frames is made
+    share = 1 - 1 / factor.numerator  # of the frames that are made by the network
     figures = []
     for threshold in (DEFAULT_THRESHOLD, None):
         made = super_slomo(source(size, form), factor=factor, model=path, backend=backend, scene_threshold=threshold)
@@ -116,7 +116,7 @@ def row(size: tuple[int, int], name: str, factor: Fraction, sessions: int, secon
     calls, count = Counter(callbacks=0, frames=0, copied=0), 120
     middle = len(made) // 2 // factor.numerator * factor.numerator
     with counted(calls):
-        for _ in made[middle : middle + count].frames(close=True):  # nothing of it was asked for before
+        for _ in made[middle : middle + count].frames(close=True):  # frames that have not been requested before
             pass
     gc.collect()
     (fps, host), (_, plain) = ((fps * share, host / share) for fps, host in figures)
@@ -128,7 +128,7 @@ def row(size: tuple[int, int], name: str, factor: Fraction, sessions: int, secon
 
 
 def parts(size: tuple[int, int], seconds: float) -> Iterator[tuple[str, float]]:
-    """Yield what a made frame of YUV 4:2:0 in 8 bits consists of, and the milliseconds of processor time of each."""
+    """Yield the parts of the work for a made frame in 8-bit YUV 4:2:0, and the processor time of each in ms."""
     clip = source(size, vs.YUV420P8)
     blank, following, form = core.std.BlankClip(clip, keep=True), clip[1:], clip.format
     first, second = clip.get_frame(0), clip.get_frame(1)
@@ -142,10 +142,10 @@ def parts(size: tuple[int, int], seconds: float) -> Iterator[tuple[str, float]]:
     laid = layout.lay_out(clip, [blank], by_factor(len(clip), Fraction(2)), clip.fps * 2, constant=False)
     yield "a source frame", played(clip, seconds)[1]
     yield "two frames on the time line, source and made", 2 * played(laid, seconds)[1]
-    yield "a callback that is given two frames", played(blank.std.ModifyFrame([clip, following], _pass), seconds)[1]
-    yield "a callback that allocates a frame and fills it", played(blank.std.ModifyFrame(clip, write), seconds)[1]
-    yield "the cut detector", called(lambda: difference(first, second), seconds)
-    yield "whether a frame repeats", called(lambda: is_repeat(first, second), seconds)
+    yield "a callback that gets two frames", played(blank.std.ModifyFrame([clip, following], _pass), seconds)[1]
+    yield "a callback that allocates and fills a frame", played(blank.std.ModifyFrame(clip, write), seconds)[1]
+    yield "cut detection", called(lambda: difference(first, second), seconds)
+    yield "detection of a repeated frame", called(lambda: is_repeat(first, second), seconds)
 
 
 def _pass(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
@@ -153,7 +153,7 @@ def _pass(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
 
 
 def called(function: Callable[[], object], seconds: float) -> float:
-    """Return the milliseconds of processor time that a call takes."""
+    """Return the processor time of a call in milliseconds."""
     start, busy, count = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - start < seconds:
         function()

@@ -5,9 +5,9 @@
     python benchmarks/memory.py --size 1920x1080 --frames 3000
     python benchmarks/memory.py --size 320x180 --frames 2000 --network super-slomo
 
-A film is made for it, and converted as by ``vs-interp convert --whole``.  By default the mean of both frames stands in
-for the network, which costs next to nothing and takes the same way through VapourSynth.  A line is printed for each of
-some numbers of frames: the most megabytes that this process held at the last :data:`LOOKS` frames.
+A film is generated and converted as by ``vs-interp convert --whole``.  By default the mean of two frames stands in for
+the network: it costs next to nothing, and VapourSynth does the same work.  A row is printed for some numbers of frames:
+the peak of this process's resident memory in MB over the last :data:`LOOKS` frames.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from vs_interp.memory import restart_with_tuned_malloc
 
 ROWS = (100, 500, 1000, 2000, 3000, 5000, 10000, 15000, 20000)
 LOOKS = 50
-"""Frames before a row at which memory is looked at."""
+"""Number of frames before a row at which memory is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Blend(Backend):
-    """Both frames, weighted by the time."""
+    """A backend that blends both frames, weighted by the time."""
 
     name = "blend"
     native_planes = False
@@ -67,7 +67,7 @@ class _Blending:
 
 
 def make_film(path: Path, size: str, frames: int, *, variable: bool) -> None:
-    """Write a film whose frames last as long as each other, or not."""
+    """Write a film of constant or variable frame rate."""
     chosen = ["-vf", "select='mod(n,3)+not(mod(n,5))'"] if variable else []
     subprocess.run(
         [find_ffmpeg(), "-v", "error", "-f", "lavfi", "-i", f"testsrc2=s={size}:r=30", *chosen, "-frames:v",
@@ -78,7 +78,7 @@ def make_film(path: Path, size: str, frames: int, *, variable: bool) -> None:
 
 
 class Table:
-    """Called after each frame, prints the rows."""
+    """Prints the rows; it is called after each frame."""
 
     def __init__(self) -> None:
         self._done, self._most = 0, 0

@@ -1,4 +1,4 @@
-"""Nowcasts of Meteosat's pictures: the chunks that recipes/nowcast-meteosat.toml is trained on, and scores by lead.
+"""Nowcasts of Meteosat's pictures: prepare the data of recipes/nowcast-meteosat.toml, and score forecasts by lead time.
 
 python benchmarks/nowcast.py pack FILE.npz .data/meteosat
 python benchmarks/nowcast.py score FILE.npz nowcast.onnx
@@ -26,30 +26,30 @@ METHODS: tuple[Literal["network", "flow", "mix"], ...] = ("network", "flow", "mi
 
 SIDE = 128
 TRAIN, VALIDATION, TEST = slice(0, 448), slice(448, 576), slice(640, 1024)
-"""Columns; the gap is wider than clouds drift."""
+"""Columns of the pictures; the gap before the test part is wider than clouds drift."""
 
 CLOUDS = 400
 SEEN, MADE, WINDOWS = 12, 13, 12
 STRUCTURE = 0.06
-"""Deviation, of a range of 1, that the last picture seen of a window has at least: bare land is no test."""
+"""Least standard deviation of the last input, of a range of 1: a window of clear sky tests nothing."""
 
 
 def meteosat(file: Path) -> NDArray[np.uint16]:
-    """Return the 10-bit counts of a file that holds differences along its rows, T×H×W."""
+    """Return the 10-bit counts (T×H×W) of a file that holds differences along rows."""
     with np.load(file) as arrays:
         return np.cumsum(arrays["diff_x"], axis=2, dtype=np.int16).astype(np.uint16)
 
 
 @click.group()
 def main() -> None:
-    """Chunks to train on, and scores."""
+    """Prepare training data, and score forecasts."""
 
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True))
 @click.argument("folder", type=click.Path(path_type=Path))
 def pack(file: Path, folder: Path) -> None:
-    """Write FILE's parts, and clouds that drift, as chunks below FOLDER."""
+    """Write the parts of FILE, and synthetic drifting clouds, as chunks to subfolders of FOLDER."""
     counts = meteosat(file)
     write_chunks([{"frames": counts[:, :, TRAIN]}], folder / "train")
     parts = counts[:, :, VALIDATION].reshape(len(counts), -1, SIDE, SIDE).swapaxes(0, 1)
@@ -67,7 +67,7 @@ def _clouds(length: int) -> Iterator[dict[str, NDArray[np.uint8]]]:
 @click.argument("file", type=click.Path(path_type=Path, exists=True))
 @click.argument("model")
 def score(file: Path, model: str) -> None:
-    """Print MS-SSIM (window 3) by lead of MODEL, of motion carried on, of both, and of the last picture again."""
+    """Print MS-SSIM (window 3) by lead time for MODEL, extrapolated motion, a mix of both, and the last picture."""
     found: dict[str, list[list[float]]] = {}
     for window in windows(meteosat(file)):
         clip = as_clip(window[:SEEN])
@@ -85,7 +85,7 @@ def score(file: Path, model: str) -> None:
 
 
 def windows(counts: NDArray[np.uint16]) -> Iterator[NDArray[np.float32]]:
-    """Yield windows of the part to test, T×128×128 in [0, 1], at places drawn once and for all."""
+    """Yield windows of the test part (T×128×128 in [0, 1]) at places that are random but always the same."""
     random, part, found = np.random.default_rng(7), counts[:, :, TEST].astype(np.float32) / 1023, 0
     while found < WINDOWS:
         top, left = (int(random.integers(length - SIDE + 1)) for length in part.shape[1:])
@@ -108,12 +108,12 @@ def as_clip(frames: NDArray[np.float32]) -> vs.VideoNode:
 
 
 def pictures(clip: vs.VideoNode) -> list[NDArray[np.float32]]:
-    """Return the pictures that were made."""
+    """Return the predicted pictures of a clip."""
     return [np.array(frame[0]) for frame in clip[SEEN:].frames(close=True)]
 
 
 def middle(picture: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the middle 64×64."""
+    """Return the middle 64×64 of a picture."""
     edges = [(length - SIDE // 2) // 2 for length in picture.shape]
     return picture[tuple(slice(edge, edge + SIDE // 2) for edge in edges)].astype(np.float64)
 

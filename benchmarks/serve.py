@@ -1,19 +1,19 @@
-"""What serving costs, and what the shared state gains: two ratios, each measured side by side in one run.
+"""Measure what VapourSynth costs and what the shared state gains: two ratios, each measured side by side in one run.
 
     python benchmarks/serve.py
     python benchmarks/serve.py --size 1280x720 --threads 8 --streams 4 --rounds 9
 
-Pipeline over bare loop: frames made a second by ``super_slomo`` in VapourSynth at factor 2, over those of a loop that
-feeds the same sessions from memory.
+Pipeline over bare loop: frames per second made by ``super_slomo`` in VapourSynth at factor 2, over those of a loop that
+runs the same sessions on frames from memory.
 
-Shared over separate: pairs of frames a second that ``super_slomo`` works through at factor 8, where what does not
-depend on the time is worked out once a pair, over those of the loop where each of the eight frames between one source
-frame and the next would be a run of the whole network (the pipeline passes the first of them through).  What can be
-gained depends on the model: flow at full size, as published, is 48 % of the arithmetic, the two coarser steps of the
-bundled model 31 %, and half of its synthesis network's first layer another 10 %.
+Shared over separate: pairs of frames per second that ``super_slomo`` processes at factor 8, computing what does not
+depend on the time once a pair, over those of a loop that runs the whole network for each of eight frames (of which the
+pipeline passes the first one through).  The possible gain depends on the model: flow at full size, as published, is
+48 % of the arithmetic; the two coarser steps of the bundled model are 31 %, and half of the first layer of its
+synthesis network another 10 %.
 
-Both sides of a ratio work on the same number of windows with the same sessions, in turn, round after round; printed are
-the median of the rounds' ratios, and the lowest and highest.  Run it on a machine that does nothing else.
+Both sides of a ratio process the same number of windows with the same sessions, alternately.  The median of the rounds'
+ratios is printed, with the lowest and the highest.  Run this on an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from vs_interp.weights.catalogue import resolve
 
 @dataclass(frozen=True, kw_only=True)
 class Kept(OpenVINO):
-    """OpenVINO that compiles once: pipelines get the sessions that the bare loop has, and work at other times."""
+    """OpenVINO that compiles once, so that the bare loop and the pipelines use the same sessions, in turn."""
 
     sessions: list[Session] = field(default_factory=list)
 
@@ -51,7 +51,7 @@ class Kept(OpenVINO):
 
 
 class Pipeline:
-    """``super_slomo`` on a clip in memory; every call asks for windows that no call asked for before."""
+    """``super_slomo`` on a clip in memory; every call requests windows that have not been requested before."""
 
     def __init__(self, clip: vs.VideoNode, factor: int, backend: Backend) -> None:
         self.made = super_slomo(clip, factor=factor, backend=backend, scene_threshold=None)
@@ -64,7 +64,7 @@ class Pipeline:
 
 
 class Bare:
-    """A loop over sessions with a thread each, fed from memory: ``runs`` of some times each for every window."""
+    """A loop over sessions, each in a thread, with frames from memory; every window is run for each of ``runs``."""
 
     def __init__(self, sessions: Sequence[Session], profile: Profile, runs: Sequence[Sequence[float]]) -> None:
         self.sessions, self.runs, self.frames, self.next = sessions, runs, noise(profile), 0
@@ -107,7 +107,7 @@ def main() -> None:
     pairs = compare(Pipeline(clip, 2, backend), Bare(sessions, profile, [[1 / 2]]), arguments.rounds, arguments.windows)
     show("pipeline over bare loop, factor 2", pairs, arguments.windows)
     eighths = [[(index + 0.5) / 8] for index in range(8)]
-    fewer = max(1, arguments.windows // 4 // len(sessions)) * len(sessions)  # every slot works on as many
+    fewer = max(1, arguments.windows // 4 // len(sessions)) * len(sessions)  # the same number for every slot
     pairs = compare(Pipeline(clip, 8, backend), Bare(sessions, profile, eighths), arguments.rounds, fewer)
     show("shared state in the pipeline at factor 8 over eight whole runs a pair", pairs, fewer)
 
@@ -115,20 +115,20 @@ def main() -> None:
 def compare(
     first: Callable[[int], None], second: Callable[[int], None], rounds: int, windows: int
 ) -> list[tuple[float, float]]:
-    """Return the seconds of both sides, round by round; a round before them, which warms up, does not count."""
+    """Return the seconds of both sides for every round, after one round to warm up."""
     measured = [(seconds(first, windows), seconds(second, windows)) for _ in range(rounds + 1)]
     return measured[1:]
 
 
 def seconds(side: Callable[[int], None], windows: int) -> float:
-    """Return how long one side takes for so many windows."""
+    """Return how long one side takes for a number of windows, in seconds."""
     start = time.perf_counter()
     side(windows)
     return time.perf_counter() - start
 
 
 def show(title: str, pairs: Sequence[tuple[float, float]], windows: int) -> None:
-    """Print the ratio of windows a second, the first side over the second, and both figures."""
+    """Print the ratio of windows per second, the first side over the second, and both figures."""
     ratios = [second / first for first, second in pairs]
     left, right = (windows / statistics.median(side) for side in zip(*pairs, strict=True))
     print(

@@ -1,4 +1,4 @@
-"""What ``benchmarks/gpu.py`` measures: networks with their model files, and the lines of its table in order."""
+"""The networks and their model files that ``benchmarks/gpu.py`` measures, and the rows of its table in order."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SMALL = {
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A network with a configuration; its weights do not change its speed, and may be random.
+    """A network with a configuration; its weights, which do not change its speed, may be random.
 
     file
-        Name of its model file: among the package's, or among the user's weights.
+        Name of its model file in the package or among the user's weights.
     """
 
     network: str
@@ -33,7 +33,7 @@ class Subject:
     config: Mapping[str, Any] = field(default_factory=dict)
 
     def model_file(self) -> Path:
-        """Return the model file; one that is nowhere is exported with random weights, among the user's."""
+        """Return the model file; if there is none, it is exported with random weights to the user's weights."""
         bundled = Path("vs_interp", "models", self.file)
         path = bundled if bundled.is_file() else cache_folder("weights") / self.file
         if not path.is_file():
@@ -66,7 +66,7 @@ def export(subject: Subject, path: Path) -> None:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; a factor of 1 is upscaling."""
+    """One row of the table; a factor of 1 stands for upscaling."""
 
     subject: str
     size: Size
@@ -108,4 +108,4 @@ ROWS = (
     Row("flavr", UHD, 2),
     Row("span x2", UHD, 1),
 )
-"""The most telling first: a run may be cut off anywhere."""
+"""The most informative rows come first, since a run may be cut off at any time."""

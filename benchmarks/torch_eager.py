@@ -1,10 +1,10 @@
-"""What served engines are compared with: the same network in PyTorch eager, and the floor that its operations set.
+"""Reference points for engines: the speed of the same network in eager PyTorch, and the limit set by its operations.
 
     python benchmarks/torch_eager.py super-slomo --size 1920x1080 --config '{"width": 8, "flow_scales": [4, 2]}'
 
-Weights do not change the speed, so that the network has random ones; half precision is PyTorch's autocast.  A frame at
-one time is one run of the whole network.  The floor is how many such frames a second the device could make if it did
-nothing but the network's multiplications, at the rate that it reaches in one large matrix product of the same type.
+The network has random weights, which do not change its speed; half precision is PyTorch's autocast.  Each frame is a
+run of the whole network.  The floor is the number of frames per second that the device could make if it did nothing but
+the network's multiplications, at the rate that it reaches in one large matrix product of the same type.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vs_interp.registry import network_class
 
 
 def seconds_of(work: Callable[[], object], device: torch.device, least: float = 3.0) -> float:
-    """Return the seconds that one call takes, as the mean of calls that last ``least`` seconds together."""
+    """Return the mean duration of a call in seconds, over calls that take at least ``least`` seconds together."""
 
     def finish() -> None:
         if device.type == "cuda":
@@ -41,7 +41,7 @@ def seconds_of(work: Callable[[], object], device: torch.device, least: float = 
 
 
 def inputs_of(network: Network, size: tuple[int, int], device: torch.device, kind: torch.dtype) -> list[torch.Tensor]:
-    """Return noise as the window's frames, padded as the network needs it, and a time where it takes one."""
+    """Return noise as the frames of a window, padded as the network needs, and a time if it takes one."""
     spec = network.spec
     shape = 1, spec.window.channels, spec.padded(size[1]), spec.padded(size[0])
     frames = [torch.rand(shape, device=device).to(kind) for _ in spec.frame_inputs]
@@ -52,9 +52,9 @@ def inputs_of(network: Network, size: tuple[int, int], device: torch.device, kin
 def measure(
     network: Network, size: tuple[int, int], device: torch.device, half: bool, *, seconds: float = 3.0
 ) -> dict[str, float]:
-    """Return frames a second in eager mode, operations a frame, the matrix rate, and the floor.
+    """Return frames per second in eager mode, operations per frame, the rate of matrix products, and the floor.
 
-    ``seconds`` is how long the network runs.
+    The network runs for ``seconds``.
     """
     kind = torch.float16 if half else torch.float32
     inputs = inputs_of(network, size, device, torch.float32)
@@ -72,14 +72,14 @@ def measure(
 
 @functools.cache
 def matrix_rate(device: torch.device, kind: torch.dtype) -> float:
-    """Return the operations a second that the device reaches in one large matrix product."""
+    """Return the operations per second that the device reaches in one large matrix product."""
     side = 8192 if device.type == "cuda" else 1024
     matrix = torch.rand(side, side, device=device).to(kind)
     return 2 * side**3 / seconds_of(lambda: matrix @ matrix, device, 1.0)
 
 
 def operations_of(network: Network, size: tuple[int, int], device: torch.device) -> float:
-    """Return the multiplications and additions of one run, counted on a small picture: they grow with the pixels."""
+    """Return the multiplications and additions of one run, counted at a small size and scaled by the pixels."""
     small = inputs_of(network, (256, 256), device, torch.float32)
     with FlopCounterMode(display=False) as counter:
         network(*small)
@@ -89,7 +89,7 @@ def operations_of(network: Network, size: tuple[int, int], device: torch.device)
 
 
 def main() -> None:
-    """Print one line of JSON a number type."""
+    """Print a line of JSON for each precision."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("network")
     parser.add_argument("--size", default="1280x720")

@@ -1,10 +1,10 @@
-"""How fast a recipe trains: crops a second of making batches alone, of the steps alone, and of both together.
+"""Measure how fast a recipe trains: crops per second of making batches alone, of steps alone, and of both together.
 
     python benchmarks/training.py recipes/super-slomo-small-2.toml --seconds 10
     python benchmarks/training.py recipes/super-slomo-small-2.toml --against ../another-checkout
 
-Both together should come near the slower of the two.  ``--against`` trains by the code of another checkout and by this,
-each in a process of its own, one after the other: what changed, on the same machine.
+Both together should be almost as fast as the slower of the two.  ``--against`` trains with the code of another checkout
+and then with this, each in its own process.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from typing import Any
 import torch
 
 WARM = 5
-"""Steps before the clock starts: plans are made, memory is taken, workers begin."""
+"""Steps before the measurement, in which plans are made, memory is allocated and workers start."""
 
 
 class TimeOverError(Exception):
-    """Ends a run that was measured for long enough."""
+    """Ends a run that has been measured for long enough."""
 
 
 class Rate:
-    """Counts crops from the end of the warm-up, and says when the time is over."""
+    """Counts crops after the warm-up until the time is over."""
 
     def __init__(self, crops: int, seconds: float, device: torch.device) -> None:
         self.crops, self.seconds, self.device = crops, seconds, device
@@ -48,7 +48,7 @@ class Rate:
         return self.steps > 1 and time.perf_counter() - self.start >= self.seconds
 
     def value(self) -> float:
-        """Return crops a second."""
+        """Return the crops per second."""
         self._finish()
         return self.steps * self.crops / (time.perf_counter() - self.start)
 
@@ -58,7 +58,7 @@ class Rate:
 
 
 def measure(path: Path, seconds: float, device: str | None, changes: list[str]) -> dict[str, float]:
-    """Return crops a second of data alone, steps alone and both, and both beside the slower."""
+    """Return crops per second of data alone, of steps alone and of both, and the ratio of the last to the slower."""
     from vs_interp.training.batches import Batches
     from vs_interp.training.processes import Processes
     from vs_interp.training.trainer import Trainer
@@ -87,7 +87,7 @@ def measure(path: Path, seconds: float, device: str | None, changes: list[str]) 
 
 
 def train(path: Path, seconds: float, device: str | None, changes: list[str]) -> dict[str, float]:
-    """Return crops a second of a run as ``vs-interp train`` does it, by whatever code is imported."""
+    """Return the crops per second of a run like that of ``vs-interp train``, with whichever code is imported."""
     from vs_interp.training.loop import train as run
     from vs_interp.training.processes import Processes
 
@@ -105,7 +105,7 @@ def train(path: Path, seconds: float, device: str | None, changes: list[str]) ->
 
 
 def changed(path: Path, changes: list[str]) -> Any:
-    """Return a recipe that begins with nothing and is not validated, with some other values (``KEY=VALUE``)."""
+    """Return a recipe with changed values (``KEY=VALUE``), without start weights and validation."""
     import tomlkit
 
     from vs_interp.training.recipe import Recipe
@@ -125,7 +125,7 @@ def changed(path: Path, changes: list[str]) -> Any:
 
 
 def main() -> None:
-    """Measure what the command line says, and print JSON."""
+    """Measure what the command line asks for, and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Encode a video at twice its frame rate, with the sound of the source: 01_interpolate.sh [VIDEO [OUTPUT]]
 #
-# Run it where vs-interp is installed and activated; beside a checkout's own .venv that happens by itself.
-# y4m says nothing of matrix, range, primaries and transfer: the options before `-i -` say it, here for BT.709.
+# Activate the environment in which vs-interp is installed first; the .venv of a checkout is activated automatically.
+# y4m has no fields for matrix, range, primaries and transfer: the options before `-i -` give them, here for BT.709.
 set -euo pipefail
 
 examples=$(dirname "$0")
 . "$examples/activate.sh"
 video=${1:-$examples/../vs_interp/clips/bbb_360p24.mp4}
-case $video in /*) ;; *) video=$PWD/$video ;; esac # vspipe works in the folder of the script
+case $video in /*) ;; *) video=$PWD/$video ;; esac # vspipe changes to the folder of the script
 output=${2:-interpolated.mkv}
 
 vspipe -c y4m -a "source=$video" "$examples/01_interpolate.vpy" - |

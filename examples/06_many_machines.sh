@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# A film converted by several workers of a Dask cluster, all on this machine: 06_many_machines.sh [VIDEO [OUTPUT]]
+# Convert a film with several workers of a Dask cluster, here all on this machine: 06_many_machines.sh [VIDEO [OUTPUT]]
 #
-# Run it where "vs-interp[cluster]" is installed and activated; beside a checkout's own .venv that happens by itself.
-# On many machines the scheduler runs on one of them (--host its address) and `vs-interp worker ADDRESS` on every other,
-# once a GPU (--device 0, --device 1, …); the film is seen by all under one path, or --map says under which.
+# Activate the environment in which "vs-interp[cluster]" is installed first; the .venv of a checkout is activated
+# automatically.  With many machines, run the scheduler on one of them (--host its address) and `vs-interp worker
+# ADDRESS` on each of the others, once for every GPU (--device 0, --device 1, …).  All must see the film under the same
+# path; otherwise give --map.
 set -euo pipefail
 
 examples=$(dirname "$0")

@@ -1,9 +1,9 @@
-"""Cuts the reference vectors to what fits into the repository: whole inputs as bytes, and the middle of each output.
+"""Cut the reference vectors to what fits into the repository: inputs as bytes, and the middle of each output.
 
     python -m tools.cut_reference ../shared
 
-What the published implementations made of weights that anyone can make again (``tests/reference.py``).  A wrong layer
-shows in every part of a picture, so that its middle tells as much as all of it.
+The vectors are outputs of the published implementations with seeded weights (``tests/reference.py``).  A wrong layer
+shows everywhere in a picture, so the middle is as good as all of it.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ MIDDLE = {
     "simvp_gsta_masks": (8, 16),
     **dict.fromkeys(("slot_attention_set", "perceiver_flow"), (64, 64)),
 }
-"""Height and width of what is kept of a network's outputs."""
+"""Network → height and width of the part of its outputs that is kept."""
 
 WHOLE = ("frame", "frames", "labels", "slots", "noise", "predictions", "out_labels_t025", "out_labels_t95")
-"""Inputs and small outputs."""
+"""Inputs and small outputs, which are kept whole."""
 
 LEFT_OUT = ("multi_hot", "flow_x100", "patches")
-"""What follows from the other arrays of its file."""
+"""Arrays that can be computed from the others of their file."""
 
 
 SAME_FRAMES = {"raft_large": "raft_small", "raft_large_published": "raft_small_published"}
-"""Files whose frames are those of another one, which alone keeps them."""
+"""File → the file with the same frames, which alone keeps them."""
 
 
 def main(shared: Path) -> None:
-    """Write a file a network, and one of real frames."""
+    """Write a file for each network, and one of real frames."""
     OURS.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(OURS / "flower.npz", **flower(shared / "data/clips/flower_540p30.mp4"))
     shared = shared / "reference"
@@ -57,21 +57,21 @@ def main(shared: Path) -> None:
 
 
 def write(shared: Path, name: str, arrays: dict[str, NDArray[np.generic]]) -> None:
-    """Write the arrays of a network, and the list of its tensors where its weights have a rule."""
+    """Write the arrays of a network, and the list of its tensors if its weights are seeded."""
     np.savez_compressed(OURS / f"{name}.npz", **arrays)  # type: ignore[arg-type]
     if (shared / f"{name}.json").is_file():
         (OURS / f"{name}.json").write_bytes((shared / f"{name}.json").read_bytes())
 
 
 def nowcast(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Return the window without its companions, and two of the 24 pictures made."""
+    """Return the first window of a batch, and two of the 24 pictures that were made."""
     with np.load(path) as file:
         made = {f"out0_{kind}": file[f"out0_{kind}"][[0, 23]] for kind in ("alone", "running", "batch", "blurred")}
         return {"window": file["images"][0], "features_t0": file["features_t0"][::8], **made}
 
 
 def flower(path: Path) -> dict[str, NDArray[np.uint8]]:
-    """Return a sharp part of five frames of MDN's flower (CC0) at a quarter of its size, and the middle one whole."""
+    """Return a sharp part of five frames of MDN's flower clip (CC0), reduced four times, and the middle one in full."""
     frames = [
         resized(frame, Size(480, 270))[55:215, 120:360]
         for frame in open_footage(f"video:{path}").frames(0, range(40, 45))
@@ -80,12 +80,12 @@ def flower(path: Path) -> dict[str, NDArray[np.uint8]]:
 
 
 def is_whole(key: str) -> bool:
-    """Tell whether an array is kept whole."""
+    """Return whether an array is kept whole."""
     return key in WHOLE or key.removeprefix("frame").isdigit()
 
 
 def as_bytes(values: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return pictures in [0, 1] that came from bytes as those bytes, and anything else as it is."""
+    """Return pictures in [0, 1] that came from bytes as these bytes, and anything else unchanged."""
     codes = np.round(values * 255.0) if values.dtype == np.float32 else values
     came_from_bytes = values.dtype == np.float32 and np.abs(codes - values * 255.0).max() < 1e-3
     return codes.astype(np.uint8) if came_from_bytes else values

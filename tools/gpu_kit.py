@@ -1,10 +1,10 @@
-"""Pack what a bare machine with a GPU and PyTorch needs to run ``benchmarks/gpu.py``: ``make gpu-kit``.
+"""Pack what a machine with a GPU and PyTorch but without a network needs for ``benchmarks/gpu.py``: ``make gpu-kit``.
 
-The folder ``.gpu-kit`` goes beside a copy of the repository; there, with no network, ``sh .gpu-kit/run.sh`` is all.
+The folder ``.gpu-kit`` is copied together with the repository; there ``sh .gpu-kit/run.sh`` does everything.
 
-wheels/     what such machines lack; they are put into a folder of their own, nothing is installed
-weights/    model files: of those that pictures are made with the weights in half precision, which engines round them to
-            anyway; of those that are only timed the graph alone, whose weights are drawn at random there
+wheels/     packages that such a machine lacks; they are unpacked to a temporary folder, not installed
+weights/    model files: those that make pictures have their weights in half precision, to which engines round them
+            anyway; those that are only timed have no weights, and get random ones there
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WHEELS = (
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 
 LARGE = 1024
-"""Numbers from which on a tensor is worth the trouble."""
+"""Only tensors with more numbers than this are made smaller."""
 
 RUN = """\
 #!/bin/sh
@@ -58,7 +58,7 @@ python3 -m benchmarks.gpu --minutes "$minutes" --json "$out/gpu.json" 2>&1 | tee
 
 
 def pack(folder: Path) -> None:
-    """Write the kit anew."""
+    """Write the kit, replacing an older one."""
     from benchmarks.subjects import SUBJECTS
 
     shutil.rmtree(folder, ignore_errors=True)
@@ -67,7 +67,7 @@ def pack(folder: Path) -> None:
     for subject in SUBJECTS.values():
         path = subject.model_file()
         if path.parent != cache_folder("weights"):
-            continue  # it comes with the repository
+            continue  # it is part of the repository
         lighter = without_weights if path.name.startswith("benchmark-") else halved
         (folder / "weights" / path.name).write_bytes(lighter(onnx.load(path)).SerializeToString())
     (folder / "run.sh").write_text(RUN)
@@ -77,7 +77,7 @@ def pack(folder: Path) -> None:
 
 
 def fetch_wheels(folder: Path) -> None:
-    """Fetch the wheels in the versions of constraints.txt, for the Python of the usual images."""
+    """Download the wheels in the versions of constraints.txt, for Python 3.12 on Linux."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = {re.sub("[-_.]+", "-", line.partition("==")[0]).lower(): line for line in lines if "==" in line}
     options = [option for platform in PLATFORMS for option in ("--platform", platform)]
@@ -115,7 +115,7 @@ def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def unpacked(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a model file again of what :func:`halved` or :func:`without_weights` made."""
+    """Return a complete model from what :func:`halved` or :func:`without_weights` made."""
     random = np.random.default_rng(1)
     for tensor in model.graph.initializer:
         kind = tensor.doc_string
@@ -131,7 +131,7 @@ def unpacked(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def unpack(folder: Path) -> None:
-    """Put the kit's model files among the user's weights, which ``VS_INTERP_CACHE`` should name a place for."""
+    """Unpack the kit's model files to the user's weights, whose place ``VS_INTERP_CACHE`` should set."""
     target = cache_folder("weights")
     target.mkdir(parents=True, exist_ok=True)
     for file in (folder / "weights").glob("*.onnx"):
@@ -141,7 +141,7 @@ def unpack(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--unpack", type=Path, metavar="KIT", help="make model files of a kit's (what run.sh does)")
+    parser.add_argument("--unpack", type=Path, metavar="KIT", help="unpack a kit's model files (done by run.sh)")
     given = parser.parse_args()
     if given.unpack is not None:
         unpack(given.unpack)

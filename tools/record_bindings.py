@@ -1,10 +1,9 @@
-"""Write down the classes, members and keywords of TensorRT's Python bindings, from their wheels on PyPI.
+"""Record the classes, members and keyword arguments of TensorRT's Python bindings, from their wheels on PyPI.
 
     python tools/record_bindings.py tests/data/bindings.json tensorrt-cu12-bindings==10.13.3.9 ...
 
-The wheels hold the bindings alone; their libraries, gigabytes that PyPI does not have, are stood in for by empty ones
-(made by ``cc``), which is enough to import them.  ``tests/trt_build/engines/test_bindings.py``
-compares our code with what is written.
+The wheels contain only the bindings.  To import them without TensorRT's libraries (gigabytes, which are not on PyPI),
+empty libraries are compiled by ``cc``.  ``tests/trt_build/engines/test_bindings.py`` compares our code with the record.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ print(json.dumps({"version": bindings.__version__, "classes": classes}))
 
 
 def record(requirement: str) -> dict[str, object]:
-    """Return version and classes of one wheel."""
+    """Return the version and the classes of one wheel."""
     with tempfile.TemporaryDirectory() as folder:
         download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, requirement]
         subprocess.run(download, check=True)

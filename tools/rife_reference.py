@@ -1,9 +1,9 @@
-"""Makes the reference pictures of RIFE with the layers that vs-rife publishes, in float64.
+"""Make the reference pictures of RIFE with the layers of vs-rife, in float64.
 
     pip download --no-deps vsrife==5.7.0 && unzip vsrife-5.7.0-py3-none-any.whl -d vsrife
     python -m tools.rife_reference vsrife/vsrife
 
-The weights are seeded (``tests/rife.py``), so that a fresh clone can compare without fetching any.
+The weights are seeded (``tests/rife.py``), so that tests can compare without downloading any.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ TARGET = Path("tests/data/reference/rife_seeded.npz")
 
 
 def main(package: Path) -> None:
-    """Write every case's picture."""
-    published = ModuleType("vsrife")  # its own __init__ would want a GPU's packages
+    """Write the pictures of all cases."""
+    published = ModuleType("vsrife")  # its own __init__ needs packages for GPUs
     published.__path__ = [str(package)]
     sys.modules["vsrife"] = published
     np.savez_compressed(TARGET, **{case.key: kept(picture(case)) for case in CASES})
 
 
 def picture(case: Case) -> Tensor:
-    """Return the published code's picture of a case."""
+    """Return the picture that the published code makes for a case."""
     layers: Any = importlib.import_module(f"vsrife.IFNet_HDv3_v{case.version.replace('.', '_')}")
     layers.warp = warp
     network = layers.IFNet(case.scale, case.ensemble)
@@ -53,7 +53,7 @@ def picture(case: Case) -> Tensor:
 
 
 def warp(picture: Tensor, flow: Tensor, halves: Tensor, grid: Tensor) -> Tensor:
-    """Sample as the published ``warp`` does, without its detour through float32."""
+    """Sample as the published ``warp`` does, but in float64 throughout."""
     places = (grid + flow / halves[:, None, None]).permute(0, 2, 3, 1)
     return grid_sample(picture, places, mode="bilinear", padding_mode="border", align_corners=True)
 

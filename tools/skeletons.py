@@ -1,10 +1,10 @@
 """Make skeletons: model files without their weights, which :mod:`vs_interp.weights.skeletons` fills without PyTorch.
 
-    python -m tools.skeletons             # all of the catalogue's, in the layouts that they have now
+    python -m tools.skeletons             # all in the catalogue, in their current layouts
     python -m tools.skeletons NAME FILE   # one, in the layout of a published checkpoint
 
-The network is built of random tensors in the layout of a published checkpoint and exported.  Whatever of the graph's
-initialisers equals one of those tensors, or a slice of one, is replaced by a reference to it.
+The network is built from random tensors in the layout of a published checkpoint, and exported.  Every initialiser of
+the graph that equals one of these tensors, or a slice of one, is replaced by a reference to it.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ from vs_interp.weights.skeletons import (
 )
 
 Layout = Mapping[str, NDArray[Any]]
-"""The tensors of a published checkpoint; of some the values count as well, since they say what is built."""
+"""Name → tensor of a published checkpoint.  Only shapes matter, except for those of :func:`_is_structure`."""
 
 NORM = "weight", "bias", "running_mean", "running_var"
 
 LARGEST = 1 << 16
-"""Bytes of constants that a skeleton may hold."""
+"""Limit in bytes on the constants that remain in a skeleton."""
 
 
 def make_skeleton(entry: Weights, layout: Layout) -> onnx.ModelProto:
-    """Return the skeleton of an entry of the catalogue whose published checkpoint has the layout.
+    """Return the skeleton of an entry of the catalogue, for published checkpoints of the given layout.
 
-    A referenced initialiser has no data, and its ``external_data`` says the tensor (``location``), that tensor's
-    ``shape``, the ``axis``, ``start`` and ``stop`` of a slice, and the batch ``norm`` that went into it.  Raises
-    :class:`ExportError` where there are weights in the graph that no tensor accounts for.
+    A referenced initialiser has no data.  Its ``external_data`` names the tensor (``location``), that tensor's
+    ``shape``, the ``axis``, ``start`` and ``stop`` of a slice, and the batch ``norm`` folded into it.  Raises
+    :class:`ExportError` if weights in the graph come from no tensor of the checkpoint.
     """
     kind = network_class(entry.network)
     tensors = {name: _random(name, each) for name, each in layout.items() if not name.endswith("num_batches_tracked")}
@@ -91,12 +91,12 @@ def make_skeleton(entry: Weights, layout: Layout) -> onnx.ModelProto:
 
 
 def _is_structure(name: str, tensor: NDArray[Any]) -> bool:
-    """Return whether a tensor says what is built: a number, or a constant of an ncnn file."""
+    """Return whether a tensor's values determine the network: single numbers, and constants of ncnn files."""
     return tensor.ndim == 0 or name.endswith(".data")
 
 
 def _random(name: str, tensor: NDArray[Any]) -> NDArray[np.float32]:
-    """Return values for a tensor that depend on its name alone and that no other tensor has."""
+    """Return random values for a tensor, seeded by its name, so that no other tensor has the same."""
     if _is_structure(name, tensor):
         return tensor.astype(np.float32)
     if name.endswith(".running_var"):
@@ -106,7 +106,7 @@ def _random(name: str, tensor: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _normed(content: NDArray[Any], tensors: Layout) -> Iterator[dict[str, str]]:
-    """Yield the convolution's tensors that an initialiser equals once a batch norm has gone into them."""
+    """Yield references to tensors that an initialiser equals after a batch norm was folded into them."""
     if content.dtype != np.float32:
         return
     norms = [name.removesuffix(".running_var") for name in tensors if name.endswith(".running_var")]
@@ -119,7 +119,7 @@ def _normed(content: NDArray[Any], tensors: Layout) -> Iterator[dict[str, str]]:
 
 
 def _slices(content: NDArray[Any], tensors: Layout) -> Iterator[dict[str, str]]:
-    """Yield the slices of tensors that an initialiser equals."""
+    """Yield references to slices of tensors that an initialiser equals."""
     if content.dtype != np.float32 or content.size < 2:
         return
     for name, tensor in tensors.items():
@@ -146,13 +146,13 @@ def _refer(initialiser: TensorProto, reference: Mapping[str, str], shape: tuple[
 
 
 def current_layout(entry: Weights) -> dict[str, NDArray[Any]]:
-    """Return the layout that an entry's skeleton has now."""
+    """Return the layout of an entry's existing skeleton."""
     said = layout_of(read_skeleton(entry.skeleton))
     return {name: np.empty(s, np.float32) if isinstance(s, tuple) else s for name, s in said.items()}
 
 
 def main() -> None:
-    """Make all skeletons again, or one of a checkpoint."""
+    """Make all skeletons again, or one from a checkpoint."""
     if len(sys.argv) == 3:
         entry, path = find(sys.argv[1]), Path(sys.argv[2])
         skeleton = make_skeleton(entry, read_tensors(path))
