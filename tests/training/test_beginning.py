@@ -74,7 +74,7 @@ def test_weights_go_through_a_model_file_as_they_are(tmp_path: Path) -> None:
     [
         (
             {"name": "fsrcnn", "width": 3, "depth": 1},
-            "has width, depth: fsrcnn takes scale, features, shrunk, mappings",
+            "has the unknown keys width, depth: fsrcnn has scale, features, shrunk, mappings",
         ),
         ({"name": "fsrcnn", "features": "many"}, "network.features is 'many': Input should be a valid integer"),
         ({"name": "fsrcnn", "features": 0}, "has layers without weights"),

@@ -107,7 +107,7 @@ def test_shards_that_vanish_end_the_run(tmp_path: Path) -> None:
 def test_labels_that_a_data_set_does_not_have_end_the_run(pictures: Path) -> None:
     values = super_slomo_recipe(pictures) | {"losses": {"bce": 1.0}, "network": {"name": "unet49", "width": 4}}
     values["data"] |= {"workers": 1, "source": [{"footage": f"pictures:{pictures / 'photos'}"}]}
-    assert_ends(values, lambda: None, r"has no labels, which unet49 learns")
+    assert_ends(values, lambda: None, r"has no labels, which unet49 needs")
 
 
 @pytest.mark.timeout(60)
@@ -207,7 +207,7 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint_whole(
     with files_end_at(Path("run/step-00000002.state").stat().st_size // 2):
         code = run(*begin, "--resume")
     assert re.fullmatch(
-        r"vs-interp: run/step-\S+ cannot be written \(File too large\): make room and resume; .*\n",
+        r"vs-interp: run/step-\S+ cannot be written \(File too large\): make room and resume from .*\n",
         refused(capsys, code),
     )
     assert not list(Path("run").glob("*.partial"))

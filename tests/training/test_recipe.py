@@ -18,7 +18,7 @@ from vs_interp.training.recipe_file import read_recipe
     ("change", "message"),
     [
         ({"losses": {"census2": 1.0}}, "cannot have the loss 'census2'"),
-        ({"network": {"name": "fsrcnn", "width": 3}}, "fsrcnn takes scale, features, shrunk, mappings"),
+        ({"network": {"name": "fsrcnn", "width": 3}}, "fsrcnn has scale, features, shrunk, mappings"),
         ({"losses": {"perceptual": 1.0}}, "VGG16"),
         ({"data": {"crop": [4096, 64]}}, "smaller than the crop"),
         ({"data": {"crop": [64, 63]}}, r"data.crop is \[64, 63\].*fsrcnn cannot.*multiples of 2, at least 16"),

@@ -143,7 +143,7 @@ def test_weights_get_the_memory_of_other_filters_spare_streams(capsys: pytest.Ca
     load(device.free_memory())
     assert not capsys.readouterr().err
     load(device.free_memory() + 1)
-    assert "other filters gave 1 streams back" in capsys.readouterr().err
+    assert "closed 1 streams of other filters" in capsys.readouterr().err
     with pytest.raises(BackendError, match=r"too little for one stream: .*; in this script a network holds 1 stream"):
         load(device.free_memory() + 1)
     run(first[1], clip(3), 1, [0.5])
