@@ -1,4 +1,4 @@
-"""Docstrings as Markdown for the API pages: arguments as a list of definitions, Sphinx's roles as code."""
+"""Convert docstrings to Markdown for the API pages: arguments become definition lists, Sphinx's roles become code."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ARGUMENT = re.compile(r"^([a-z_]+(?:, [a-z_]+)*)\n((?: {4}\S.*\n?(?:\n(?= {4}))?
 
 
 class Readable(griffe.Extension):
-    """Rewrites docstrings once they are read."""
+    """An extension of griffe that rewrites docstrings."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
-        """Rewrite the docstring of a module, a class, a function or a value."""
+        """Rewrite the docstring of an object."""
         if obj.docstring is not None:
             obj.docstring.value = as_markdown(obj.docstring.value)
 

@@ -69,7 +69,7 @@ def test_none_takes_the_best_that_works_and_says_once_what_was_passed_over(capsy
     assert choose(None) == OpenVINO()
     assert choose(None) == OpenVINO()
     said = capsys.readouterr().err
-    assert said == "vs-interp: runs on openvino, not tensorrt or tensorrt-rtx (vs-interp doctor says why)\n"
+    assert said == "vs-interp: running on openvino, not tensorrt or tensorrt-rtx (vs-interp doctor says why)\n"
 
 
 @no_gpu
