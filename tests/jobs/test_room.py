@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import vapoursynth as vs
 
 from vs_interp.errors import EncoderError
 from vs_interp.films.codecs import Choice
@@ -31,6 +33,22 @@ def test_the_guess_is_near_what_the_chunks_become(tmp_path: Path, codec: str) ->
     made = make_chunks(job, ChunkFolder(tmp_path), manifest.borders, range(4), unheard)
     written = sum(record.bytes for _, record in made)
     assert expected is not None and written / 2 < expected < written * 2
+
+
+def test_the_guess_reads_by_a_decoder_of_its_own(tmp_path: Path) -> None:
+    """Read out of order, the job's own would keep every frame from then on: gigabytes of a long film."""
+    conversion = enlargement(make_film(tmp_path / "in.mkv"), tmp_path / "out.mkv")
+    job = conversion.open()
+    asked: list[int] = []
+
+    def asking(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        asked.append(n)
+        return f
+
+    clip = job.source.stream.clip
+    source = replace(job.source, stream=replace(job.source.stream, clip=clip.std.ModifyFrame(clip, asking)))
+    assert guess(replace(job, source=source), plan(conversion, job, 1)) is not None
+    assert not asked
 
 
 def job_of(tmp_path: Path) -> Manifest:

@@ -36,13 +36,16 @@ class Conversion:
         ``progress`` is called with the part of the film that has been read.  Raises the
         :class:`~vs_interp.errors.VsInterpError` that tells what cannot be opened or done.
         """
-        source = open_source(self.source, self.reading, progress)
-        if self.part is not None:
-            source = excerpt(source, self.part)
+        source = self.open_source(progress)
         stream = stream_to_encode(source, self.output, self.choice)
         for step in self.steps:
             stream = step.apply(stream)
         return OpenConversion(self, source, Encoding.prepare(source, stream, self.output, self.choice))
+
+    def open_source(self, progress: Progress | None = None) -> Source:
+        """Open the film, or the part of it; arguments and errors as :meth:`open`."""
+        source = open_source(self.source, self.reading, progress)
+        return source if self.part is None else excerpt(source, self.part)
 
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`from_json` reads; paths are absolute."""

@@ -44,12 +44,14 @@ class Need:
 def guess(job: OpenConversion, manifest: Manifest) -> int | None:
     """Return about how many bytes all chunks will have; ``None`` where that cannot be told.
 
-    A few frames of the source, enlarged by plain interpolation, are encoded as the output's will be.
+    A few frames of the source, enlarged by plain interpolation, are encoded as the output's will be.  They come from a
+    decoder of their own: once the job's has been read out of order, VapourSynth keeps all of its frames.
     """
-    clip, source = job.clip, job.source.stream.clip
+    clip = job.clip
     chunks, frames = len(manifest.chunks), manifest.borders[-1]
     sizes: list[tuple[int, float]] = []
     try:
+        source = job.conversion.open_source().stream.clip
         for place in range(SAMPLES):
             begin = min(len(source) * (2 * place + 1) // (2 * SAMPLES), max(len(source) - SAMPLED, 0))
             part = source[begin : begin + SAMPLED].resize.Bicubic(clip.width, clip.height, clip.format.id)
