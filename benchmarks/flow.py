@@ -10,7 +10,7 @@ models stand OpenCV's DIS (`pip install opencv-python-headless`) and no motion a
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import av
@@ -26,8 +26,10 @@ from vs_interp.size import Size
 SHIFT = -6, 3
 CROP = Size(256, 160)
 SCENE = Size(240, 160)
-SCENES, MIDDLE = 10, 8
-"""How many scenes, and which of their frames: bodies are on their way there."""
+MIDDLE = 8
+"""The frame of a scene that is looked at: bodies are on their way there."""
+
+LINES = FILM, BODIES, WHOLE = "crops of film", "bodies of scenes", "whole scenes"
 
 UPDATES = 12
 
@@ -36,17 +38,20 @@ Method = Callable[["Known"], tuple[Field, Field]]
 
 
 class Known(NamedTuple):
-    """Two pictures (height × width × 3, bytes), the flow between them (2 × height × width), and which pixels count."""
+    """Two pictures (height × width × 3, bytes), the flow between them (2 × height × width), and which pixels count.
+
+    ``counted`` has, for each line of the table that the pair belongs to, the pixels that count there.
+    """
 
     first: NDArray[np.uint8]
     second: NDArray[np.uint8]
     flow: Field
-    counted: NDArray[np.bool_]
+    counted: Mapping[str, NDArray[np.bool_]]
 
-    def error(self, right: Field, down: Field) -> float:
-        """Return the mean distance of a flow from the true one, in pixels."""
+    def errors(self, right: Field, down: Field) -> dict[str, float]:
+        """Return the mean distance of a flow from the true one, in pixels, by line of the table."""
         away = np.hypot(right - self.flow[0], down - self.flow[1])
-        return float(away[self.counted].mean(dtype=np.float64))
+        return {line: float(away[inside].mean(dtype=np.float64)) for line, inside in self.counted.items()}
 
 
 def crops(picture: NDArray[np.uint8], count: int = 6) -> Iterator[Known]:
@@ -63,15 +68,15 @@ def crops(picture: NDArray[np.uint8], count: int = 6) -> Iterator[Known]:
         first, second = (
             picture[t : t + CROP.height, s : s + CROP.width] for t, s in ((top, left), (top - down, left - right))
         )
-        yield Known(first, second, flow, stays)
+        yield Known(first, second, flow, {FILM: stays})
 
 
-def scenes(count: int = SCENES, *, bodies: bool = False) -> Iterator[Known]:
-    """Yield pairs of frames of the test scenes; ``bodies``: their bare floor does not count."""
+def scenes(count: int = 10) -> Iterator[Known]:
+    """Yield pairs of frames of the test scenes."""
     footage = ObjectScenes(SCENE, "test")
     for number in range(count):
         here, after = (footage.truth(number, frame) for frame in (MIDDLE, MIDDLE + 1))
-        counted = here.labels > 0 if bodies else np.ones_like(here.labels, bool)
+        counted = {BODIES: here.labels > 0, WHOLE: np.ones_like(here.labels, bool)}
         yield Known(here.picture, after.picture, here.flow, counted)
 
 
@@ -127,19 +132,14 @@ def main() -> None:
     arguments = parser.parse_args()
     methods: dict[str, Method] = {name: by_model(name) for name in arguments.models.split(",")}
     methods |= {"OpenCV's DIS": dis, "no motion": still}
-    rows: dict[str, list[Known]] = {
-        "crops of film": list(crops(first_picture(arguments.film))),
-        "bodies of scenes": list(scenes(bodies=True)),
-        "whole scenes": list(scenes()),
-    }
-    print(f"| | {' | '.join(rows)} |\n|{'---|' * (len(rows) + 1)}")
+    pairs = [*crops(first_picture(arguments.film)), *scenes()]
+    print(f"| | {' | '.join(LINES)} |\n|{'---|' * (len(LINES) + 1)}")
     for name, method in methods.items():
-        cells = []
-        for title, pairs in rows.items():
-            errors = [pair.error(*method(pair)) for pair in pairs]
-            film = title == "crops of film"
-            cells.append(f"{min(errors):.3f}–{max(errors):.3f}" if film else f"{np.mean(errors):.3f}")
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+        found = [pair.errors(*method(pair)) for pair in pairs]
+        film, bodies, whole = ([each[line] for each in found if line in each] for line in LINES)
+        print(
+            f"| {name} | {min(film):.3f}–{max(film):.3f} | {np.mean(bodies):.3f} | {np.mean(whole):.3f} |", flush=True
+        )
 
 
 if __name__ == "__main__":

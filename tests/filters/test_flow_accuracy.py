@@ -5,35 +5,30 @@ The limits lie above what `python -m benchmarks.flow` prints, and well below no 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 
-from benchmarks.flow import Known, Method, by_model, crops, dis, first_picture, scenes, still
+from benchmarks.flow import BODIES, FILM, Method, by_model, crops, dis, first_picture, scenes, still
 from tests.published import published_model
 from tests.support import ROOT
 
-FILM = str(ROOT / "vs_interp" / "clips" / "bbb_360p24.mp4")
+CLIP = str(ROOT / "vs_interp" / "clips" / "bbb_360p24.mp4")
 
 
-def errors(method: Method, pairs: Sequence[Known]) -> float:
-    return float(np.mean([pair.error(*method(pair)) for pair in pairs]))
-
-
-def moved() -> list[Known]:
-    return list(crops(first_picture(FILM), 3))
+def errors(method: Method, line: str) -> float:
+    pairs = list(scenes(3)) if line == BODIES else list(crops(first_picture(CLIP), 3))
+    return float(np.mean([pair.errors(*method(pair))[line] for pair in pairs]))
 
 
 def test_no_motion_is_as_wrong_as_the_motion_is_long() -> None:
-    assert errors(still, moved()) == pytest.approx(np.hypot(6, 3))
+    assert errors(still, FILM) == pytest.approx(np.hypot(6, 3))
 
 
 @pytest.mark.slow
 def test_the_bundled_flow_is_coarse() -> None:
     method = by_model("super-slomo-small")
-    assert errors(method, moved()) < 2
-    assert errors(method, list(scenes(3, bodies=True))) < 1.5
+    assert errors(method, FILM) < 2
+    assert errors(method, BODIES) < 1.5
 
 
 @pytest.mark.published
@@ -41,16 +36,16 @@ def test_the_bundled_flow_is_coarse() -> None:
     ("name", "limit"), [("raft-small", 0.2), ("raft-sintel", 0.2), ("raft-kitti", 0.6), ("rife-4.25", 2)]
 )
 def test_published_weights_find_a_shift_of_film(name: str, limit: float) -> None:
-    assert errors(by_model(str(published_model(name))), moved()) < limit
+    assert errors(by_model(str(published_model(name))), FILM) < limit
 
 
 @pytest.mark.published
 @pytest.mark.parametrize("name", ["raft-small", "raft-sintel", "raft-kitti"])
 def test_raft_finds_where_bodies_slide(name: str) -> None:
-    assert errors(by_model(str(published_model(name))), list(scenes(3, bodies=True))) < 1
+    assert errors(by_model(str(published_model(name))), BODIES) < 1
 
 
 def test_opencv_s_dis_sees_both() -> None:
     pytest.importorskip("cv2")
-    assert errors(dis, moved()) < 0.5
-    assert errors(dis, list(scenes(3, bodies=True))) < 1
+    assert errors(dis, FILM) < 0.5
+    assert errors(dis, BODIES) < 1

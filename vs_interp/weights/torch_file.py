@@ -38,6 +38,9 @@ STORAGES: Mapping[str, np.dtype[Any]] = {
     "BoolStorage": np.dtype("?"),
 }
 
+ZIP = b"PK\3\4"
+"""What a zip file begins with, also one that is cut short."""
+
 _BROKEN = ValueError, KeyError, TypeError, RecursionError, NotImplementedError, EOFError, OverflowError, MemoryError
 """What reading a mutated file may end in."""
 
@@ -52,7 +55,7 @@ def read_torch(path: Path) -> dict[str, NDArray[Any]]:
     """
     try:
         with path.open("rb") as file:
-            zipped = zipfile.is_zipfile(file)
+            zipped = file.read(len(ZIP)) == ZIP
             file.seek(0)
             whole = _read_zip(path) if zipped else _read_stream(file)
         return {name: tensor for name, tensor in _flatten(whole) if isinstance(tensor, np.ndarray)}
