@@ -27,10 +27,12 @@ def test_frames_to_come_are_scored_by_lead_beside_the_last_frame_again(tmp_path:
 
 
 def test_labels_are_scored_beside_the_background(tmp_path: Path) -> None:
+    """Six fields part objects that lie apart, which all of one number do not: only ARI tells."""
     model = foreseen.bright(tmp_path / "bright.onnx")
-    figures = evaluate(model, "scenes:64x48", limit=2).figures
-    assert set(figures["methods"]) == {"bright", "background"}
-    nothing = figures["methods"]["background"]["mean"]
+    figures = evaluate(model, "scenes:64x48", against=["background", "grid"], limit=2).figures
+    assert set(figures["methods"]) == {"bright", "background", "grid"}
+    nothing, fields = (figures["methods"][name]["mean"] for name in ("background", "grid"))
     assert 0.7 < nothing["equal"] < 1 and nothing["iou"] < 0.5
+    assert nothing["ari"] == 0 and 0.2 < fields["ari"] < 1 and fields["equal"] < 0.5
     with pytest.raises(ArgumentError, match="has no labels"):
         evaluate(model, "scene-labels:64x48", limit=2)

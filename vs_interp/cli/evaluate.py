@@ -33,8 +33,8 @@ WIDE = 250
 @click.argument("films", metavar="FILM...", nargs=-1, required=True)
 @click.option("--against", metavar="NAMES",
               help="Methods to compare with: other models; blend, mvtools, minterpolate (interpolation); bicubic, "
-              "lanczos (upscaling); repeat, blurred (prediction); still, dis (flow); background, again (labels).  "
-              "[default: the first one for the model's task]")  # fmt: skip
+              "lanczos (upscaling); repeat, blurred (prediction); still, dis (flow); background, again, grid "
+              "(labels).  [default: the first one for the model's task]")  # fmt: skip
 @click.option("--height", type=click.IntRange(16), help="Scale larger frames down to this height.")
 @click.option("--limit", type=click.IntRange(1), help="Measure at most this many windows of each film.")
 @click.option("--gap", type=click.IntRange(2), default=2, show_default=True,

@@ -57,6 +57,14 @@ def background(stretch: Stretch) -> Generator[list[Made], None, None]:
         yield [np.zeros(stretch.picture(place).shape[:2], np.uint8)]
 
 
+def grid(stretch: Stretch) -> Generator[list[Made], None, None]:
+    """Number six fields of the picture, whatever is in them: what ARI owes to where objects are, and not to sight."""
+    for place in stretch.places:
+        height, width = stretch.picture(place).shape[:2]
+        rows, columns = np.arange(height) * 2 // height, np.arange(width) * 3 // width
+        yield [(3 * rows[:, None] + columns).astype(np.uint8)]
+
+
 def again(stretch: Stretch) -> Generator[list[Made], None, None]:
     """Give the true labels of the frame before."""
     for place in stretch.places:
@@ -81,7 +89,7 @@ COMPARATORS: Mapping[str, Mapping[str, Comparator]] = {
     ENLARGED.name: {"bicubic": Comparator(_enlarged("BICUBIC")), "lanczos": Comparator(_enlarged("LANCZOS"))},
     TO_COME.name: {"repeat": Comparator(repeat), "blurred": Comparator(blurred)},
     FLOW.name: {"still": Comparator(still), "dis": Comparator(motion.dis, motion.missing_dis)},
-    LABELS.name: {"background": Comparator(background), "again": Comparator(again)},
+    LABELS.name: {"background": Comparator(background), "again": Comparator(again), "grid": Comparator(grid)},
     LABELS_TO_COME.name: {"repeat": Comparator(repeat)},
 }
 """By task; the first of each is what a model stands beside when nothing else is named."""
