@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import statistics
 import sys
 import time
 from collections import Counter
@@ -51,6 +52,9 @@ FORMATS = {
 }
 MIB = 2**20
 
+ROUNDS = 4
+"""Measurements with the cut detector and without it, alternately; their median counts."""
+
 
 def source(size: tuple[int, int], form: int, frames: int = 1 << 20) -> vs.VideoNode:
     """Return a clip that repeats eight different frames, which cost neither Python calls nor copies; it has no cuts."""
@@ -59,18 +63,34 @@ def source(size: tuple[int, int], form: int, frames: int = 1 << 20) -> vs.VideoN
     return core.std.Loop(core.std.Splice(shown), frames // 8)
 
 
+class Player:
+    """Plays a clip from its first frame on, one measurement after the other."""
+
+    def __init__(self, clip: vs.VideoNode) -> None:
+        self._frames = clip.frames(close=True)
+        for _ in range(max(64, 4 * core.num_threads)):  # VapourSynth has filled its caches by then
+            next(self._frames)
+
+    def play(self, seconds: float) -> tuple[float, float]:
+        """Return the frames per second that the clip delivers from here on, and the processor time of each in ms."""
+        count, start, busy = 0, time.perf_counter(), time.process_time()
+        while (passed := time.perf_counter() - start) < seconds:
+            next(self._frames)
+            count += 1
+        return count / passed, 1000 * (time.process_time() - busy) / count
+
+    def close(self) -> None:
+        """Cancel the frames that are still requested."""
+        self._frames.close()
+
+
 def played(clip: vs.VideoNode, seconds: float) -> tuple[float, float]:
     """Return the frames per second that a clip delivers, and the milliseconds of processor time for each."""
-    frames, count = clip.frames(close=True), 0
-    for _ in range(4 * core.num_threads):
-        next(frames)
-    start, busy = time.perf_counter(), time.process_time()
-    while (passed := time.perf_counter() - start) < seconds:
-        next(frames)
-        count += 1
-    busy = time.process_time() - busy
-    frames.close()
-    return count / passed, 1000 * busy / count
+    player = Player(clip)
+    try:
+        return player.play(seconds)
+    finally:
+        player.close()
 
 
 @contextmanager
@@ -109,17 +129,23 @@ def row(size: tuple[int, int], name: str, factor: Fraction, sessions: int, secon
         backend.open(model, profile), model.spec.window.offsets, profile, times=[0.5], planes=shapes, seconds=seconds
     )
     share = 1 - 1 / factor.numerator  # of the frames that are made by the network
-    figures = []
-    for threshold in (DEFAULT_THRESHOLD, None):
-        made = super_slomo(source(size, form), factor=factor, model=path, backend=backend, scene_threshold=threshold)
-        figures.append(played(made, seconds))
+    clips = [
+        super_slomo(source(size, form), factor=factor, model=path, backend=backend, scene_threshold=threshold)
+        for threshold in (DEFAULT_THRESHOLD, None)
+    ]
+    players = [Player(clip) for clip in clips]
+    rounds = [[player.play(seconds / ROUNDS) for player in players] for _ in range(ROUNDS)]
+    (fps, host), (_, plain) = (map(statistics.median, zip(*side, strict=True)) for side in zip(*rounds, strict=True))
+    fps, host, plain = fps * share, host / share, plain / share
+    for player in players:
+        player.close()
+    made = clips[0]
     calls, count = Counter(callbacks=0, frames=0, copied=0), 120
     middle = len(made) // 2 // factor.numerator * factor.numerator
     with counted(calls):
         for _ in made[middle : middle + count].frames(close=True):  # frames that have not been requested before
             pass
     gc.collect()
-    (fps, host), (_, plain) = ((fps * share, host / share) for fps, host in figures)
     each = {what: number / (count * share) for what, number in calls.items()}
     return (
         f"| {size[0]}x{size[1]} | {name} | {factor} | {sessions} | {fps:.0f} | {host:.2f} | {plain:.2f} | "

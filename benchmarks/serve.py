@@ -12,8 +12,10 @@ pipeline passes the first one through).  The possible gain depends on the model:
 48 % of the arithmetic; the two coarser steps of the bundled model are 31 %, and half of the first layer of its
 synthesis network another 10 %.
 
-Both sides of a ratio process the same number of windows with the same sessions, alternately.  The median of the rounds'
-ratios is printed, with the lowest and the highest.  Run this on an otherwise idle machine.
+Both sides of a ratio process the same number of windows with the same sessions, alternately; every other round starts
+with the other side.  The median of the rounds' ratios is printed, with the lowest and the highest.  Then follows the
+same for windows per second of processor time, which other programs disturb less.  Run this on an otherwise idle
+machine.
 """
 
 from __future__ import annotations
@@ -48,6 +50,10 @@ class Kept(OpenVINO):
         if not self.sessions:
             self.sessions.extend(super().open(model, profile, check))
         return self.sessions
+
+
+Side = Callable[[int], None]
+"""Processes a number of windows."""
 
 
 class Pipeline:
@@ -92,8 +98,8 @@ def main() -> None:
     parser.add_argument("--size", default="640x360", help="width and height of the clip (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=OpenVINO().threads, help="threads of OpenVINO (default: all)")
     parser.add_argument("--streams", type=int, help="windows worked on at the same time (default: one a thread)")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds of both sides (default: %(default)s)")
-    parser.add_argument("--windows", type=int, default=24, help="pairs of frames a round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds of both sides (default: %(default)s)")
+    parser.add_argument("--windows", type=int, default=12, help="pairs of frames a round (default: %(default)s)")
     parser.add_argument("--model", help="a model file or a name (default: the bundled one)")
     arguments = parser.parse_args()
     width, height = map(int, arguments.size.split("x"))
@@ -104,38 +110,60 @@ def main() -> None:
     work = f"{len(sessions)} streams, {arguments.rounds} rounds of {arguments.windows} pairs"
     print(f"{arguments.size}, OpenVINO on {backend.threads} threads, {work}")
 
-    pairs = compare(Pipeline(clip, 2, backend), Bare(sessions, profile, [[1 / 2]]), arguments.rounds, arguments.windows)
-    show("pipeline over bare loop, factor 2", pairs, arguments.windows)
+    rounds = compare(
+        Pipeline(clip, 2, backend), Bare(sessions, profile, [[1 / 2]]), arguments.rounds, arguments.windows
+    )
+    show("pipeline over bare loop, factor 2", rounds, arguments.windows)
     eighths = [[(index + 0.5) / 8] for index in range(8)]
     fewer = max(1, arguments.windows // 4 // len(sessions)) * len(sessions)  # the same number for every slot
-    pairs = compare(Pipeline(clip, 8, backend), Bare(sessions, profile, eighths), arguments.rounds, fewer)
-    show("shared state in the pipeline at factor 8 over eight whole runs a pair", pairs, fewer)
+    rounds = compare(Pipeline(clip, 8, backend), Bare(sessions, profile, eighths), arguments.rounds, fewer)
+    show("shared state in the pipeline at factor 8 over eight whole runs a pair", rounds, fewer)
 
 
-def compare(
-    first: Callable[[int], None], second: Callable[[int], None], rounds: int, windows: int
-) -> list[tuple[float, float]]:
-    """Return the seconds of both sides for every round, after one round to warm up."""
-    measured = [(seconds(first, windows), seconds(second, windows)) for _ in range(rounds + 1)]
+@dataclass(frozen=True)
+class Spent:
+    """Seconds that one side took for a round, and its seconds of processor time, the sum over all threads."""
+
+    wall: float
+    processor: float
+
+
+Round = tuple[Spent, Spent]
+
+
+def compare(first: Side, second: Side, rounds: int, windows: int) -> list[Round]:
+    """Return what both sides took for every round, after one round to warm up."""
+    measured = []
+    for number in range(rounds + 1):
+        if number % 2:
+            other = spent(second, windows)
+            measured.append((spent(first, windows), other))
+        else:
+            measured.append((spent(first, windows), spent(second, windows)))
     return measured[1:]
 
 
-def seconds(side: Callable[[int], None], windows: int) -> float:
-    """Return how long one side takes for a number of windows, in seconds."""
-    start = time.perf_counter()
+def spent(side: Side, windows: int) -> Spent:
+    """Return what one side takes for a number of windows."""
+    start, busy = time.perf_counter(), time.process_time()
     side(windows)
-    return time.perf_counter() - start
+    return Spent(time.perf_counter() - start, time.process_time() - busy)
 
 
-def show(title: str, pairs: Sequence[tuple[float, float]], windows: int) -> None:
-    """Print the ratio of windows per second, the first side over the second, and both figures."""
-    ratios = [second / first for first, second in pairs]
-    left, right = (windows / statistics.median(side) for side in zip(*pairs, strict=True))
+def show(title: str, rounds: Sequence[Round], windows: int) -> None:
+    """Print the ratio of windows per second, first side over second, both figures, and the ratio by processor time."""
+    left, right = (windows / statistics.median(each.wall for each in side) for side in zip(*rounds, strict=True))
     print(
-        f"{title}: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}); "
-        f"{left:.2f} against {right:.2f} pairs of frames a second",
+        f"{title}: {middle([second.wall / first.wall for first, second in rounds])}; "
+        f"{left:.2f} against {right:.2f} pairs of frames a second; "
+        f"processor time {middle([second.processor / first.processor for first, second in rounds])}",
         flush=True,
     )
+
+
+def middle(ratios: Sequence[float]) -> str:
+    """Return the median, the lowest and the highest as text."""
+    return f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def test_what_cannot_be_measured_is_refused(arguments: list[str]) -> None:
 
 
 def test_every_session_works_on_windows_of_its_own() -> None:
-    """Session r takes the windows r, r + R, …, each once; all pictures made count."""
+    """Whichever is idle takes the next window, so that neighbours share frames; all pictures made count."""
     seen: list[list[int]] = [[], []]
 
     class Counting:
@@ -77,8 +77,8 @@ def test_every_session_works_on_windows_of_its_own() -> None:
     profile = Profile(width=32, height=16)
     planes = [(size, np.float32) for size in profile.plane_sizes]
     loop = feed([Counting(0), Counting(1)], (0, 1), profile, times=[0.25, 0.5, 0.75], planes=planes, seconds=0.05)
-    assert seen[0] == list(range(0, 2 * len(seen[0]), 2))
-    assert seen[1] == list(range(1, 2 * len(seen[1]), 2))
+    assert all(seen) and all(numbers == sorted(numbers) for numbers in seen)
+    assert sorted(seen[0] + seen[1]) == list(range(len(seen[0]) + len(seen[1])))
     assert loop.times(3).frames == 3 * (len(seen[0]) + len(seen[1]) - 2)
     assert loop.seconds >= 0.05
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,26 +60,28 @@ def feed(
     planes: Sequence[tuple[tuple[int, int], DTypeLike]],
     seconds: float,
 ) -> Loop:
-    """Run windows on all sessions, one thread per session, for some seconds; the loop counts windows.
+    """Run windows on all sessions for some seconds, one thread per session taking the next window; windows count.
 
     ``planes`` are the shapes and types of the planes that sessions output.
     """
-    frames = noise(profile)
+    frames, numbers, lock = noise(profile), itertools.count(), threading.Lock()
     outputs = [[[np.empty(shape, kind) for shape, kind in planes] for _ in times] for _ in sessions]
 
-    def work(slot: int, number: int) -> None:
+    def work(slot: int) -> None:
+        with lock:
+            number = next(numbers)
         keys = [number + offset for offset in offsets]
         sessions[slot].run([frames[key % SOURCES] for key in keys], keys, times, outputs[slot])
 
     def repeat(slot: int) -> int:
-        number = slot
-        while time.perf_counter() < deadline or number < len(sessions):
-            number += len(sessions)
-            work(slot, number)
-        return number // len(sessions)
+        done = 0
+        while time.perf_counter() < deadline or not done:
+            work(slot)
+            done += 1
+        return done
 
     for slot in range(len(sessions)):
-        work(slot, slot)
+        work(slot)
     watch, deadline = _Watch(), time.perf_counter() + seconds
     with ThreadPoolExecutor(len(sessions)) as pool:
         return watch.stop(sum(pool.map(repeat, range(len(sessions)))))
