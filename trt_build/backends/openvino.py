@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trt_build.graphs.colour.planes import with_planes
+from trt_build.graphs.grids import with_transposed_grids
 from trt_build.graphs.memory import streams_that_fit
 from trt_build.graphs.precision import to_bfloat
 from trt_build.graphs.subpixel import with_subpixels
@@ -190,7 +191,7 @@ def compiled_graph(
     import openvino
 
     core = openvino.Core()
-    model = core.read_model(with_subpixels(graph).SerializeToString(), b"")
+    model = core.read_model(with_transposed_grids(with_subpixels(graph)).SerializeToString(), b"")
     shapes = {}
     for port in model.inputs:
         partial = port.get_partial_shape()
