@@ -174,6 +174,21 @@ def test_jobs_are_listed_shown_and_removed(film: Path, tmp_path: Path, capsys: p
     assert "is not a job" in refused(capsys, run("jobs", "remove", tmp_path / "films"))
 
 
+def test_a_damaged_job_hides_no_others_and_can_be_removed(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = begun(film, tmp_path / "a.mkv", 1)
+    (damaged / "manifest.json").write_text("{")
+    begun(film, tmp_path / "b.mkv", 1)
+    capsys.readouterr()
+    assert run("jobs", "list", tmp_path, "--json") == 0
+    told = capsys.readouterr()
+    assert [state["output"] for state in json.loads(told.out)] == [str(tmp_path / "b.mkv")]
+    assert "a.mkv.job" in told.err and "damaged" in told.err
+    assert run("jobs", "remove", damaged) == 0
+    assert not damaged.exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_says_how_to_go_on(film: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mkv"

@@ -61,7 +61,12 @@ def list_jobs(folder: Path, as_json: bool) -> None:
     """
     from vs_interp.jobs.folder import MANIFEST
 
-    states = [_state(path.parent) for path in sorted(folder.glob(f"*.job/{MANIFEST}"))]
+    states = []
+    for path in sorted(folder.glob(f"*.job/{MANIFEST}")):
+        try:
+            states.append(_state(path.parent))
+        except ArgumentError as error:  # a damaged one hides no others
+            click.echo(f"vs-interp: {error}", err=True)
     if as_json:
         click.echo(json.dumps([asdict(state) for state in states], indent=1))
         return
@@ -106,10 +111,11 @@ def remove_jobs(jobs: tuple[Path, ...]) -> None:
     Example:
       vs-interp jobs remove out.mkv.job
     """
-    from vs_interp.jobs.folder import remove
+    from vs_interp.jobs.folder import LOCK, remove
 
     for job in jobs:
-        _manifest(job)
+        if not (job / LOCK).exists():  # a job with a damaged manifest can be removed, too
+            _manifest(job)
         remove(job)
         click.echo(f"removed {job}")
 

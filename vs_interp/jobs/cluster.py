@@ -11,12 +11,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from vs_interp.errors import ArgumentError
+from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.extras import how_to_get
 from vs_interp.interrupt import exit_message, on_forced_exit
 
 PATIENCE = 10.0
 """Seconds in which a scheduler answers."""
+
+STARTING = 60
+"""Seconds that a worker is given to start, and to find its scheduler."""
 
 
 @contextmanager
@@ -104,16 +107,24 @@ def _distributed() -> Any:
 def serve(address: str, host: str | None, tls: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Work for a scheduler, in a process that a nurse watches over, until it goes or this process is stopped.
 
-    Raises :class:`ArgumentError` where no scheduler answers.
+    Raises :class:`ArgumentError` where no scheduler answers, :class:`BackendError` where the process does not start.
     """
     distributed = _distributed()
     _try(distributed, address, tls)
 
     async def work() -> None:
-        async with distributed.Nanny(
+        nanny = distributed.Nanny(
             address, nthreads=1, host=host, security=security(tls), memory_limit=0, dashboard=False,
-            resources={"GPU": 1}, death_timeout=20, silence_logs=logging.CRITICAL,
-        ) as nanny:  # fmt: skip
+            resources={"GPU": 1}, death_timeout=STARTING, silence_logs=logging.CRITICAL,
+        )  # fmt: skip
+        try:
+            await nanny
+        except Exception as error:  # Dask raises whatever its own parts do, AssertionError among them
+            raise BackendError(
+                f"the worker's process did not start within {STARTING} s ({type(error).__name__}): end what keeps this "
+                "machine busy, or correct --host, then run the same command again"
+            ) from error
+        async with nanny:
             say(f"works for {address}, and listens at {nanny.worker_address}{'' if tls else ' without encryption'}")
             await nanny.finished()
             say(f"{address} went away: nothing is left to work for")
