@@ -30,5 +30,5 @@ def evaluate(
     """Score a model on films, on one thread."""
     return whole(
         str(model), [str(film) for film in films], Selection(**selection), against=against, progress=silent,
-        backend=OpenVINO(threads=1, streams=1), watch=watch, carry_on=extrapolation,
+        backend=OpenVINO(threads=1, streams=1), watch=watch, extrapolation=extrapolation,
     )  # fmt: skip

@@ -32,11 +32,11 @@ from vs_interp.weights.skeletons import (
     LAYOUT_KEY,
     filled,
     layout_of,
-    normed,
     read_skeleton,
     read_tensors,
     skeleton_file,
     weights_digest,
+    with_norm,
     write_skeleton,
 )
 
@@ -113,7 +113,7 @@ def _normed(content: NDArray[Any], tensors: Layout) -> Iterator[dict[str, str]]:
     for name, tensor in tensors.items():
         for norm in norms if tensor.shape == content.shape else ():
             if len(tensors[f"{norm}.weight"]) == len(content) and np.allclose(
-                normed(tensor, norm, tensors), content, 1e-4
+                with_norm(tensor, norm, tensors), content, 1e-4
             ):
                 yield {"location": name, "norm": norm}
 

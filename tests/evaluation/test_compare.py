@@ -46,7 +46,7 @@ def test_windows_of_several_pictures_and_of_several_sequences() -> None:
 def test_windows_off_the_grid_are_refused() -> None:
     """FLAVR 4x begins on frame 4 of a sequence, then on 8: a film whose cuts leave windows between has none."""
     windows = [window for window in cut_windows(Moving(15), FLAVR) if window.inputs[1] != 4]
-    with pytest.raises(DatasetError, match="no window of flavr begins on the grid"):
+    with pytest.raises(DatasetError, match="no window of flavr fits the grid"):
         chosen(windows, FLAVR, None)
 
 

@@ -91,10 +91,10 @@ def test_what_does_not_fit_is_refused(folder: Path, tmp_path: Path) -> None:
     model = foreseen.drifting(tmp_path / "drift.onnx", channels=3)
     longer = foreseen.drifting(tmp_path / "longer.onnx", seen=5)
     with pytest.raises(
-        ArgumentError, match=r"longer\.onnx looks at 5 frames, more than drifting: name it as the model"
+        ArgumentError, match=r"longer\.onnx takes 5 frames, more than drifting: evaluate it as the model"
     ):
         evaluate(model, folder, against=[str(longer)])
-    with pytest.raises(ArgumentError, match="--ahead is 9, and drifting makes 2 frames to come"):
+    with pytest.raises(ArgumentError, match="--ahead is 9, but drifting predicts 2 frames"):
         evaluate(model, folder, ahead=9)
     assert (
         len(evaluate(model, folder, ahead=1, against=["repeat", "blurred"]).figures["methods"]["drift"]["leads"]) == 1

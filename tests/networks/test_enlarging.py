@@ -107,7 +107,7 @@ def websr(folder: Path, layers: object) -> Path:
 def test_a_network_that_restores_is_not_taken_for_one_that_enlarges(tmp_path: Path) -> None:
     layer = {"weights": [0.5] * 144, "bias": [0.0] * 4}
     names = "conv2d_tf", "conv2d_1_tf", "conv2d_out_tf"
-    with pytest.raises(CheckpointError, match="layout of no known network"):
+    with pytest.raises(CheckpointError, match="does not have the layout of a known network"):
         load_checkpoint(websr(tmp_path, dict.fromkeys(names, layer)))
 
 
@@ -115,11 +115,11 @@ def test_a_network_that_restores_is_not_taken_for_one_that_enlarges(tmp_path: Pa
     "layers", [[], {"a": {"weights": [1, 2, 3], "bias": [0]}}, {"a": {"weights": "x", "bias": [0] * 4}}, {"a": 1}]
 )
 def test_json_that_holds_no_layers_is_one_line(layers: object, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"weights.json is no JSON file of websr's networks, or a damaged one"):
+    with pytest.raises(CheckpointError, match=r"weights.json is not a JSON file of websr's networks, or a damaged one"):
         read_websr(websr(tmp_path, layers))
 
 
 def test_a_picture_is_no_json(tmp_path: Path) -> None:
     (tmp_path / "picture.json").write_bytes(bytes(range(256)))
-    with pytest.raises(CheckpointError, match=r"picture.json is no JSON file"):
+    with pytest.raises(CheckpointError, match=r"picture.json is not a JSON file"):
         read_websr(tmp_path / "picture.json")

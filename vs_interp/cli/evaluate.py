@@ -92,7 +92,7 @@ def command(
     found = evaluate(
         model, films, Selection(**selection),
         against=None if against is None else [name.strip() for name in against.split(",") if name.strip()],
-        backend=backend, progress=partial(frames_done, quiet=quiet), carry_on=extrapolation,
+        backend=backend, progress=partial(frames_done, quiet=quiet), extrapolation=extrapolation,
         watch=worst.see if sheet or page else lambda shown: None,
     )  # fmt: skip
     _write(found, worst, page=page, sheet=sheet, report=report)

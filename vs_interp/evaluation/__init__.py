@@ -1,1 +1,1 @@
-"""How good a network is: scores against withheld frames, beside other methods."""
+"""Evaluation: scores of a network against held-out frames, in comparison with other methods."""

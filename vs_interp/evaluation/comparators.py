@@ -1,4 +1,4 @@
-"""What networks are measured against without one: the trivial answer to each task, and classical methods."""
+"""Methods without a network to compare with: a trivial one for each task, and classical ones."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from .tasks import BETWEEN, ENLARGED, FLOW, LABELS, LABELS_TO_COME, TO_COME, Mad
 
 @dataclass(frozen=True)
 class Comparator:
-    """A method, and what it lacks here: ``missing()`` says what and how to get it, or ``None``."""
+    """A method; ``missing()`` tells what has to be installed for it, or ``None``."""
 
     method: Method
     missing: Callable[[], str | None] = lambda: None
 
 
 def blend(stretch: Stretch) -> Generator[list[Made], None, None]:
-    """Mix both frames, each the more the nearer it is."""
+    """Blend the two frames, each weighted by how near it is in time."""
     for place, times in zip(stretch.places, stretch.times, strict=True):
         first, second = (stretch.picture(place + step).astype(np.float64) for step in (0, 1))
         yield [np.round(first + float(time) * (second - first)).astype(np.uint8) for time in times]
 
 
 def repeat(stretch: Stretch) -> Generator[list[Made], None, None]:
-    """Give the newest frame that was seen again, as often as pictures are asked for."""
+    """Predict the newest frame again, for every picture."""
     for place, times in zip(stretch.places, stretch.times, strict=True):
         yield [stretch.material.seen(stretch.picture(place))] * len(times)
 
 
 def blurred(stretch: Stretch) -> Generator[list[Made], None, None]:
-    """Give the newest frame again, under a Gaussian of 3 pixels, which scores of uncertain pictures rise with."""
+    """Predict the newest frame, blurred by a Gaussian of σ 3 pixels: blur raises the scores of uncertain pictures."""
     from PIL import Image, ImageFilter
 
     for place, times in zip(stretch.places, stretch.times, strict=True):
@@ -46,13 +46,13 @@ def blurred(stretch: Stretch) -> Generator[list[Made], None, None]:
 
 
 def still(stretch: Stretch) -> Generator[list[Made], None, None]:
-    """See no motion."""
+    """Predict no motion."""
     for place in stretch.places:
         yield [np.zeros((*stretch.picture(place).shape[:2], 2), np.float32)]
 
 
 def background(stretch: Stretch) -> Generator[list[Made], None, None]:
-    """Call everything class 0."""
+    """Label every pixel as background, class 0."""
     for place in stretch.places:
         yield [np.zeros(stretch.picture(place).shape[:2], np.uint8)]
 
@@ -66,7 +66,7 @@ def grid(stretch: Stretch) -> Generator[list[Made], None, None]:
 
 
 def again(stretch: Stretch) -> Generator[list[Made], None, None]:
-    """Give the true labels of the frame before."""
+    """Return the true labels of the frame before."""
     for place in stretch.places:
         yield [stretch.material.truth(stretch.sequence, max(stretch.frames[place] - 1, 0))]
 
@@ -92,4 +92,4 @@ COMPARATORS: Mapping[str, Mapping[str, Comparator]] = {
     LABELS.name: {"background": Comparator(background), "again": Comparator(again), "grid": Comparator(grid)},
     LABELS_TO_COME.name: {"repeat": Comparator(repeat)},
 }
-"""By task; the first of each is what a model stands beside when nothing else is named."""
+"""Task → name → method; a model is compared with the first one unless others are named."""

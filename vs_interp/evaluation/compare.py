@@ -1,4 +1,4 @@
-"""What ``vs-interp evaluate`` does: methods side by side on stretches of a film, and their scores."""
+"""Run methods side by side on stretches of a film, and score their pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vs_interp.datasets.windows import Window
 from vs_interp.errors import DatasetError
 from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec, reflect
-from vs_interp.spec import Window as Seen
+from vs_interp.spec import Window as NetworkWindow
 
 from .material import Material
 from .tasks import Judged, Made, Picture
@@ -21,16 +21,16 @@ from .tasks import Judged, Made, Picture
 
 @dataclass(frozen=True)
 class Stretch:
-    """Windows of one sequence, those of joining pairs in a row: what methods that follow a film are given whole.
+    """Consecutive windows of one sequence, which a method gets together.
 
     frames
-        Numbers of the frames between which frames are to be made, or of those that are given; ascending.
+        Numbers of the given frames, ascending; for interpolation, frames are to be made between them.
     places
-        For each window, which of ``frames`` is its frame 0.
+        For each window, the index in ``frames`` of its frame 0.
     times
-        For each window, where its pictures lie after its frame 0: in (0, 1), from 1 up, or 0 upon it.
+        For each window, the times of its pictures relative to its frame 0: in (0, 1), from 1 up, or 0.
     gap
-        Frames from one that a network is shown to the next.
+        The distance in frames between the inputs of a network.
     """
 
     material: Material
@@ -42,27 +42,27 @@ class Stretch:
     gap: int
 
     def picture(self, place: int) -> Picture:
-        """Return an input by its place in ``frames``."""
+        """Return an input by its index in ``frames``."""
         return self.material.input(self.sequence, self.frames[place])
 
-    def inputs(self, index: int, seen: Seen) -> list[int]:
-        """Return the numbers of the frames that a network of any window is shown to make a window's pictures."""
-        at, length = self.frames[self.places[index]] // self.gap, self.material.length(self.sequence)
-        whole = (length - 1) // self.gap + 1
-        return [self.gap * reflect(at + offset, whole, seen.edge) for offset in seen.offsets]
+    def inputs(self, index: int, window: NetworkWindow) -> list[int]:
+        """Return the numbers of the frames that a network with this window gets, for the pictures of a window here."""
+        place = self.frames[self.places[index]] // self.gap
+        count = (self.material.length(self.sequence) - 1) // self.gap + 1
+        return [self.gap * reflect(place + offset, count, window.edge) for offset in window.offsets]
 
     @property
     def size(self) -> Size:
-        """That of the inputs."""
+        """The size of the inputs."""
         return Size.of(self.picture(0).shape)
 
 
 Method = Callable[[Stretch], Generator[list[Made], None, None]]
-"""Makes the pictures of a stretch, window after window."""
+"""Yields the pictures of each window of a stretch."""
 
 
 def stretches(material: Material, spec: NetworkSpec, windows: Sequence[Window]) -> Iterator[Stretch]:
-    """Group windows, in order, into stretches."""
+    """Group windows, which must be in order, into stretches of consecutive ones."""
     zero = spec.window.offsets.index(0)
     after = spec.window.offsets.index(1) if spec.between else zero
     group: list[Window] = []
@@ -93,18 +93,18 @@ def _stretch(material: Material, spec: NetworkSpec, group: list[Window], zero: i
 
 
 def chosen(windows: Iterable[Window], spec: NetworkSpec, limit: int | None) -> list[Window]:
-    """Return the windows to measure, in the order of the film: at most ``limit``, of all sequences alike.
+    """Return the windows to measure, in the order of the film: at most ``limit``, spread evenly over the sequences.
 
-    Where frames are interpolated these do not overlap: of every sequence the frames 0, g, 2 g, … are given, g the gap,
-    and those between are made, as when a film at a lower rate is brought back to its own.  A truth is there once: both
-    components of a flow are one.  Raises :class:`DatasetError` where that leaves no window.
+    For interpolation, windows do not overlap: with a gap g, frames 0, g, 2 g, … of every sequence are given and those
+    in between are made, as when a film of a lower frame rate is brought back to its own.  A truth is listed once even
+    if it has two pictures, as flow has.  Raises :class:`DatasetError` if no window is left.
     """
     if spec.between:
         zero, after = spec.window.offsets.index(0), spec.window.offsets.index(1)
         windows = (w for w in windows if w.inputs[zero] % (w.inputs[after] - w.inputs[zero]) == 0)
     found = sorted(windows, key=lambda window: (window.sequence, window.inputs, window.time or 0))
     if not found:
-        raise DatasetError(f"no window of {spec.name} begins on the grid of its inputs: give longer sequences")
+        raise DatasetError(f"no window of {spec.name} fits the grid of its inputs: give longer sequences")
     if limit is not None:
         groups = [list(group) for _, group in groupby(found, key=lambda window: window.sequence)]
         in_turn = [window for rank in zip_longest(*groups) for window in rank if window is not None]
@@ -114,7 +114,7 @@ def chosen(windows: Iterable[Window], spec: NetworkSpec, limit: int | None) -> l
 
 @dataclass(frozen=True)
 class Row:
-    """One picture of one method, and how good it is; ``lead`` is which picture of its window it is, from 1 up."""
+    """The scores of one picture of one method; ``lead`` is its number within the window, from 1 up."""
 
     method: str
     dataset: str
@@ -126,7 +126,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Shown:
-    """One picture as all methods made it: their rows, their pictures, the truth, and the window's place."""
+    """One picture as made by all methods: their rows and pictures, the truth, and the window's index in the stretch."""
 
     rows: Sequence[Row]
     pictures: Sequence[Made]
@@ -139,7 +139,11 @@ Watcher = Callable[[Shown], None]
 
 
 def compare(film: Iterable[Stretch], methods: Mapping[str, Method], border: int, watch: Watcher) -> list[Row]:
-    """Score every picture of every method; methods work side by side, so that only a few pictures are in memory."""
+    """Score every picture of every method.
+
+    ``border`` pixels at the edges do not count; ``watch`` is called with every picture.  Methods run side by side, so
+    that only few pictures are in memory.
+    """
     rows: list[Row] = []
     with ThreadPoolExecutor() as pool:
         for stretch in film:
@@ -160,13 +164,13 @@ def compare(film: Iterable[Stretch], methods: Mapping[str, Method], border: int,
 
 
 def _side_by_side(stretch: Stretch, methods: Iterable[Method]) -> Iterator[tuple[list[Made], ...]]:
-    """Yield, window after window, what each method makes; all are ended when one fails."""
+    """Yield the pictures of all methods for each window; all methods are closed if one fails."""
     with ExitStack() as stack:
         yield from zip(*(stack.enter_context(closing(method(stretch))) for method in methods), strict=True)
 
 
 def by(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
-    """Return the rows by method, data set or sequence, in the order in which these first appear."""
+    """Group rows by a key, in the order in which the keys first appear."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(key(row), []).append(row)

@@ -1,4 +1,4 @@
-"""The pictures of a data set as ``vs-interp evaluate`` shows them to networks, and as they should be."""
+"""The pictures of a data set, as inputs for networks and as the truth to compare with."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from vs_interp.spec import NetworkSpec
 from .tasks import FLOW, LABELS, Made, Picture, task_of
 
 KEPT = 32
-"""Pictures that are kept in memory: methods side by side ask for the same ones."""
+"""How many pictures are kept in memory, as several methods ask for the same ones."""
 
 
 class Material:
-    """The pictures of the data set at an address: as inputs, and as the truth they are to be made into.
+    """The pictures of the data set at an address, as inputs and as the truth.  Thread-safe.
 
-    Frames above ``height`` lines are shrunk.  A network of scale S gets the data set's own small frames, or the true
-    ones S times smaller by antialiased bicubic shrinking, in 8 bits.  ``grey``: all is BT.601 luma.  May be asked by
-    several threads.  Raises :class:`ArgumentError` where the data set, the network and ``height`` do not go together.
+    Frames of more than ``height`` lines are scaled down.  A network of scale S gets the data set's own small frames, or
+    the true ones scaled down S times by antialiased bicubic interpolation to 8 bits.  With ``grey``, all pictures are
+    BT.601 luma.  Raises :class:`ArgumentError` if data set, network and ``height`` do not go together.
     """
 
     def __init__(self, address: str, footage: Footage, spec: NetworkSpec, height: int | None, *, grey: bool) -> None:
         self.address, self.footage, self.grey, self.height = address, footage, grey, height
         self.task, self.scale, self.crop = task_of(spec), spec.output.scale, spec.output.crop
         if height is not None and footage.small is not None and self.scale > 1:
-            raise ArgumentError(f"{address} has small frames of its own, which --height {height} would not fit")
+            raise ArgumentError(f"{address} has small frames of its own, which would not fit --height {height}")
         if height is not None and self.task is FLOW:
-            raise ArgumentError(f"--height {height} would shrink frames and not the flow that is known: leave it out")
+            raise ArgumentError(f"--height {height} would scale the frames but not their true flow: leave it out")
         _check_scale(footage, spec)
         if self.task is FLOW and footage.flow(0, 0) is None:
             raise ArgumentError(f"{address} has no true flow, which {spec.name} makes: try scenes:320x240")
@@ -45,24 +45,24 @@ class Material:
         spec.check_size(*self.input(0, 0).shape[:2])
 
     def name(self, sequence: int) -> str:
-        """Return what the data set calls a sequence."""
+        """Return the data set's name of a sequence."""
         return self.footage.name(sequence)
 
     def length(self, sequence: int) -> int:
-        """Return how many frames a sequence has."""
+        """Return the number of frames of a sequence."""
         return self.footage.lengths[sequence]
 
     def truth(self, sequence: int, number: int) -> Made:
-        """Return a frame, or its flow or labels, as it should be."""
+        """Return a true frame, or its true flow or labels."""
         return self._keep((True, sequence, number), self._truth)
 
     def input(self, sequence: int, number: int) -> Picture:
-        """Return a frame as networks get it."""
+        """Return a frame as input for networks."""
         return self._keep((False, sequence, number), self._frame if self.scale == 1 else self._small)
 
     def _keep(self, key: tuple[bool, int, int], read: Callable[[int, int], Made]) -> Made:
         if key[0] and self.scale == 1 and self.crop is None and self.task not in (FLOW, LABELS):
-            key = (False, *key[1:])  # the truth is a frame as networks get it
+            key = (False, *key[1:])  # the truth is the same as an input
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = read(*key[1:])
@@ -83,7 +83,7 @@ class Material:
         return self.seen(self._frame(sequence, number))
 
     def seen(self, picture: Picture) -> Picture:
-        """Return the part of a picture that the network makes."""
+        """Return the part of a picture that the network outputs."""
         if self.crop is None:
             return picture
         top, left, height, width = self.crop
@@ -111,24 +111,24 @@ class Material:
 
 
 def _check_scale(footage: Footage, spec: NetworkSpec) -> None:
-    """Raise :class:`ArgumentError` where the data set's own small frames are not those that the model enlarges."""
+    """Raise :class:`ArgumentError` if the data set's own small frames do not fit the model's scale."""
     if footage.small is None or spec.output.scale == 1:
         return
     large, small = footage.frame_size(0), footage.small.frame_size(0)
     if (small.width * spec.output.scale, small.height * spec.output.scale) != large:
         raise ArgumentError(
-            f"the data set's small frames are {small} and the others {large}, and {spec.name} "
-            f"enlarges {spec.output.scale} times: name a model that fits"
+            f"the data set's small frames are {small} and the others {large}, but {spec.name} "
+            f"upscales {spec.output.scale} times: name a model that fits"
         )
 
 
 def resized(picture: Picture, size: Size, kernel: str = "BICUBIC") -> Picture:
-    """Return a picture at another size by one of Pillow's kernels, antialiased where it shrinks."""
+    """Resize a picture with one of Pillow's kernels, antialiased if it shrinks."""
     return np.round(resampled(picture, size, kernel).clip(0, 255)).astype(np.uint8)
 
 
 def resampled(picture: Made, size: Size, kernel: str = "BICUBIC") -> Made:
-    """Return what :func:`resized` rounds: float32."""
+    """Resize like :func:`resized`, without rounding: float32."""
     from PIL import Image
 
     planes = [picture] if picture.ndim == 2 else list(np.moveaxis(picture, 2, 0))

@@ -1,4 +1,4 @@
-"""Classical methods that follow motion: mvtools and ffmpeg's minterpolate between frames, OpenCV's DIS for flow."""
+"""Classical methods: mvtools and ffmpeg's minterpolate for interpolation, OpenCV's DIS for flow."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 _RED, _GREEN, _BLUE = BT601
 FULL_MATRIX = np.array((BT601, (-_RED / 1.772, -_GREEN / 1.772, 0.5), (0.5, -_GREEN / 1.402, -_BLUE / 1.402)))
-"""RGB to Y, Cb, Cr of BT.601, in the full range."""
+"""RGB to Y, Cb, Cr of BT.601 in full range."""
 
 
 def mvtools(stretch: Stretch) -> Generator[list[Made], None, None]:
-    """Compensate motion by VapourSynth's mvtools: blocks of 16, overlapping, half-pel, ``FlowFPS`` with mask 2.
+    """Interpolate with VapourSynth's mvtools: overlapping blocks of 16, half-pel, ``FlowFPS`` with mask 2.
 
-    Works in YUV 4:4:4 with 16 bits.  ``FlowFPS`` looks at one frame more on either side of a pair, so that a pair and
-    its neighbours give what the whole film would.
+    Works in 16-bit YUV 4:4:4.  ``FlowFPS`` uses one more frame on either side of a pair, so that a pair with its
+    neighbours gives the same as the whole film.
     """
     count = len(stretch.frames)
     for place, times in zip(stretch.places, stretch.times, strict=True):
@@ -45,14 +45,14 @@ def mvtools(stretch: Stretch) -> Generator[list[Made], None, None]:
 
 
 def missing_mvtools() -> str | None:
-    """Return what is missing for :func:`mvtools`."""
+    """Return what has to be installed for :func:`mvtools`."""
     import vapoursynth as vs
 
     return None if hasattr(vs.core, "mv") else "the plugin is not installed: pip install vapoursynth-mvtools"
 
 
 def clip_of(pictures: Sequence[Picture]) -> vs.VideoNode:
-    """Return pictures as a clip: RGB as YUV444P16 (BT.709 in the full range), grey as GRAY8."""
+    """Return pictures as a clip: RGB as YUV444P16 (BT.709, full range), grey as GRAY8."""
     import vapoursynth as vs
 
     height, width = pictures[0].shape[:2]
@@ -73,7 +73,7 @@ def clip_of(pictures: Sequence[Picture]) -> vs.VideoNode:
 
 
 def picture_of(clip: vs.VideoNode, number: int) -> Picture:
-    """Return a frame of such a clip as a picture again."""
+    """Return a frame of a clip of :func:`clip_of` as a picture."""
     import vapoursynth as vs
 
     if clip.format.color_family == vs.GRAY:
@@ -85,10 +85,10 @@ def picture_of(clip: vs.VideoNode, number: int) -> Picture:
 
 
 def minterpolate(stretch: Stretch) -> Generator[list[Made], None, None]:
-    """Compensate motion by ffmpeg's ``minterpolate``: bidirectional search, overlapping blocks of varying size.
+    """Interpolate with ffmpeg's ``minterpolate``: bidirectional search, overlapping blocks of variable size.
 
-    ffmpeg is fed the whole stretch, in YUV 4:4:4 with 8 bits in the full range (it takes no RGB), and its last frame
-    once more, which it needs to make the frames before it.
+    ffmpeg gets the whole stretch in 8-bit YUV 4:4:4, full range (``minterpolate`` does not take RGB), and the last
+    frame twice, which it needs to make the frames before it.
     """
     factor = math.lcm(*(time.denominator for times in stretch.times for time in times))
     width, height = stretch.size
@@ -124,7 +124,7 @@ def minterpolate(stretch: Stretch) -> Generator[list[Made], None, None]:
 
 
 def missing_minterpolate() -> str | None:
-    """Return what is missing for :func:`minterpolate`."""
+    """Return what has to be installed for :func:`minterpolate`."""
     try:
         ffmpeg = find_ffmpeg()
     except EncoderError as error:
@@ -133,27 +133,27 @@ def missing_minterpolate() -> str | None:
 
 
 def _feed(pipe: IO[bytes], stretch: Stretch, failure: list[VsInterpError]) -> None:
-    """Write a stretch, as far as ffmpeg reads it."""
+    """Write a stretch to ffmpeg until it stops reading."""
     last = len(stretch.frames) - 1
     try:
         with pipe:
             for place in range(last + 2):
                 pipe.write(_yuv(stretch.picture(min(place, last))).tobytes())
     except BrokenPipeError:
-        pass  # ffmpeg ended, or was stopped: its reader knows
+        pass  # ffmpeg has ended: reported by the reader of its output
     except DatasetError as error:
         failure.append(error)
 
 
 def _yuv(picture: Picture) -> Picture:
-    """Return RGB as three planes of Y, Cb, Cr."""
+    """Convert RGB (H×W×3) to planes of Y, Cb, Cr (3×H×W)."""
     planes = np.moveaxis(picture @ FULL_MATRIX.T, 2, 0) + np.array((0, 128, 128))[:, None, None]
     codes: Picture = np.round(planes.clip(0, 255)).astype(np.uint8)
     return codes
 
 
 def _rgb(planes: Picture) -> Picture:
-    """Return RGB of three planes of Y, Cb, Cr."""
+    """Convert planes of Y, Cb, Cr (3×H×W) to RGB (H×W×3)."""
     centred = np.moveaxis(planes, 0, 2) - np.array((0.0, 128.0, 128.0))
     codes: Picture = np.round((centred @ np.linalg.inv(FULL_MATRIX).T).clip(0, 255)).astype(np.uint8)
     return codes
@@ -175,5 +175,5 @@ def dis(stretch: Stretch) -> Generator[list[Made], None, None]:
 
 
 def missing_dis() -> str | None:
-    """Return what is missing for :func:`dis`."""
+    """Return what has to be installed for :func:`dis`."""
     return None if importlib.util.find_spec("cv2") else "OpenCV is not installed: pip install opencv-python-headless"

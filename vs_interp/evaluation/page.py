@@ -1,6 +1,6 @@
-"""A page for looking at an evaluation: pictures of all methods to flip and wipe between, plots, tables; one HTML file.
+"""A single HTML page about an evaluation: pictures of all methods to flip and wipe between, plots, and tables.
 
-It asks nothing of any server: pictures, style and script lie in it.
+Pictures, style and script are embedded, so that it needs no server.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ THUMBNAIL = (240, 72)
 
 
 def page(evaluation: Evaluation, cases: Sequence[Case]) -> bytes:
-    """Return the page of an evaluation, with the cases where its model does worst, the worst first."""
+    """Return the page of an evaluation, with the cases in which the model is worst, the worst first."""
     figures = evaluation.figures
     methods = list(figures["methods"])
     model, rivals = methods[0], methods[1:]
-    title = f"{model} beside {', '.join(rivals)}" if rivals else model
+    title = f"{model} compared with {', '.join(rivals)}" if rivals else model
     pictures = figures["methods"][model]["pictures"]
     known = figures["datasets"]
     what = ", ".join(Path(name).name for name in known[:3]) + (f" and {len(known) - 3} more" if len(known) > 3 else "")
@@ -59,7 +59,7 @@ def _template(name: str) -> str:
 
 
 def _in_script(values: object) -> str:
-    """Return JSON in which nothing can end the script that holds it."""
+    """Return JSON that cannot end the script element that contains it."""
     return json.dumps(values).replace("<", "\\u003c")
 
 
@@ -89,12 +89,12 @@ def _source(content: bytes, kind: str) -> str:
 
 
 def _scrolling(parts: Any) -> str:
-    """Return tables that scroll sideways where they are too wide."""
+    """Return tables that scroll sideways if they are too wide."""
     return "\n".join(f'<div class="scroll">{part}</div>' for part in parts)
 
 
 def _plots(evaluation: Evaluation) -> str:
-    """Return the score that pictures are judged by: over the pictures, and over the leads where there are several."""
+    """Return plots of the main score: over the pictures, and by lead if there are several."""
     methods = evaluation.figures["methods"]
     score = next(iter(next(iter(methods.values()))["mean"]))
     name = SCORES[score].title
@@ -120,7 +120,7 @@ def _plots(evaluation: Evaluation) -> str:
 
 
 def _line(rows: Sequence[Row], score: str) -> list[list[tuple[float, float]]]:
-    """Return the points of a method, a piece of the line for each sequence."""
+    """Return the points of a method's line, which has a piece for each sequence."""
     numbered = [(row, float(number)) for number, row in enumerate(rows, 1)]
     return [
         [(number, row.judged.scores[score]) for row, number in part]

@@ -1,4 +1,4 @@
-"""Scores over the frames as SVG, which a page holds in itself: a line a method, and a legend."""
+"""Line plots as SVG, to be embedded in a page: one line per method."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ STEPS = (1, 2, 2.5, 5, 10)
 COLOURS = 8
 
 Piece = Sequence[tuple[float, float]]
-"""Points (x, y) that a line goes through without a gap."""
+"""Connected points (x, y) of a line."""
 
 
 def plot(title: str, what: str, along: str, series: Mapping[str, Sequence[Piece]]) -> str:
-    """Return lines by name as an ``<svg>`` element; their colours are those of the classes ``s1``, ``s2`` …
+    """Return an ``<svg>`` element with a line for each name in ``series``, of the classes ``s1``, ``s2`` …
 
-    ``what`` is what y is, ``along`` what x is.
+    ``what`` is the label of the y axis, ``along`` that of the x axis.
     """
     points = [point for line in series.values() for piece in line for point in piece]
     xs, ys = ([point[axis] for point in points] for axis in (0, 1))
@@ -52,13 +52,13 @@ def plot(title: str, what: str, along: str, series: Mapping[str, Sequence[Piece]
 
 
 def _path(piece: Piece) -> str:
-    """Return a line through places; one alone is a dot."""
+    """Return a path through the points; a single point becomes a dot."""
     joined = "L".join(f"{x:.1f} {y:.1f}" for x, y in piece)
     return f"M{joined}" if len(piece) > 1 else f"M{joined}h0"
 
 
 def _ticks(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:
-    """Return round numbers from below ``low`` to above ``high``, no more than ``most`` steps apart."""
+    """Return round numbers from ``low`` or less to ``high`` or more, in about ``most`` steps at the most."""
     span = (high - low) or max(abs(high), 1.0)
     size = 10 ** math.floor(math.log10(span / most))
     step = next(size * factor for factor in STEPS if size * factor * most >= span)

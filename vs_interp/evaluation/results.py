@@ -1,4 +1,4 @@
-"""The scores of ``vs-interp evaluate`` as JSON has them: by method, data set and sequence, and what they depend on."""
+"""The scores of ``vs-interp evaluate`` as JSON values: by method, data set and sequence, and what they depend on."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .compare import Row, by
 from .tasks import pooled
 
 PACKAGES = ("vs-interp", "numpy", "onnx", "openvino", "tensorrt", "tensorrt-rtx", "VapourSynth", "vapoursynth-mvtools")
-"""What may change a score."""
+"""Packages whose version may change a score."""
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the scores by method, over all pictures, those of each lead, of each data set and of each sequence."""
+    """Return the scores of each method: over all pictures, by lead, by data set and by sequence."""
     return {
         method: {
             **_mean(found),
@@ -48,7 +48,7 @@ def _scores(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def circumstances(backend: Backend) -> dict[str, Any]:
-    """Return what scores depend on beside model and data: backend, device, the command as it was typed, versions."""
+    """Return what scores depend on besides model and data: backend, device, the command line, and versions."""
     return {
         "backend": str(backend),
         "device": machine(backend),
@@ -58,7 +58,7 @@ def circumstances(backend: Backend) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of what is installed and may change a score."""
+    """Return the installed versions of everything that may change a score."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):

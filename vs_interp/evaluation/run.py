@@ -1,4 +1,4 @@
-"""An evaluation from names to scores: a model and its rivals, data sets, and all that the scores depend on."""
+"""Evaluate a model and other methods on data sets, given by name."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from .served import Served
 from .tasks import FLOW, TO_COME, task_of
 
 SEEN = 12
-"""Pictures whose motion is carried on."""
+"""Number of frames whose motion is extrapolated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What of a data set is measured, and at what size: the options of the command.
+    """What is measured of each data set: the options of ``vs-interp evaluate``.
 
     ahead
-        How many pictures to come are measured; ``None``: as many as the model makes.
+        How many predicted pictures are measured; ``None`` for as many as the model makes.
     """
 
     split: str = "test"
@@ -49,7 +49,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Competitor:
-    """A method, and the model behind it, where there is one."""
+    """A method, and its model if it has one."""
 
     method: Method
     model: ModelFile | None = None
@@ -57,38 +57,38 @@ class Competitor:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What JSON has, and the row of every picture."""
+    """The figures, as JSON values, and the scores of every picture."""
 
     figures: dict[str, Any]
     rows: list[Row]
 
 
 Progress = Callable[[int], AbstractContextManager[Callable[[], None]]]
-"""Shows how many of so many pictures are made; what it hands out is called after each."""
+"""Shows how many of the given number of pictures are done; yields a function to call after each."""
 
-CarryOn = Callable[[str, Backend], Method]
-"""Returns the method that carries on the motion which the flow model of that name sees."""
+Extrapolation = Callable[[str, Backend], Method]
+"""Returns the method that extrapolates the motion found by the flow model of that name."""
 
 
 def evaluate(
     model: str, addresses: Sequence[str], selection: Selection, *, against: Sequence[str] | None,
-    backend: Backend | None, progress: Progress, watch: Callable[[Shown], None], carry_on: CarryOn,
+    backend: Backend | None, progress: Progress, watch: Callable[[Shown], None], extrapolation: Extrapolation,
 ) -> Evaluation:  # fmt: skip
-    """Score a model beside other methods.
+    """Score a model and other methods.
 
-    Raises :class:`ArgumentError` where model, data sets and methods do not go together,
-    :class:`~vs_interp.errors.DatasetError` where a data set is missing or a frame of it is broken.
+    Raises :class:`ArgumentError` if model, data sets and methods do not go together,
+    :class:`~vs_interp.errors.DatasetError` if a data set is missing or one of its frames is broken.
     """
     began, runtime = time.monotonic(), choose(backend)
     file = load(model, network="super-slomo")
     spec = _asked(file.spec, selection.ahead)
     task = task_of(spec)
-    carries = carry_on if task is TO_COME else None
+    extrapolates = extrapolation if task is TO_COME else None
     names = list(dict.fromkeys([*against] if against is not None else [next(iter(COMPARATORS[task.name]))]))
     left_out = _missing(spec, names)
     kept = [name for name in names if name not in left_out]
-    competitors = {_name(model): _of_model(model, file, spec, runtime, carries)}
-    competitors |= {_name(name): _competitor(name, spec, runtime, carries) for name in kept}
+    competitors = {_name(model): _of_model(model, file, spec, runtime, extrapolates)}
+    competitors |= {_name(name): _competitor(name, spec, runtime, extrapolates) for name in kept}
     models = [each.model for each in competitors.values() if each.model is not None]
     grey = all(each.spec.window.channels == 1 for each in models)
     film = [
@@ -126,7 +126,7 @@ def evaluate(
 
 
 def _asked(spec: NetworkSpec, ahead: int | None) -> NetworkSpec:
-    """Return the spec of what is asked for: fewer pictures to come, or, of a network of flow, motion carried on."""
+    """Return the spec for ``--ahead``: fewer predicted pictures, or for a flow network, extrapolated pictures."""
     if ahead is None:
         return spec
     times = tuple(float(lead) for lead in range(1, ahead + 1))
@@ -136,9 +136,9 @@ def _asked(spec: NetworkSpec, ahead: int | None) -> NetworkSpec:
             spec, window=window, output=replace(spec.output, kind="frame", channels=spec.window.channels, times=times)
         )
     if not spec.foresees:
-        raise ArgumentError(f"--ahead is {ahead}, and {spec.name} makes no frames to come: leave it out")
+        raise ArgumentError(f"--ahead is {ahead}, but {spec.name} does not predict frames: leave it out")
     if not set(times) <= set(spec.output.times or ()):
-        raise ArgumentError(f"--ahead is {ahead}, and {spec.name} makes {spec.pictures} frames to come: ask for fewer")
+        raise ArgumentError(f"--ahead is {ahead}, but {spec.name} predicts {spec.pictures} frames: ask for fewer")
     return replace(spec, output=replace(spec.output, times=times))
 
 
@@ -147,7 +147,7 @@ def _name(model: str) -> str:
 
 
 def _missing(spec: NetworkSpec, names: Sequence[str]) -> dict[str, str]:
-    """Return the methods that do not work here and why; says so in a warning."""
+    """Return the methods that cannot run here, with the reason; each is also logged as a warning."""
     known = COMPARATORS[task_of(spec).name]
     found = {name: why for name in names if name in known and (why := known[name].missing()) is not None}
     for name, why in found.items():
@@ -155,8 +155,8 @@ def _missing(spec: NetworkSpec, names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _competitor(name: str, spec: NetworkSpec, runtime: Backend, carry_on: CarryOn | None) -> Competitor:
-    """Return a method by its name.  Raises :class:`ArgumentError` for one that does another thing than the model."""
+def _competitor(name: str, spec: NetworkSpec, runtime: Backend, extrapolation: Extrapolation | None) -> Competitor:
+    """Return a method by its name.  Raises :class:`ArgumentError` if it is for another task than the model's."""
     task = task_of(spec)
     known = COMPARATORS[task.name]
     if name in known:
@@ -164,45 +164,45 @@ def _competitor(name: str, spec: NetworkSpec, runtime: Backend, carry_on: CarryO
     others = {other for methods in COMPARATORS.values() for other in methods}
     if name in others or not (name in catalogue() or Path(name).suffix):
         raise ArgumentError(
-            f"{task.name} cannot stand beside {name}: known are {', '.join(known)}, model files and the names of "
+            f"{task.name} cannot be compared with {name}: use {', '.join(known)}, a model file or a name from "
             "`vs-interp weights list`"
         )
-    return _of_model(name, load(name, network="super-slomo"), spec, runtime, carry_on)
+    return _of_model(name, load(name, network="super-slomo"), spec, runtime, extrapolation)
 
 
 def _of_model(
-    name: str, file: ModelFile, wanted: NetworkSpec, runtime: Backend, carry_on: CarryOn | None
+    name: str, file: ModelFile, wanted: NetworkSpec, runtime: Backend, extrapolation: Extrapolation | None
 ) -> Competitor:
-    """Return a model at work on a task.  Raises :class:`ArgumentError` where it does something else."""
+    """Return the method that runs a model.  Raises :class:`ArgumentError` if it is for another task than ``wanted``."""
     task = task_of(wanted)
-    if carry_on is not None and file.spec.output.kind == "flow":
-        return Competitor(carry_on(name, runtime))
+    if extrapolation is not None and file.spec.output.kind == "flow":
+        return Competitor(extrapolation(name, runtime))
     if task is FLOW:
         file = _cut(file)
     spec = file.spec
     if task_of(spec) is not task:
-        raise ArgumentError(f"{name} makes {task_of(spec).name}, and this is about {task.name}: leave it out")
+        raise ArgumentError(f"{name} makes {task_of(spec).name}, but {wanted.name} {task.name}: leave it out")
     if spec.output.scale != wanted.output.scale:
         raise ArgumentError(
-            f"{name} enlarges {spec.output.scale} times, and {wanted.name} {wanted.output.scale} times: leave it out"
+            f"{name} upscales {spec.output.scale} times, but {wanted.name} {wanted.output.scale} times: leave it out"
         )
     if spec.foresees and spec.window.offsets[0] < wanted.window.offsets[0]:
         raise ArgumentError(
-            f"{name} looks at {len(spec.window.offsets)} frames, more than {wanted.name}: name it as the model"
+            f"{name} takes {len(spec.window.offsets)} frames, more than {wanted.name}: evaluate it as the model instead"
         )
     if (spec.window.labels, spec.output.crop) != (wanted.window.labels, wanted.output.crop):
-        raise ArgumentError(f"{name} does not look at the same as {wanted.name}: leave it out")
+        raise ArgumentError(f"{name} takes other inputs or makes another part than {wanted.name}: leave it out")
     return Competitor(Served(file, runtime), file)
 
 
 def _cut(file: ModelFile) -> ModelFile:
-    """Return a model of flow as filters serve it: RAFT with 12 updates, RIFE's and Super-SloMo's flow alone."""
+    """Return a flow model as the filters run it: RAFT with 12 updates, only the flow of RIFE and Super-SloMo."""
     file = flow_alone(file) if file.spec.between else file
     return file.with_updates(min(12, file.spec.updates)) if file.spec.updates else file
 
 
 def _film(address: str, spec: NetworkSpec, selection: Selection, *, grey: bool) -> Iterator[Stretch]:
-    """Open a data set and cut it for a network."""
+    """Open a data set and cut it into stretches for a network."""
     footage = open_material(address, selection.split, stills=spec.window.offsets == (0,))
     windows = chosen(cut_windows(footage, spec, (selection.gap,)), spec, selection.limit)
     return stretches(Material(address, footage, spec, selection.height, grey=grey), spec, windows)

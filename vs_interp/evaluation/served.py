@@ -1,4 +1,4 @@
-"""A model file at work for ``vs-interp evaluate``, through the sessions that serve it in a script."""
+"""Run a model file for ``vs-interp evaluate``, in the same sessions as the filters."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Planes = list[NDArray[np.float32]]
 
 
 class Served:
-    """A :data:`~vs_interp.evaluation.compare.Method`.  Sessions stay open as long as the size is the same.
+    """A :data:`~vs_interp.evaluation.compare.Method`.  Sessions stay open as long as the size stays the same.
 
-    Networks of luma that stand beside networks of colours leave chroma to bicubic enlargement, as ``upscale`` does.
+    If a luma network is compared with RGB networks, its chroma is upscaled bicubically, as in the filter ``upscale``.
     """
 
     def __init__(self, model: ModelFile, backend: Backend) -> None:
@@ -39,7 +39,7 @@ class Served:
         self._stretches = itertools.count()
 
     def __call__(self, stretch: Stretch) -> Generator[list[Made], None, None]:
-        """Yield the pictures of each window; as many windows are worked on at a time as there are sessions."""
+        """Yield the pictures of each window; each session works on one window at a time."""
         self._open(stretch.size)
         count, first_key = len(self._sessions), next(self._stretches) << 32
         pending: deque[Future[list[Made]]] = deque()
@@ -76,9 +76,9 @@ class Served:
         return [codes[place, 0] if codes.shape[1] == 1 else np.moveaxis(codes[place], 0, 2) for place in wanted]
 
     def _times(self, asked: Sequence[Fraction]) -> tuple[list[float], list[int]]:
-        """Return the times to run for, and which of its pictures are those asked for.
+        """Return the times of a run, and the indices of the requested pictures among its results.
 
-        Raises :class:`ArgumentError` where the network has fixed times and one asked for is not among them.
+        Raises :class:`ArgumentError` if the network has fixed times, and a requested one is not among them.
         """
         own = self._spec.output.times
         if own is None:
@@ -87,15 +87,15 @@ class Served:
         missing = [time for time in asked if time not in exact]
         if missing:
             raise ArgumentError(
-                f"{self._spec.name} makes pictures at the times {', '.join(map(str, exact))}, and {missing[0]} was "
-                "asked for: leave it out, or choose another --gap"
+                f"{self._spec.name} makes pictures at the times {', '.join(map(str, exact))}, but {missing[0]} is "
+                "needed: leave it out, or choose another --gap"
             )
         return list(own), [exact.index(time) for time in asked]
 
     def _pictures(
         self, session: Session, window: Sequence[Planes], keys: Sequence[int], times: Sequence[float]
     ) -> NDArray[np.float32]:
-        """Return what a session makes: times × channels × lines × columns."""
+        """Run a session; return pictures × channels × lines × columns."""
         output = self._spec.output
         lines, columns = self._spec.made_size(self._size.height, self._size.width)
         made = np.empty((len(times), output.channels, lines, columns), np.float32)
@@ -106,7 +106,7 @@ class Served:
 
 
 def _planes(picture: Picture) -> Planes:
-    """Return a picture as sessions take it: float32 in [0, 1], plane by plane."""
+    """Return a picture as planes of float32 in [0, 1]."""
     planes = picture[None] if picture.ndim == 2 else np.moveaxis(picture, 2, 0)
     return list(np.ascontiguousarray(planes, np.float32) / np.float32(255))
 
@@ -117,6 +117,6 @@ def _luma(picture: Picture) -> Made:
 
 
 def _with_chroma(luma: NDArray[np.float32], small: Picture) -> Picture:
-    """Return RGB of enlarged luma in [0, 1] and the colours of the small picture."""
+    """Return RGB from upscaled luma in [0, 1] and the chroma of the small picture."""
     chroma = resampled(small - _luma(small)[..., None], Size.of(luma.shape))
     return np.round((255 * luma[..., None] + chroma).clip(0, 255)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A contact sheet: where a model does worst, its inputs, what all methods made, the truth, and the model's error."""
+"""A contact sheet of the worst cases: inputs, the pictures of all methods, the truth, and the model's error."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .worst import Case
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 TILE, ACROSS = 400, 4
-"""Pixels across a tile at most, and tiles in a line at most."""
+"""The greatest width of a tile in pixels, and the greatest number of tiles in a row."""
 
 MARGIN, TITLE, CAPTION = 6, 24, 20
 INK, SOFT, PAPER = (20, 20, 24), (90, 90, 96), (250, 250, 250)
 
 
 def check_format(path: Path) -> None:
-    """Raise :class:`ArgumentError` where a sheet's name says no format that it can be written in."""
+    """Raise :class:`ArgumentError` unless the suffix is that of a supported format."""
     if path.suffix.lower() not in FORMATS:
-        raise ArgumentError(f"the sheet is to be {path.name}: name a file that ends in .png or .jpg")
+        raise ArgumentError(f"{path.name} cannot be written as a sheet: name a file that ends in .png or .jpg")
 
 
 def sheet(cases: Sequence[Case], path: Path) -> bytes:
-    """Return the sheet as a file of the format that its name says, the worst case first."""
+    """Return the sheet in the format for the suffix of ``path``, the worst case first."""
     drawn = [_drawn(case) for case in cases]
     whole = Image.new("RGB", (max(each.width for each in drawn), sum(each.height for each in drawn) + MARGIN), PAPER)
     top = 0
@@ -43,7 +43,7 @@ def sheet(cases: Sequence[Case], path: Path) -> bytes:
 
 
 def _drawn(case: Case) -> Image.Image:
-    """Return one case: its title, and tiles whose captions say in full what they show and how good it is."""
+    """Draw one case: its title, and tiles with their names and scores, which are never cut."""
     tiles = {name: case.picture(name) for name in case.versions}
     model = next(iter(case.scores))
     tiles[f"error of {model} x{case.amplified}" if case.amplified > 1 else f"error of {model}"] = _error(case, model)

@@ -1,4 +1,4 @@
-"""The tables of an evaluation, for a terminal, a Markdown page and an HTML page alike."""
+"""The tables of an evaluation, for a terminal, in Markdown and in HTML."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ from .tasks import SCORES
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of words below headings; the first column says what a row is about, and ``best`` are the best cells.
-
-    ``best`` holds places as (row, column).
-    """
+    """A table of text, whose first column names the rows; ``best`` are the best cells as (row, column)."""
 
     title: str
     headings: Sequence[str]
@@ -35,13 +32,13 @@ class Table:
         return table
 
     def markdown(self) -> str:
-        """Return the table for a page of documentation."""
+        """Return the table in Markdown, with its title."""
         rows = [self.headings, ["---", *["---:"] * (len(self.headings) - 1)]]
         rows += self._marked("**", "**", lambda cell: cell.replace("|", "\\|"))
         return f"{self.title}:\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
     def html(self) -> str:
-        """Return the table as an element of a page."""
+        """Return the table as an HTML element."""
         head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in self.headings)
         body = "".join(
             f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>\n'
@@ -59,7 +56,7 @@ class Table:
 
 
 def tables(figures: Mapping[str, Any]) -> list[Table]:
-    """Return the tables of an evaluation: of all pictures, and by lead where there are several."""
+    """Return the tables of an evaluation: over all pictures, and by lead if there are several."""
     methods = figures["methods"]
     first = next(iter(methods.values()))
     what = figures["datasets"][0] if len(figures["datasets"]) == 1 else f"{len(figures['datasets'])} data sets"
@@ -73,7 +70,7 @@ def tables(figures: Mapping[str, Any]) -> list[Table]:
 
 
 def by_sequence(figures: Mapping[str, Any]) -> Table:
-    """Return the score that pictures are judged by, sequence by sequence."""
+    """Return a table of the main score by sequence."""
     methods = figures["methods"]
     score = next(iter(next(iter(methods.values()))["mean"]))
     values = {
@@ -93,7 +90,7 @@ def _leads(methods: Mapping[str, Any], score: str) -> dict[str, list[float]]:
 
 
 def _by_method(title: str, means: Mapping[str, Mapping[str, float]], figures: Mapping[str, Any]) -> Table:
-    """Return a row a method, a column a score; the work of networks beside them."""
+    """Return a table with a row per method and a column per score, and the work of networks."""
     scores = list(next(iter(means.values())))
     work = {name: values["kmac"] for name, values in figures["methods"].items() if values.get("kmac") is not None}
     headings = ["method", *(SCORES[score].title for score in scores), *(["kMAC a pixel"] if work else [])]
@@ -108,7 +105,7 @@ def _by_method(title: str, means: Mapping[str, Mapping[str, float]], figures: Ma
 
 
 def _by_place(title: str, what: str, score: str, names: Sequence[str], values: Mapping[str, Sequence[float]]) -> Table:
-    """Return a row a place, such as a lead or a sequence, and a column a method."""
+    """Return a table with a row per name, such as a lead or a sequence, and a column per method."""
     rows = [[name, *(SCORES[score].text(cells[row]) for cells in values.values())] for row, name in enumerate(names)]
     best = {(row, column + 1) for row in range(len(names))
             for column in _best(score, [cells[row] for cells in values.values()])}  # fmt: skip
@@ -116,7 +113,7 @@ def _by_place(title: str, what: str, score: str, names: Sequence[str], values: M
 
 
 def _best(score: str, values: Sequence[float]) -> list[int]:
-    """Return which values look as good as the best, unless all do."""
+    """Return the indices of the values that equal the best one as shown, or none if all do."""
     top = SCORES[score].text((max if SCORES[score].higher else min)(values))
     found = [place for place, value in enumerate(values) if SCORES[score].text(value) == top]
     return found if len(found) < len(values) else []

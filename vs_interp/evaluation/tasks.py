@@ -1,4 +1,4 @@
-"""What networks are scored by: a task each for frames between frames, enlargement, frames to come, flow and labels."""
+"""The tasks of networks (interpolation, upscaling, prediction, flow, labels), and how each is scored."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from vs_interp.metrics import (
 from vs_interp.spec import NetworkSpec
 
 Picture = NDArray[np.uint8]
-"""Height × width × 3 (RGB), or height × width: luma in the full range for networks of luma, or labels."""
+"""RGB (height × width × 3), or height × width: luma in full range for luma networks, or labels."""
 
 Made = NDArray[Any]
-"""What methods make and truths are: a :data:`Picture`, or flow, height × width × 2 in pixels, float32."""
+"""The output of a method, or the truth: a :data:`Picture`, or flow (height × width × 2, in pixels, float32)."""
 
 EQUAL = 100.0
-"""Decibels that stand for pictures that are equal, so that there is a mean."""
+"""The PSNR in decibels for equal pictures, so that there is a mean."""
 
 CLASSES = 256
 
 
 @dataclass(frozen=True)
 class Score:
-    """How a score is shown, and whether more of it is better."""
+    """The heading and format of a score, and whether higher values are better."""
 
     title: str
     form: str
@@ -66,7 +66,7 @@ SCORES = {
     "equal": Score("equal", "{:.2%}"),
     "ari": Score("ARI", "{:.4f}"),
 }
-"""All scores; those of a picture come in this order, and the first of them is the one that it is judged by."""
+"""All scores in order; the first that a picture has is its main score."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class Task:
-    """How what a network makes is compared with the truth, and shown.
+    """How the output of a network is scored and shown.
 
     judge
-        Takes what was made, the truth, and how many pixels at the borders do not count.
+        Scores an output against the truth, without so many pixels at the borders.
     shown
-        Returns what was made as RGB; the truth that it stands beside decides how long the longest vector is.
+        Returns an output as RGB; the truth sets the scale of flow vectors.
     amplified
-        How many times larger errors are shown.
+        The factor by which errors are amplified in pictures.
     """
 
     name: str
@@ -99,26 +99,25 @@ class Task:
 
 
 def task_of(spec: NetworkSpec) -> Task:
-    """Return what a network is scored by.
-
-    Raises :class:`ArgumentError` where no data set can hold the truth of what it makes.
-    """
+    """Return the task of a network.  Raises :class:`ArgumentError` if no data set has the truth for it."""
     output = spec.output
     if output.kind == "flow":
         return FLOW
     if output.kind == "labels":
         return LABELS_TO_COME if spec.foresees else LABELS
     if output.kind != "frame" or output.channels != spec.window.channels:
-        raise ArgumentError(f"{spec.name} makes {output.kind}s that no data set has the truth of: name another model")
+        raise ArgumentError(
+            f"{spec.name} makes {output.kind}s, for which no data set has the truth: name another model"
+        )
     if spec.between:
         if not {0, 1} <= set(spec.window.offsets) or output.scale != 1:
-            raise ArgumentError(f"{spec.name} looks at the frames {spec.window.offsets}: 0 and 1 must be among them")
+            raise ArgumentError(f"{spec.name} takes the frames {spec.window.offsets}: 0 and 1 must be among them")
         return BETWEEN
     if spec.foresees:
         return TO_COME
     if output.scale == 1:
         raise ArgumentError(
-            f"{spec.name} refines frames that are enlarged already: name one that enlarges them too, such as "
+            f"{spec.name} refines frames that are already upscaled: name a model that upscales them too, such as "
             f"fsrcnn+{spec.name}"
         )
     return ENLARGED
@@ -136,7 +135,7 @@ def pooled(judged: list[Judged]) -> dict[str, float]:
 
 
 def frame_scores(made: Made, truth: Made, border: int = 0) -> Judged:
-    """Return PSNR (dB), SSIM and IE of colours, and PSNR and SSIM of luma, without a border of so many pixels."""
+    """Return PSNR (dB), SSIM and IE of RGB, and PSNR and SSIM of luma, without ``border`` pixels at the edges."""
     made, truth = _inner(made, border), _inner(truth, border)
     grey = luma(made), luma(truth)
     found = {"psnr_luma": min(psnr(*grey), EQUAL), "ssim_luma": ssim(*grey)}
@@ -147,9 +146,9 @@ def frame_scores(made: Made, truth: Made, border: int = 0) -> Judged:
 
 
 def scores_to_come(made: Made, truth: Made, border: int = 0) -> Judged:
-    """Return PSNR, SSIM and MS-SSIM (of pictures that are large enough), and MSE: squares added up over the pixels.
+    """Return PSNR, SSIM, MS-SSIM (if the picture is large enough) and MSE, of grey or RGB in full range.
 
-    All of grey or colours in the full range; MSE is of values in [0, 1], as tables of video prediction have it.
+    As usual in video prediction, MSE is the *sum* of squared errors over the pixels, for values in [0, 1].
     """
     found = {"psnr": min(psnr(made, truth), EQUAL), "ssim": ssim(made, truth)}
     if min(truth.shape[:2]) >= MS_SMALLEST:
@@ -161,9 +160,9 @@ def scores_to_come(made: Made, truth: Made, border: int = 0) -> Judged:
 
 
 def flow_scores(made: Made, truth: Made, border: int = 0) -> Judged:
-    """Return how far vectors end from where they should, in pixels (EPE), and how many end over 1 and 3 away.
+    """Return the mean end-point error in pixels (EPE), and the shares of errors above 1 and 3 pixels.
 
-    Pixels whose flow is not known do not count.
+    Pixels whose true flow is unknown (NaN) do not count.
     """
     away = np.hypot(*np.moveaxis(made - truth, 2, 0)).astype(np.float64)
     away = away[~np.isnan(truth).any(2)]

@@ -1,4 +1,4 @@
-"""The pictures on which a model does worst, as all methods made them: what sheet and page show."""
+"""The pictures on which a model is worst, in the versions of all methods, for the sheet and the page."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .material import resized
 from .tasks import BETWEEN, FLOW, SCORES, Made, Picture
 
 SHARE = 8
-"""Frames of a sequence of which one at most is kept: neighbours fail alike."""
+"""Of so many consecutive frames, at most one is kept, since neighbours are alike."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One picture: what it is, and its versions by what they are called, encoded without loss.
+    """A picture in several versions.
 
     versions
-        Inputs first, then each method, then the truth, in RGB.
+        Name → RGB picture as lossless WebP: the inputs first, then each method, then the truth.
     scores
-        Of each method, in words.
+        Method → its scores as text.
     amplified
-        How many times larger than it is the error should be shown.
+        The factor by which errors should be amplified.
     """
 
     title: str
@@ -37,19 +37,19 @@ class Case:
     amplified: int
 
     def picture(self, version: str) -> Image.Image:
-        """Return a version as a picture."""
+        """Decode a version."""
         return Image.open(io.BytesIO(self.versions[version])).convert("RGB")
 
 
 class Worst:
-    """Keeps the cases on which the first of the methods does worst, one of a :data:`SHARE` of a sequence."""
+    """Collects the cases on which the first method is worst, at most one of :data:`SHARE` consecutive frames."""
 
     def __init__(self, most: int = 8) -> None:
         self._most = most
         self._kept: dict[tuple[str, str, int], tuple[float, Case]] = {}
 
     def see(self, shown: Shown) -> None:
-        """Take note of a picture, if it is among the worst."""
+        """Keep a picture if it is among the worst."""
         row = shown.rows[0]
         name = next(iter(row.judged.scores))
         badness = row.judged.scores[name] * (-1 if SCORES[name].higher else 1)
@@ -63,7 +63,7 @@ class Worst:
 
     @property
     def cases(self) -> list[Case]:
-        """The worst first."""
+        """The cases, the worst first."""
         return [case for _, case in sorted(self._kept.values(), key=lambda kept: -kept[0])]
 
 
@@ -84,12 +84,12 @@ def _case(shown: Shown) -> Case:
 
 
 def _words(row: Row) -> str:
-    """Return the first two scores of a picture."""
+    """Return the first two scores of a picture as text."""
     return " · ".join(SCORES[name].text(value) for name, value in list(row.judged.scores.items())[:2])
 
 
 def _rgb(picture: Picture, truth: Made) -> Picture:
-    """Return an input as RGB; a small one's pixels are repeated to the size of what is made of it."""
+    """Return an input as RGB; a small one is enlarged to the size of the output by repeating pixels."""
     size = Size.of(truth.shape)
     if picture.shape[:2] != truth.shape[:2] and size.width >= picture.shape[1]:
         picture = resized(picture, size, "NEAREST")

@@ -1,4 +1,4 @@
-"""Anime4K's CNNs that enlarge twice (bloc97, 4.0): tiny networks, made for players, for drawn film."""
+"""Anime4K's upscaling CNNs (bloc97, version 4.0): tiny ×2 networks for animation, made for video players."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from vs_interp.spec import NetworkSpec, Output, Window
 from .base import Network
 
 AROUND = 8
-"""Pixels that the layers look at to each side, at most."""
+"""The largest radius, in pixels, of a network's receptive field."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Anime4kConfig:
-    """What fixes one of Anime4K's networks besides its weights.
+    """Configuration of an Anime4K network.
 
     features, convolutions
-        Channels of the 3×3 convolutions, and how many there are before the last layer.
+        Channels of the 3×3 convolutions, and their number before the last layer.
     all_layers
-        Whether the last layer, 1×1, sees what all others made, and makes red, green and blue each; else it is 3×3, sees
-        the layer before it, and makes what is added to all three.
+        Whether the last layer is 1×1 over the outputs of all others, with an output for each of R, G and B; otherwise
+        it is 3×3 over the layer before, and its output is added to all three.
     """
 
     features: int = 8
@@ -34,7 +34,7 @@ class Anime4kConfig:
 
 
 class Anime4k(Network):
-    """3×3 convolutions whose negative parts go on beside the positive ones; what they make is added to the picture.
+    """3×3 convolutions with concatenated ReLU (of x and −x), whose output is added to the bilinearly enlarged picture.
 
     Frames are B×3×H×W RGB in [0, 1].
     """
@@ -54,7 +54,7 @@ class Anime4k(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """One picture in, the same enlarged out."""
+        """One picture in, the upscaled picture out."""
         return NetworkSpec(
             name="anime4k",
             window=Window(offsets=(0,)),
@@ -64,9 +64,9 @@ class Anime4k(Network):
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[Anime4kConfig, dict[str, Tensor]] | None:
-        """Read what :func:`~vs_interp.weights.websr.read_websr` gives: S, M or L (the shaders' VL)."""
+        """Read the tensors of :func:`~vs_interp.weights.websr.read_websr`: S, M or L (the shaders' VL)."""
         if "conv2d_tf.weight" not in tensors or "conv2d_out_tf.weight" in tensors:
-            return None  # the latter are for restoring, and keep the size
+            return None  # networks with the latter restore pictures without upscaling
         layers = _layers(tensors)
         state = {}
         for number, layer in enumerate(layers[:-1]):
@@ -82,7 +82,7 @@ class Anime4k(Network):
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the B×3×2·H×2·W picture.
 
-        The last lines and columns are repeated around the picture, since zeros there would be black lines.
+        The picture is padded by repeating its edges, since zeros would show as black lines.
         """
         x, seen = functional.pad(frames[0], (AROUND,) * 4, mode="replicate"), []
         for layer in self.convolutions:
@@ -95,7 +95,7 @@ class Anime4k(Network):
 
 
 def _layers(tensors: Mapping[str, Tensor]) -> list[list[str]]:
-    """Return the names that make up each layer: ``conv2d_3_tf`` and, where it has eight channels, ``conv2d_3_tf1``."""
+    """Return the parts of each layer by name: ``conv2d_3_tf`` and, with eight channels, also ``conv2d_3_tf1``."""
     names: dict[str, list[str]] = {}
     for name in tensors:
         if name.endswith(".weight"):
@@ -104,14 +104,14 @@ def _layers(tensors: Mapping[str, Tensor]) -> list[list[str]]:
 
 
 def _joined(tensors: Mapping[str, Tensor], names: list[str]) -> tuple[Tensor, Tensor]:
-    """Return weight and bias of one convolution, of the parts that make four of its channels each."""
+    """Return weight and bias of a convolution from its parts, each with four output channels."""
     weights = [_weight(tensors[f"{name}.weight"]) for name in names]
     return torch.cat(weights), torch.cat([tensors[f"{name}.bias"] for name in names])
 
 
 def _weight(matrices: Tensor) -> Tensor:
-    """Return a convolution's weight, outputs × inputs × lines × columns, of matrices × inputs × outputs."""
+    """Turn matrices (matrices × inputs × outputs) into a convolution's weight (outputs × inputs × lines × columns)."""
     size = 3 if len(matrices) % 9 == 0 else 1
     parts = matrices.view(-1, size, size, 4, 4)  # groups of four inputs, columns, lines, inputs, outputs
     weight = parts.permute(4, 0, 3, 2, 1).reshape(4, -1, size, size)
-    return weight[:, :3] if weight.shape[1] == 4 else weight  # a picture's fourth channel counts for nothing
+    return weight[:, :3] if weight.shape[1] == 4 else weight  # the fourth channel of a picture is unused

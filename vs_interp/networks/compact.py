@@ -1,4 +1,4 @@
-"""Compact, or SRVGGNet: the small network of Wang et al. 2021, "Real-ESRGAN" (arXiv:2107.10833)."""
+"""Compact (SRVGGNet), the small network of Wang et al. 2021, "Real-ESRGAN" (arXiv:2107.10833)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .base import Network
 
 @dataclass(frozen=True, kw_only=True)
 class CompactConfig:
-    """What fixes a Compact network besides its weights.
+    """Configuration of a Compact network.
 
     scale
-        How many times higher and wider the picture becomes.
+        Upscaling factor.
     native_scale
-        The scale that the weights were trained for; a smaller ``scale`` is reached by bicubic shrinking, as
+        The scale that the weights were trained for; for a smaller ``scale`` the output is shrunk bicubically, as
         ``realesr-animevideov3`` does for ×2 and ×3.
     features, convolutions
-        Channels of the convolutions, and how many there are between the first and the last.
+        Channels of the convolutions, and their number between the first and the last.
     """
 
     scale: int = 4
@@ -34,7 +34,7 @@ class CompactConfig:
 
 
 class Compact(Network):
-    """A plain row of 3×3 convolutions with PReLU at the small size, then a pixel shuffle, added to the picture.
+    """A plain stack of 3×3 convolutions with PReLU, then a pixel shuffle, added to the enlarged picture.
 
     Frames are B×3×H×W RGB in [0, 1].  ``body`` has the names of the published checkpoints.
     """
@@ -53,7 +53,7 @@ class Compact(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """One picture in, the same enlarged out."""
+        """One picture in, the upscaled picture out."""
         return NetworkSpec(
             name="compact",
             window=Window(offsets=(0,)),
@@ -63,7 +63,7 @@ class Compact(Network):
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[CompactConfig, dict[str, Tensor]] | None:
-        """Read a ``.pth`` (``body.N.…`` in ``params`` or ``params_ema``), or an ncnn file, whose layers count on."""
+        """Read a ``.pth`` (``body.N.…`` in ``params`` or ``params_ema``), or an ncnn file with its own layer names."""
         if "Conv_0.weight" in tensors and "PRelu_1.weight" in tensors:
             state, shrink = _from_layers(tensors)
         else:
@@ -93,7 +93,7 @@ class Compact(Network):
 
 
 def _from_layers(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Fraction]:
-    """Number the layers of an ncnn file as ``body`` does; its last layer may shrink the picture."""
+    """Rename the layers of an ncnn file to those of ``body``; also return the factor of a last layer that shrinks."""
     layers = list(dict.fromkeys(name.rpartition(".")[0] for name in tensors if not name.startswith("Resize")))
     numbers = {layer: number for number, layer in enumerate(layers)}
     state, shrink = {}, Fraction(1)

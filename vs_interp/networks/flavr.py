@@ -16,17 +16,17 @@ from .base import Network
 
 @dataclass(frozen=True, kw_only=True)
 class FlavrConfig:
-    """What fixes a FLAVR network besides its weights.  The defaults are the published 2× network.
+    """Configuration of a FLAVR network.  The defaults are the published 2× network.
 
     factor
-        How many times more frames: ``factor`` − 1 frames are made for every window, 2, 4 and 8 are published.
+        Multiple of the frame rate: ``factor`` − 1 frames are made per window.  2, 4 and 8 are published.
     width
         Channels of the first convolution; 64 is the paper's, the other layers scale with it.
     encoder_bias
-        Whether the encoder's convolutions have a bias: not in the published 2× network, in those for 4× and 8×.
+        Whether the encoder's convolutions have a bias; they do in the published networks for 4× and 8×, not 2×.
     residual
-        Whether what is made is added to the middle two frames blended for each time, instead of to the window's mean.
-        Not published: a network of few channels then need not carry the whole picture through them.
+        Whether the output is added to a blend of the middle two frames at each time instead of to the window's mean.
+        Our own addition, so that networks with few channels need not carry the whole picture through them.
     """
 
     factor: int = 2
@@ -36,7 +36,7 @@ class FlavrConfig:
 
     @property
     def times(self) -> tuple[float, ...]:
-        """When the frames are that are made: 0 is frame 0, 1 the next."""
+        """The times of the frames that are made, between frame 0 at 0 and frame 1 at 1."""
         return tuple(index / self.factor for index in range(1, self.factor))
 
 
@@ -48,7 +48,7 @@ class _GlobalMean(nn.Module):
 
 
 class _Gate(nn.Module):
-    """Weigh every channel by what its global mean says (the paper's squeeze-and-excitation gate)."""
+    """Weights for the channels, computed from their global means (the paper's squeeze-and-excitation gate)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class _Gate(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two convolutions over time and space, gated, with a residual."""
+    """A residual block of two 3D convolutions and a gate."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, bias: bool) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class _Block(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """A 3D ResNet-18 that never shrinks the time; gives the features after its stem and its four layers."""
+    """A 3D ResNet-18 without strides in time; returns the features after its stem and after each of its four layers."""
 
     def __init__(self, width: int, bias: bool) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class _Double(nn.Module):
 
 
 class _Fuse(nn.Module):
-    """Join the features of the four times, earliest first, into those of one picture."""
+    """Fuse the features of the four frames, earliest first, into those of one picture."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class _Fuse(nn.Module):
 
 
 class Flavr(Network):
-    """FLAVR: 3D convolutions over four frames make all the frames between the middle two at once, without flow.
+    """FLAVR: 3D convolutions over four frames make all frames between the middle two at once, without optical flow.
 
     Frames are B×3×H×W RGB in [0, 1], H and W multiples of 8.  Module names are those of the published checkpoints.
     """
@@ -162,7 +162,7 @@ class Flavr(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """Four frames in, all the frames between the middle two out; its means are over the whole picture."""
+        """Four frames in, all frames between the middle two out; not tileable, as its means are over whole pictures."""
         return NetworkSpec(
             name="flavr",
             window=Window(offsets=(-1, 0, 1, 2), edge="mirror"),
@@ -190,13 +190,13 @@ class Flavr(Network):
         return config, state
 
     def initialise(self) -> None:
-        """Begin a residual network at the blended frames themselves."""
+        """Start a residual network at the blended frames."""
         if self.config.residual:
             for parameter in self.outconv.parameters():
                 nn.init.zeros_(parameter)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
-        """Return the frames at the spec's times: B·M×3×H×W, those of a window in a row."""
+        """Return the frames at the spec's times, B·M×3×H×W, those of each window in a row."""
         window = torch.stack(frames, 2)
         mean = self.mean(window)
         *skips, x = self.encoder(window - mean)

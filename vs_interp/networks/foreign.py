@@ -1,7 +1,7 @@
-"""Networks of others, as spandrel recognises them: its descriptor says what our spec must say.
+"""Super-resolution networks that spandrel supports; their spec follows from spandrel's descriptor.
 
-spandrel (https://github.com/chaiNNer-org/spandrel, MIT) tells some forty architectures apart by their tensors.  It is
-given tensors alone, which :mod:`vs_interp.weights.checkpoint` has read: its own reader of files is not used.
+spandrel (https://github.com/chaiNNer-org/spandrel, MIT) recognises some forty architectures by their tensors.  The
+tensors are read by :mod:`vs_interp.weights.checkpoint`; spandrel's own file readers are not used.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from vs_interp.spec import NetworkSpec, Output, Window
 from .base import Network
 
 WRAPPERS = ("", "params_ema.", "params-ema.", "params.", "state_dict.", "model_state_dict.", "model.", "net.")
-"""Under one of these names training programs keep the weights; averaged ones come first."""
+"""Prefixes under which training programs store the weights, those of averaged weights first."""
 
 
 class Foreign(Network):
-    """A super-resolution network of spandrel's.
+    """A super-resolution network of spandrel.
 
-    Frames are B×C×H×W in [0, 1]: RGB, or luma where the network takes one channel.  Unlike spandrel's own call nothing
-    is padded or clamped here: those who serve a model file do both.
+    Frames are B×C×H×W in [0, 1], RGB or luma.  Unlike spandrel's own call, this neither pads nor clamps: the filters
+    do both.
     """
 
     Config = ImageModelDescriptor
@@ -44,7 +44,7 @@ class Foreign(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """One picture in, the same enlarged out; what spandrel does not run in half precision stays FP32 as a whole."""
+        """One picture in, the upscaled picture out; networks that spandrel does not run in FP16 stay FP32."""
         descriptor = self.config
         sizes = descriptor.size_requirements
         return NetworkSpec(
@@ -61,7 +61,7 @@ class Foreign(Network):
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[ImageModelDescriptor, dict[str, Tensor]] | None:
         """Return spandrel's descriptor and its tensors.
 
-        Raises :class:`CheckpointError` where spandrel knows the network, but it does not enlarge pictures, takes other
+        Raises :class:`CheckpointError` if spandrel knows the network, but it is not for super-resolution, takes other
         channels than RGB or luma, or has tensors that contradict each other.
         """
         descriptor = _recognise(tensors)
@@ -85,16 +85,16 @@ class Foreign(Network):
 
 
 def _recognise(tensors: Mapping[str, Tensor]) -> ModelDescriptor | None:
-    """Return what spandrel makes of the tensors below the first wrapper that it knows a network in."""
+    """Return spandrel's descriptor for the tensors under the first prefix with which it recognises a network."""
     for wrapper in WRAPPERS:
         inner = {name.removeprefix(wrapper): value for name, value in tensors.items() if name.startswith(wrapper)}
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of what is going to change in PyTorch
+                warnings.simplefilter("ignore")  # deprecation warnings of PyTorch
                 return ModelLoader().load_from_state_dict(canonicalize_state_dict(inner)).eval()
         except UnsupportedModelError:
             continue
-        except Exception as error:  # a stranger's tensors may contradict each other anywhere
+        except Exception as error:  # inconsistent tensors may fail anywhere in spandrel
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise CheckpointError(f"has tensors that spandrel cannot build a network of ({reason[0]})") from error
     return None

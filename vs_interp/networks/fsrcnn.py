@@ -16,12 +16,12 @@ from .base import Network
 
 @dataclass(frozen=True, kw_only=True)
 class FsrcnnConfig:
-    """What fixes an FSRCNN besides its weights: the paper's d, s and m, and the scale.
+    """Configuration of an FSRCNN.
 
     scale
-        How many times higher and wider the picture becomes.
+        Upscaling factor.
     features, shrunk, mappings
-        Channels of the feature extraction (d), of the mapping layers (s), and how many of these there are (m).
+        Channels of the feature extraction (d in the paper) and of the mapping layers (s), and the number of these (m).
     """
 
     scale: int = 2
@@ -31,7 +31,7 @@ class FsrcnnConfig:
 
 
 REACH = 4
-"""Pixels to each side that the first and the last layer look at, two each; a mapping layer looks at one."""
+"""Radius in pixels of the first and the last layer's receptive fields together; each mapping layer adds one."""
 
 
 def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
@@ -39,9 +39,9 @@ def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 
 
 class Fsrcnn(Network):
-    """FSRCNN: all of the work at the small size, and one transposed convolution to the large one.
+    """FSRCNN: convolutions at the small size, and one transposed convolution to the large size.
 
-    Takes and gives luma alone: B×1×H×W in [0, 1].
+    Frames are luma, B×1×H×W in [0, 1].
     """
 
     Config = FsrcnnConfig
@@ -59,7 +59,7 @@ class Fsrcnn(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """One picture of luma in, the same enlarged out."""
+        """The luma of one picture in, the upscaled luma out."""
         return NetworkSpec(
             name="fsrcnn",
             window=Window(offsets=(0,), channels=1),
@@ -68,9 +68,10 @@ class Fsrcnn(Network):
         )
 
     def initialise(self) -> None:
-        """Begin where interpolation ends: one channel carries the picture through to a bilinear enlargement.
+        """Start as bilinear interpolation: one channel carries the picture through to the last layer.
 
-        The other channels begin by the paper's rules, He et al. for the convolutions and little for the last layer.
+        The other channels are initialised as in the paper: He et al. for the convolutions, small values for the last
+        layer.
         """
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
@@ -88,14 +89,13 @@ class Fsrcnn(Network):
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[FsrcnnConfig, dict[str, Tensor]] | None:
-        """Return ``None``: the paper's weights are a Caffe model, and PyTorch versions agree on no layout."""
+        """Return ``None``: the paper's weights are a Caffe model, and PyTorch versions have no common layout."""
         return None
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
         """Return the B×1×S·H×S·W luma.
 
-        The last lines and columns are repeated around the picture first: zeros there, as the layers have them, would
-        darken its edges.
+        The picture is first padded by repeating its edges: the zero padding of the layers would darken them.
         """
         around = REACH + self.config.mappings
         wide = functional.pad(frames[0], (around,) * 4, mode="replicate")

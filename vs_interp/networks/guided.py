@@ -1,4 +1,4 @@
-"""Five-parallel among frames that a flow network brought to the middle one, for motion beyond the stacks' reach."""
+"""Five-parallel with motion compensation: neighbours are warped to the middle frame, for motion of many pixels."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from .refine import FiveParallel, RefinerConfig, TwoStep, stack
 from .warp import Warp
 
 SHRINK = 4
-"""The flow is worked out on pictures this many times smaller."""
+"""The flow is estimated on pictures this many times smaller."""
 
 
 class _Flow(nn.Module):
-    """Estimate where the pixels of one picture are in another: B×2×H×W, in pixels.
+    """Estimate the flow from one picture to another: B×2×H×W, in pixels.
 
-    Both pictures averaged over 4×4 pixels; 3×3 convolutions 6→32→32→32→32→2, LeakyReLU 0.1 between them; enlarged
-    bilinearly, and multiplied by 4 · 8: the last layer begins at zero, so that training starts from no motion.
+    The pictures are averaged over 4×4 pixels and pass 3×3 convolutions 6→32→32→32→32→2 with LeakyReLU 0.1; the result
+    is enlarged bilinearly and multiplied by 4 · 8.  The last layer starts at zero, so that training starts from no
+    motion.
     """
 
     def __init__(self) -> None:
@@ -33,9 +34,9 @@ class _Flow(nn.Module):
 
 
 class GuidedFiveParallel(FiveParallel):
-    """Every neighbour warped to the middle frame along its flow, then :class:`~.refine.FiveParallel` over the five.
+    """Warps the neighbours to the middle frame by their flow, then applies :class:`~.refine.FiveParallel`.
 
-    One flow network, 30,082 parameters, serves all four neighbours.
+    One flow network with 30,082 parameters is used for all four neighbours.
     """
 
     name = "guided-five-parallel"
@@ -48,10 +49,10 @@ class GuidedFiveParallel(FiveParallel):
         self.warp = Warp(align_corners=False, padding="border", exact=True)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
-        """Return the B×3×H×W frame in the middle."""
+        """Return the refined middle frame, B×3×H×W."""
         middle = frames[2]
-        brought = [frame if frame is middle else self.warp(frame, self.flow(middle, frame)) for frame in frames]
-        return super().made(tuple(brought), state, time)
+        aligned = [frame if frame is middle else self.warp(frame, self.flow(middle, frame)) for frame in frames]
+        return super().made(tuple(aligned), state, time)
 
 
 class FsrcnnGuidedFiveParallel(TwoStep):

@@ -1,4 +1,4 @@
-"""Labels at the ends of a network: from the picture of a label clip to planes, and from planes or logits back."""
+"""Layers that turn labels into planes at a network's input, and planes or logits into labels at its output."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from vs_interp import label_code
 
 UNIT = 255
-"""Labels travel as parts of so many, which 8-bit grey in the full range holds exactly."""
+"""Labels are divided by this, so that 8-bit grey in full range holds them exactly."""
 
 
 class PlanesIn(nn.Module):
-    """Labels, B×T×1×H×W in steps of 1/255, as the fourteen planes of :mod:`vs_interp.label_code`: B×T×14×H×W.
+    """Turns labels (B×T×1×H×W in steps of 1/255) into the planes of :mod:`vs_interp.label_code` (B×T×14×H×W).
 
-    What is no class counts as background.
+    Unknown labels become background.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class PlanesIn(nn.Module):
 
 
 class LabelsOut(nn.Module):
-    """Labels of planes: N×1×H×W in steps of 1/255, of N×14×H×W."""
+    """Turns planes (N×14×H×W) into labels (N×1×H×W in steps of 1/255)."""
 
     def __init__(self, threshold: float) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class LabelsOut(nn.Module):
 
 
 class Largest(nn.Module):
-    """The number of the largest channel: N×1×H×W in steps of 1/255, of logits N×C×H×W."""
+    """Turns logits (N×C×H×W) into the number of the largest channel (N×1×H×W in steps of 1/255)."""
 
     def forward(self, logits: Tensor) -> Tensor:
         return logits.argmax(1, keepdim=True).float() / UNIT

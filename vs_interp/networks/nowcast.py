@@ -1,7 +1,7 @@
-"""Nowcasting of satellite pictures: a ResNet-34's first layers on each of twelve pictures, and one decoder for all.
+"""Nowcasting of satellite pictures: the first layers of a ResNet-34 on each of twelve pictures, and one decoder.
 
-The network of CG80499/Climatehack-2022 (MIT), whose names these are: twelve pictures of 128×128 five minutes apart in,
-twenty-four of their middle 64×64 out.
+The network of CG80499/Climatehack-2022 (MIT), with its names: twelve pictures of 128×128, five minutes apart, in;
+twenty-four of their central 64×64 out.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from .base import Network
 from .published import with_counts, without_prefixes
 
 MEAN, DEVIATION = (0.4302, 0.4575, 0.4539), (0.2361, 0.2347, 0.2432)
-"""Taken from and divided into the three copies of a picture; not ImageNet's."""
+"""Normalisation of the three copies of a picture; not ImageNet's."""
 
 SIZE, MADE, ENLARGED = 128, 64, 224
 
 
 @dataclass(frozen=True, kw_only=True)
 class NowcastConfig:
-    """What fixes a nowcasting network besides its weights.
+    """Configuration of a nowcasting network.
 
     seen, made
-        Pictures in and out.
+        Number of pictures in and out.
     width
-        Channels of the trunk's first layer; 64 is ResNet-34's.  The decoder's go with it.
+        Channels of the trunk's first layer; 64 is ResNet-34's.  The decoder scales with it.
     statistics
-        What batch norms divide by: ``"window"``, the mean and variance over a window's own pictures, as the published
-        score was measured; or ``"running"``, those kept from training.
+        The mean and variance in batch norms: ``"window"``, over the pictures of the window itself, as the published
+        score was measured, or ``"running"``, those from training.
     blur
-        σ of a Gaussian on the pictures made, 3 in the published score; 0 for none.
+        σ of a Gaussian blur of the output in pixels, 3 in the published score; 0 for none.
     """
 
     seen: int = 12
@@ -49,7 +49,7 @@ class NowcastConfig:
 
 
 class _Norm(nn.BatchNorm2d):
-    """A batch norm that may divide by the statistics of what it is given, in training or not."""
+    """A batch norm that can use the statistics of its input outside of training, too."""
 
     def __init__(self, channels: int, own: bool) -> None:
         super().__init__(channels)
@@ -131,7 +131,7 @@ class Blur(nn.Module):
 
 
 class Nowcast(Network):
-    """The pictures of the next hours from those of the last: B×1×128×128 in [0, 1] in, their middle 64×64 out."""
+    """Predicts the pictures of the next hours: B×1×128×128 in [0, 1] in, their central 64×64 out."""
 
     Config = NowcastConfig
 
@@ -154,7 +154,7 @@ class Nowcast(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """Pictures up to the newest in, the middle of those that follow out, at one size only."""
+        """Pictures up to the newest in, the centres of the following ones out, at one size only."""
         edge = (SIZE - MADE) // 2
         return NetworkSpec(
             name="nowcast",
@@ -172,7 +172,7 @@ class Nowcast(Network):
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[NowcastConfig, dict[str, Tensor]] | None:
-        """Read the project's ``state_dict``; shapes tell how many pictures go in and out."""
+        """Read the project's ``state_dict``; the shapes tell the number of pictures in and out."""
         state = without_prefixes(tensors, "state_dict.", "module.")
         first, last = state.get("decoder.0.weight"), state.get("decoder.13.weight")
         if first is None or last is None or "encoder.5.0.bn1.weight" not in state:
@@ -181,16 +181,16 @@ class Nowcast(Network):
         return NowcastConfig(seen=first.shape[1] // (2 * width), made=last.shape[0], width=width), with_counts(state)
 
     def features(self, pictures: Tensor) -> Tensor:
-        """Return N×2·width×28×28 of N×1×128×128 pictures in [0, 1]; norms look at all of them together."""
+        """Return the features (N×2·width×28×28) of N×1×128×128 pictures in [0, 1], normalised together."""
         size = (ENLARGED, ENLARGED)
         enlarged = functional.interpolate(pictures, size, mode="bilinear", align_corners=False)
         features: Tensor = self.encoder((enlarged.expand(-1, 3, -1, -1) - self.mean) / self.deviation)
         return features
 
     def following(self, windows: Tensor) -> Tensor:
-        """Return B×made×64×64 of B×seen×128×128, before the blur.
+        """Return the predicted pictures (B×made×64×64) for windows of B×seen×128×128, before the blur.
 
-        In evaluation each window is worked on by itself where norms look at the pictures; in training the batch is.
+        Outside of training, norms with statistics over the window process each window separately.
         """
         if self.training or self.config.statistics == "running":
             features = self.features(windows.flatten(0, 1)[:, None])
@@ -202,6 +202,6 @@ class Nowcast(Network):
         return made
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
-        """Return the middle of the pictures that follow, B·M×1×64×64; not clamped."""
+        """Return the centres of the following pictures, B·M×1×64×64; not clamped."""
         made: Tensor = self.blur(self.following(torch.cat(frames, 1)))
         return made.flatten(0, 1)[:, None]

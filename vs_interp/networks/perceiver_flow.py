@@ -1,7 +1,7 @@
 """Optical flow by Perceiver IO: Jaegle et al. 2021 (arXiv:2107.14795), in the layout of Hugging Face's transformers.
 
-No weights can be had here, and it is 28 times the work of RAFT small a pixel: an importer for those who have
-``deepmind/optical-flow-perceiver``.
+The catalogue has no weights for it, and it takes 28 times the work of the small RAFT per pixel: this is an importer
+for users of ``deepmind/optical-flow-perceiver``.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ from .base import Network
 
 BANDS, PATCH, FEATURES = 64, 27, 64
 WIDTH = FEATURES + 2 + 4 * BANDS
-"""Channels of a pixel: what the first layer makes of both frames' patches, its place, and sines and cosines of it."""
+"""Channels per pixel: features of both frames' patches, its position, and sines and cosines of that."""
 
 PIXELS = 20
-"""The published network gives flow in so many pixels (DeepMind's issue 266)."""
+"""The unit of the published network's flow, in pixels (DeepMind's issue 266)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PerceiverFlowConfig:
-    """What fixes the network besides its weights.
+    """Configuration of the network.
 
     size
-        Height and width that it works at, and no other.
-    latents, latent_width, layers, heads
-        The array that all pixels are gathered into, and the self-attention within it.
+        The only height and width that it works at.
+    latents, latent_width
+        Number and channels of the latent vectors.
+    layers, heads
+        Self-attention layers among them, and their heads.
     """
 
     size: tuple[int, int] = (368, 496)
@@ -129,7 +131,7 @@ class PerceiverFlow(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """A frame and the next in, where each pixel goes out, at one size only."""
+        """A frame and the next in, the flow from one to the other out, at one size only."""
         return NetworkSpec(
             name="perceiver-flow",
             window=Window(offsets=(0, 1)),
@@ -182,7 +184,7 @@ def patches(frame: Tensor) -> Tensor:
 
 
 def places(height: int, width: int) -> Tensor:
-    """Return the place of every pixel, 1×H·W×258: y and x from −1 to 1, then the sines and cosines of both."""
+    """Return the position encoding of every pixel, 1×H·W×258: y and x from −1 to 1, then their sines and cosines."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     place = torch.stack((y, x), 2)
     bands = torch.stack([torch.linspace(1, size / 2, BANDS) for size in (height, width)])

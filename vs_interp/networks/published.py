@@ -1,4 +1,4 @@
-"""What readers of published checkpoints share."""
+"""Helpers for reading published checkpoints."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ COUNT = "num_batches_tracked"
 
 
 def without_prefixes(tensors: Mapping[str, Tensor], *prefixes: str) -> dict[str, Tensor]:
-    """Return tensors by what follows the prefixes in their names, removed in the order given where they are there."""
+    """Remove prefixes from the names of tensors, in the order given."""
     return {functools.reduce(str.removeprefix, prefixes, name): tensor for name, tensor in tensors.items()}
 
 
 def with_counts(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors with the counter of every batch norm, which old checkpoints lack and which says nothing."""
+    """Add the counters of batch norms, which old checkpoints lack and inference does not use."""
     norms = [name.removesuffix("running_mean") for name in tensors if name.endswith("running_mean")]
     return {**{f"{norm}{COUNT}": torch.zeros((), dtype=torch.long) for norm in norms}, **tensors}
 
 
 def in_order(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """Return tensors under the names of ``wanted`` by their order, or ``None`` where their number or a shape differs.
+    """Rename tensors to the names of ``wanted``, by order; return ``None`` if their number or a shape differs.
 
-    For files whose layers have names of their own, such as ncnn's; matrices stand for 1×1 convolutions.
+    For files with other layer names, such as ncnn's.  Matrices are accepted for 1×1 convolutions.
     """
     if len(tensors) != len(wanted):
         return None

@@ -1,6 +1,6 @@
 """RAFT: Teed and Deng 2020, "Recurrent All-Pairs Field Transforms for Optical Flow" (arXiv:2003.12039).
 
-Layers, names and weights are those of princeton-vl/RAFT (BSD-3-Clause); torchvision's differ in their names alone.
+Layers, names and weights are those of princeton-vl/RAFT (BSD-3-Clause); torchvision's differ only in their names.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ from .raft_layers import (
 )
 
 STEP = 8
-"""Flow is worked out at so many times less than the size of the pictures."""
+"""The flow is estimated at this fraction of the pictures' size."""
 
 MOST_UPDATES = 64
 PUBLISHED_UPDATES = 20
-"""What a model file of published weights holds, as princeton-vl's demo; it is cut where fewer are asked for."""
+"""Updates in a model file of published weights, as in princeton-vl's demo; filters cut the graph to use fewer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RaftConfig:
-    """What fixes a RAFT network besides its weights.
+    """Configuration of a RAFT network.
 
     size
         ``"small"`` has 990,162 parameters, ``"large"`` 5,257,536.
     updates
-        How often the flow is refined: 12 when the published weights were trained, up to 32 when they were scored.
+        How often the flow is refined: 12 in the training of the published weights, up to 32 in their scores.
     """
 
     size: Literal["small", "large"] = "small"
@@ -57,7 +57,7 @@ class RaftConfig:
 
 
 class _UpdateBlock(nn.Module):
-    """One step of refinement: motion seen so far and context into the hidden state, a change of the flow from it."""
+    """One update: the hidden state takes in motion and context, and gives a change of the flow."""
 
     def __init__(self, size: Literal["small", "large"], correlations: int) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class _Sum(nn.Module):
 
 
 class _Enlarge(nn.Module):
-    """Bring a flow to eight times its size and lengths: bilinear, or as mixtures of its 3×3 neighbours."""
+    """Upsample a flow to eight times its size: bilinear, or as a learned mixture of 3×3 neighbours (``mask``)."""
 
     def forward(self, flow: Tensor, mask: Tensor | None) -> Tensor:
         flow = flow.float() * STEP
@@ -100,7 +100,7 @@ class _Enlarge(nn.Module):
 
 
 class Raft(Network):
-    """RAFT: the motion of every pixel of a frame to the next, refined again and again by looking where it points.
+    """RAFT: the flow from a frame to the next, refined repeatedly by correlations around where it points.
 
     Frames are B×3×H×W RGB in [0, 1], H and W multiples of 8 from 128 up.
     """
@@ -130,7 +130,7 @@ class Raft(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """A frame and the next in, where each of its pixels goes out; correlations are over the whole picture."""
+        """A frame and the next in, the flow from one to the other out; not tileable, as it correlates all pixels."""
         return NetworkSpec(
             name="raft",
             window=Window(offsets=(0, 1)),
@@ -144,7 +144,7 @@ class Raft(Network):
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[RaftConfig, dict[str, Tensor]] | None:
-        """Read princeton-vl's layout (names begin with ``module.``) and torchvision's; both write some norms twice."""
+        """Read princeton-vl's layout (names begin with ``module.``) or torchvision's; both store some norms twice."""
         state = without_prefixes(tensors, "module.")
         if "feature_encoder.convnormrelu.0.weight" in state:
             single = "update_block.recurrent_block.convgru2.convz.weight" not in state
@@ -194,11 +194,11 @@ _TORCHVISION = (
     (r"mask_predictor\.convrelu\.0\.", "update_block.mask.0."),
     (r"mask_predictor\.conv\.", "update_block.mask.2."),
 )
-"""torchvision's names and princeton-vl's, as patterns to be replaced in this order."""
+"""torchvision's names and princeton-vl's: patterns and replacements, applied in this order."""
 
 
 def _renamed(name: str, single: bool) -> str:
-    """Return princeton-vl's name; a ``single`` pass of the GRU has no number there."""
+    """Return princeton-vl's name; the ``single`` convolution of a small GRU has no number there."""
     for pattern, new in _TORCHVISION:
         name = re.sub(pattern, new, name)
     return re.sub(r"gru\.conv(.)1\.", r"gru.conv\1.", name) if single else name

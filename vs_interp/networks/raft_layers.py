@@ -11,21 +11,21 @@ from torch.nn import functional
 Norm = Callable[[int], nn.Module]
 
 LEVELS = 4
-"""Sizes at which correlations are looked up, each half the one before."""
+"""Number of sizes at which correlations are looked up, each half the one before."""
 
 
 def instance_norm(channels: int) -> nn.Module:
-    """Return the norm of feature networks, which has no weights."""
+    """Return the norm of the feature encoder, which has no weights."""
     return nn.InstanceNorm2d(channels)
 
 
 def no_norm(channels: int) -> nn.Module:
-    """Return what stands for a norm where there is none."""
+    """Return an identity in place of a norm."""
     return nn.Identity()
 
 
 class BasicBlock(nn.Module):
-    """Two 3×3 convolutions with a residual; a 1×1 convolution brings the residual to a stride of 2."""
+    """A residual block of two 3×3 convolutions."""
 
     def __init__(self, inputs: int, outputs: int, norm: Norm, stride: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class BasicBlock(nn.Module):
 
 
 class BottleneckBlock(nn.Module):
-    """A 3×3 convolution among a quarter of the channels, with a residual; the stride is its own."""
+    """A residual block with a 3×3 convolution at a quarter of the channels, between two 1×1 convolutions."""
 
     def __init__(self, inputs: int, outputs: int, norm: Norm, stride: int) -> None:
         super().__init__()
@@ -85,14 +85,14 @@ class Encoder(nn.Module):
 
 
 class Correlation(nn.Module):
-    """The correlations of every pixel of frame 0 with every one of frame 1, at :data:`LEVELS` sizes of frame 1.
+    """The correlations of every pixel of frame 0 with every pixel of frame 1, at :data:`LEVELS` sizes of frame 1.
 
-    The mean of correlations is the correlation with the mean, so that the features are shrunk, not the volume.  These
-    are divided first, so that half precision holds the sums: TensorRT-RTX has no FP32 products of matrices for Turing.
+    The features are shrunk instead of the correlation volume, which is the same, as both are linear.  They are divided
+    before the product, so that sums fit into FP16: TensorRT-RTX has no FP32 matrix products for Turing.
     """
 
     def forward(self, features0: Tensor, features1: Tensor) -> list[Tensor]:
-        """Return B·H·W×1×H/2ˡ×W/2ˡ for every level, of features B×C×H×W."""
+        """Return B·H·W×1×H/2ˡ×W/2ˡ for every level l, from features B×C×H×W."""
         batch, channels, height, width = features0.shape
         queries = features0.flatten(2).transpose(1, 2) / channels**0.5
         levels, keys = [], features1
@@ -104,9 +104,9 @@ class Correlation(nn.Module):
 
 
 class Lookup(nn.Module):
-    """The correlations around where the flow points, bilinear, zero outside.
+    """Looks up correlations in a window around where the flow points; bilinear, zero outside.
 
-    The first axis of the window moves x and its second y: a slip of the original that its weights rely on.
+    The first axis of the window is x and the second y: a mistake in the original that its weights depend on.
     """
 
     def __init__(self, radius: int) -> None:
@@ -131,7 +131,7 @@ class Lookup(nn.Module):
 
 
 class SmallMotionEncoder(nn.Module):
-    """What the correlations and the flow say about motion: 82 channels, the last two the flow itself."""
+    """Motion features from the correlations and the flow: 82 channels, the last two the flow itself."""
 
     def __init__(self, correlations: int) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class SmallMotionEncoder(nn.Module):
 
 
 class MotionEncoder(nn.Module):
-    """What the correlations and the flow say about motion: 128 channels, the last two the flow itself."""
+    """Motion features from the correlations and the flow: 128 channels, the last two the flow itself."""
 
     def __init__(self, correlations: int) -> None:
         super().__init__()
@@ -185,7 +185,7 @@ class Gru(nn.Module):
 
 
 class FlowHead(nn.Module):
-    """What is to be added to the flow."""
+    """The change of the flow, B×2×H×W, from the hidden state."""
 
     def __init__(self, hidden: int, width: int) -> None:
         super().__init__()

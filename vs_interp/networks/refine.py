@@ -1,9 +1,9 @@
-"""Video super-resolution in two steps: every frame enlarged by FSRCNN, then refined among its neighbours.
+"""Video super-resolution in two steps: every frame is upscaled by FSRCNN, then refined with the help of its neighbours.
 
-The refiners work on frames that have their final size already: **Delta** looks at three, **five-parallel** at five.
-They are built to their published description: layers, residuals and numbers of parameters (83,702 and 259,938).
-**Single-frame** is one of five-parallel's 2D networks by itself, which is quickly trained and what all five begin with.
-Frames are B×3×H×W RGB in [0, 1]; the frame in the middle of the window comes out.
+The refiners take frames in their final size: **Delta** three, **five-parallel** five.  They follow their published
+description: layers, residuals and numbers of parameters (83,702 and 259,938).  **Single-frame** is one of
+five-parallel's 2D networks alone; it trains quickly, and all five of them start from it.  Frames are B×3×H×W RGB in
+[0, 1]; the output is the refined middle frame of the window.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .base import Network
 from .fsrcnn import Fsrcnn, FsrcnnConfig
 
 PASSES = 2
-"""How often every residual stack is applied."""
+"""How often each residual stack is applied."""
 
 SLOPE = 0.1
-"""Of every LeakyReLU below zero."""
+"""Negative slope of every LeakyReLU."""
 
 
 def stack(kind: type[nn.Conv2d] | type[nn.Conv3d], *widths: int) -> nn.Sequential:
-    """Convolutions of side 3 from width to width, LeakyReLU between them."""
+    """Return convolutions with kernels of side 3 and these numbers of channels, with LeakyReLU between them."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
         layers += [kind(inputs, outputs, 3, padding=1), nn.LeakyReLU(SLOPE)]
@@ -40,16 +40,16 @@ def stack(kind: type[nn.Conv2d] | type[nn.Conv3d], *widths: int) -> nn.Sequentia
 
 @dataclass(frozen=True, kw_only=True)
 class RefinerConfig:
-    """The refiners come in one size only."""
+    """Configuration of a refiner, which has no options."""
 
 
 class _Refiner(Network):
-    """What both refiners are to those who serve them."""
+    """Base of the refiners: their spec and initial weights."""
 
     Config = RefinerConfig
     name: ClassVar[str]
     reach: ClassVar[int]
-    """Frames before and after the middle one."""
+    """Number of frames before and after the middle one."""
     multiple_of: ClassVar[int] = 1
     fp32_islands: ClassVar[tuple[str, ...]] = ()
 
@@ -59,7 +59,7 @@ class _Refiner(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """A frame and its neighbours in, the frame out."""
+        """A frame and its neighbours in, the refined frame out."""
         return NetworkSpec(
             name=self.name,
             window=Window(offsets=tuple(range(-self.reach, self.reach + 1)), edge="mirror"),
@@ -70,7 +70,7 @@ class _Refiner(Network):
         )
 
     def initialise(self) -> None:
-        """Begin as what changes nothing: every stack's last convolution is zero.  The others begin by He et al."""
+        """Start as an identity: the last convolution of every stack is zero.  The others follow He et al."""
         for layers in self.modules():
             if isinstance(layers, nn.Sequential):
                 convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d | nn.Conv3d)]
@@ -82,15 +82,15 @@ class _Refiner(Network):
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[RefinerConfig, dict[str, Tensor]] | None:
-        """Return ``None``: no weights of it are published."""
+        """Return ``None``: there are no published weights."""
         return None
 
 
 class Delta(_Refiner):
-    """Delta: refine three frames alone, then add what a 3D network says of them together to the middle one.
+    """Delta: refines three frames separately, then adds the output of a 3D network over all of them to the middle one.
 
-    *A*, 2D, 3→48→48→48→48→3, is added to each frame, twice; 3D 3→16; *R*, 3D, 16→16→16, is added, twice; 16→16 over
-    the three times alone (3×1×1) leaves one picture; *B*, 2D, 16→16→3, gives the change.
+    A 2D stack 3→48→48→48→48→3 is added to each frame, twice.  A 3D convolution 3→16 follows, and a 3D stack 16→16→16,
+    added twice.  A 3×1×1 convolution 16→16 merges the three frames, and a 2D stack 16→16→3 gives the change.
     """
 
     name = "delta"
@@ -105,7 +105,7 @@ class Delta(_Refiner):
         self.change = stack(nn.Conv2d, 16, 16, 3)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
-        """Return the B×3×H×W frame in the middle."""
+        """Return the refined middle frame, B×3×H×W."""
         refined = list(frames)
         for _ in range(PASSES):
             refined = [frame + self.alone(frame) for frame in refined]
@@ -117,7 +117,7 @@ class Delta(_Refiner):
 
 
 class SingleFrame(_Refiner):
-    """Single-frame: a 2D network, 3→24→72→24→3, is added to the frame, twice."""
+    """Single-frame: a 2D stack 3→24→72→24→3 is added to the frame, twice."""
 
     name = "single-frame"
     reach = 0
@@ -127,7 +127,7 @@ class SingleFrame(_Refiner):
         self.change = stack(nn.Conv2d, 3, 24, 72, 24, 3)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
-        """Return the B×3×H×W frame."""
+        """Return the refined frame, B×3×H×W."""
         (frame,) = frames
         for _ in range(PASSES):
             frame = frame + self.change(frame)
@@ -137,7 +137,7 @@ class SingleFrame(_Refiner):
 class FiveParallel(_Refiner):
     """Five-parallel: a :class:`SingleFrame` for each frame of the window, then a 3D network over all of them.
 
-    The 3D network, of the same widths, is added to the five frames, twice; the middle one is kept within [0, 1].
+    The 3D stack, with the same channels, is added to the five frames, twice; the middle one is clamped to [0, 1].
     """
 
     name = "five-parallel"
@@ -149,7 +149,7 @@ class FiveParallel(_Refiner):
         self.together = stack(nn.Conv3d, 3, 24, 72, 24, 3)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
-        """Return the B×3×H×W frame in the middle."""
+        """Return the refined middle frame, B×3×H×W."""
         window = torch.stack([refine(frame) for frame, refine in zip(frames, self.alone, strict=True)], 2)
         for _ in range(PASSES):
             window = window + self.together(window)
@@ -157,9 +157,9 @@ class FiveParallel(_Refiner):
 
 
 class TwoStep(Network):
-    """Enlarge every frame of the window, then refine the middle one: one network, one model file.
+    """Upscales every frame of the window and refines the middle one, as one network with one model file.
 
-    Luma is enlarged by FSRCNN and what is left of the colours bicubically, inside the graph.
+    Luma is upscaled by FSRCNN, and RGB minus luma bicubically, inside the graph.
     """
 
     Config = FsrcnnConfig
@@ -175,7 +175,7 @@ class TwoStep(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """Small frames in, the middle one enlarged and refined out."""
+        """Small frames in, the upscaled and refined middle frame out."""
         return NetworkSpec(
             name=f"fsrcnn+{self.Refiner.name}",
             window=self.refiner.spec.window,
@@ -186,17 +186,17 @@ class TwoStep(Network):
         )
 
     def initialise(self) -> None:
-        """Begin as an enlargement by interpolation that is not refined."""
+        """Start as bilinear interpolation without refinement."""
         self.enlarger.initialise()
         self.refiner.initialise()
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[Any, dict[str, Tensor]] | None:
-        """Return ``None``: no weights of it are published."""
+        """Return ``None``: there are no published weights."""
         return None
 
     def enlarged(self, frame: Tensor) -> Tensor:
-        """Return a frame B×3×S·H×S·W that is not refined yet."""
+        """Return an upscaled frame, B×3×S·H×S·W, before refinement."""
         luma = (frame * self.luma).sum(1, keepdim=True)
         colours = functional.interpolate(
             frame - luma, scale_factor=float(self.config.scale), mode="bicubic", align_corners=False
@@ -205,7 +205,7 @@ class TwoStep(Network):
         return enlarged
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
-        """Return the B×3×S·H×S·W frame in the middle."""
+        """Return the refined middle frame, B×3×S·H×S·W."""
         return self.refiner.made(tuple(self.enlarged(frame) for frame in frames), (), None)
 
 

@@ -1,7 +1,7 @@
-"""RIFE: Huang et al. 2020, "Real-Time Intermediate Flow Estimation" (arXiv:2011.06294), in the versions people use.
+"""RIFE: Huang et al. 2020, "Real-Time Intermediate Flow Estimation" (arXiv:2011.06294), in its common versions.
 
-The layers and names are those of the published ``flownet.pkl`` of hzwer's Practical-RIFE (MIT): 4.0, 4.6, and the one
-that 4.25 and 4.26 share.  Networks that a file holds for its training alone are left out.
+Layers and names are those of the published ``flownet.pkl`` of hzwer's Practical-RIFE (MIT): 4.0, 4.6, and 4.25, whose
+layers 4.26 shares.  Networks in a file that are only for training are left out.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from .rife_versions import VERSIONS, Version, version_of
 from .warp import Warp
 
 ISLANDS = "*/warp/*", "*/add_change/*", "GridSample", "/Add_*", "/Mul_*", "/Sub_*", "/Sigmoid_*"
-"""Coordinates, sums of flows, and the blend with its mask, which is in no module: worth 14 dB on still film."""
+"""Coordinates, sums of flows, and the blend with its mask, which has no scope of its own: worth 14 dB on still film."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RifeConfig:
-    """What fixes a RIFE network besides its weights.
+    """Configuration of a RIFE network.
 
     version
-        ``"4.0"`` (also where an older file does not say), ``"4.6"``, or ``"4.25"``, whose layers 4.26 has as well.
+        ``"4.0"``, ``"4.6"``, or ``"4.25"`` (also for 4.26).
     scale
-        1 as published.  At 0.5 or 0.25 every block looks at pictures that are as many times smaller: for motion of
-        hundreds of pixels, as in fast 2160p film.  The flow is then coarser, the picture made is not.
+        1 as published.  With 0.5 or 0.25 every block works on pictures that much smaller, for motion of hundreds of
+        pixels, as in fast 2160p film.  The flow is then coarser, but not the picture.
     ensemble
-        Let each block also see the pair turned round, and take the mean: twice the work.  Not for 4.25, which was
-        published without it.
+        Also run each block on the reversed pair and average, which doubles the work.  Not for 4.25, which was published
+        without it.
     """
 
     version: Version = "4.0"
@@ -51,7 +51,7 @@ class _Sum(nn.Module):
 
 
 class Rife(Network):
-    """RIFE: blocks refine the flows from the wanted time to both frames, coarse to fine.
+    """RIFE: blocks refine the flows from the requested time to both frames, from coarse to fine.
 
     Frames are B×3×H×W RGB in [0, 1], H and W multiples of the spec's ``multiple_of``.  Raises :class:`ArgumentError`
     for a configuration that does not exist.
@@ -78,12 +78,12 @@ class Rife(Network):
 
     @property
     def blocks(self) -> tuple[nn.Module, ...]:
-        """The blocks, coarse to fine."""
+        """The blocks, from coarse to fine."""
         return tuple(getattr(self, f"block{index}") for index in range(len(VERSIONS[self.config.version].widths)))
 
     @property
     def spec(self) -> NetworkSpec:
-        """A pair of frames in, one frame at any time between them out; the heads of 4.25 are the state."""
+        """Two frames in, a frame at any time between them out; the features of 4.25's head are the state."""
         layers = VERSIONS[self.config.version]
         sizes = 4 * round(layers.scales[0] / self.config.scale)
         return NetworkSpec(
@@ -110,7 +110,7 @@ class Rife(Network):
         return RifeConfig(version=version), {name: value for name, value in named.items() if name.startswith(kept)}
 
     def state(self, *frames: Tensor) -> tuple[Tensor, ...]:
-        """Return the heads' features of both frames, where the version has heads."""
+        """Return the head's features of both frames, if the version has a head."""
         return tuple(self.encode(frame) for frame in frames) if VERSIONS[self.config.version].head else ()
 
     def estimate(
@@ -118,7 +118,7 @@ class Rife(Network):
     ) -> tuple[Estimate, Tensor, Tensor]:
         """Return flows and mask at ``time`` (B×1×1×1), and both frames warped to it.
 
-        ``state`` is what :meth:`state` gives for the frames; it is worked out where it is not given.
+        ``state`` is the result of :meth:`state` for the frames, computed if not given.
         """
         state = self.state(frame0, frame1) if state is None else state
         times = time.expand(-1, 1, *frame0.shape[2:])
@@ -129,7 +129,7 @@ class Rife(Network):
         return estimate, self.warp(frame0, estimate.flow[:, :2]), self.warp(frame1, estimate.flow[:, 2:])
 
     def _refined(self, first: Tensor, second: Tensor, times: Tensor) -> Estimate:
-        """Return what all blocks make of a pair: frames, with the channels of their heads behind."""
+        """Run all blocks on a pair of frames, each followed by the channels of its head's features."""
         coarsest, *finer = self.blocks
         estimate = self._seen(coarsest, (first, second), times, None)
         for block in finer:
@@ -140,7 +140,7 @@ class Rife(Network):
         return estimate
 
     def _seen(self, block: nn.Module, pair: tuple[Tensor, Tensor], times: Tensor, known: Estimate | None) -> Estimate:
-        """Return what a block sees in a pair; with ``ensemble`` the mean with what it sees in the pair turned round."""
+        """Run a block on a pair; with ``ensemble``, return the mean with its result for the reversed pair."""
         seen = _look(block, pair, times, known)
         if not self.config.ensemble:
             return seen
@@ -157,7 +157,7 @@ class Rife(Network):
 
 
 def _look(block: nn.Module, pair: tuple[Tensor, ...], times: Tensor, known: Estimate | None) -> Estimate:
-    """Run a block: both frames, both heads, the time, then what is known."""
+    """Run a block on both frames, the features of both heads, the time, and the estimate so far."""
     frames, heads = [each[:, :3] for each in pair], [each[:, 3:] for each in pair if each.shape[1] > 3]
     before = () if known is None else (known.mask, *known.features)
     seen: Estimate = block(torch.cat((*frames, *heads, times, *before), 1), None if known is None else known.flow)
@@ -165,7 +165,7 @@ def _look(block: nn.Module, pair: tuple[Tensor, ...], times: Tensor, known: Esti
 
 
 def _turned(estimate: Estimate) -> Estimate:
-    """Return the estimate of the pair turned round."""
+    """Return the estimate for the reversed pair."""
     return Estimate(torch.cat((estimate.flow[:, 2:], estimate.flow[:, :2]), 1), -estimate.mask)
 
 

@@ -1,4 +1,4 @@
-"""The parts of RIFE: blocks that refine flow and mask at a coarser scale, and the heads that read a frame."""
+"""The parts of RIFE: blocks that refine flow and mask, and the head that extracts features of a frame."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch.nn import functional
 
 
 class Estimate(NamedTuple):
-    """What is known of the wanted moment.
+    """The estimate for the requested time.
 
     flow
-        From the wanted time to both frames, in pixels (B×4×H×W: u and v to frame 0, u and v to frame 1).
+        The flow from the requested time to both frames in pixels (B×4×H×W: u and v to frame 0, u and v to frame 1).
     mask
-        Logit of the weight that frame 0 has in the blend (B×1×H×W).
+        The logit of frame 0's weight in the blend (B×1×H×W).
     features
-        What a block of 4.25 hands on to the next (B×8×H×W); none in earlier versions.
+        Features that a block of 4.25 passes on to the next (B×8×H×W); none in earlier versions.
     """
 
     flow: Tensor
@@ -39,7 +39,7 @@ def _shrink(x: Tensor, factor: int) -> Tensor:
 
 
 def _joined(inputs: Tensor, flow: Tensor | None, scale: int) -> Tensor:
-    """Return a block's inputs at its scale, with the flow so far in the pixels of that scale."""
+    """Return a block's inputs at its scale, with the flow so far in pixels of that scale."""
     inputs = _shrink(inputs, scale)
     return inputs if flow is None else torch.cat((inputs, _shrink(flow, scale) / scale), 1)
 
@@ -67,7 +67,7 @@ class Block40(nn.Module):
 
 
 class _Residual(nn.Module):
-    """A convolution whose outcome, weighted by channel, is added to its input."""
+    """A residual convolution with a learned weight per channel."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Block(nn.Module):
         self.scale, self.features = scale, features
         self.conv0 = nn.Sequential(self._layer(inputs, width // 2), self._layer(width // 2, width))
         self.convblock = nn.Sequential(*(_Residual(width) for _ in range(8)))
-        outputs = 5 + features if features else 6  # 4.6 has one that nothing reads
+        outputs = 5 + features if features else 6  # the last output of 4.6 is unused
         self.lastconv = nn.Sequential(nn.ConvTranspose2d(width, 4 * outputs, 4, 2, 1), nn.PixelShuffle(2))
 
     @staticmethod
@@ -94,15 +94,15 @@ class Block(nn.Module):
         return nn.Sequential(nn.Conv2d(inputs, outputs, 3, 2, 1), nn.LeakyReLU(0.2))
 
     def forward(self, inputs: Tensor, flow: Tensor | None) -> Estimate:
-        """Return the change of the flow, the block's mask and what it hands on, at full size."""
+        """Return the change of the flow, the block's mask and its features, at full size."""
         change = self.lastconv(self.convblock(self.conv0(_joined(inputs, flow, self.scale))))
         change = _enlarge(change, self.scale)
-        handed_on = (change[:, 5:],) if self.features else ()
-        return Estimate(change[:, :4].float() * self.scale, change[:, 4:5].float(), handed_on)
+        features = (change[:, 5:],) if self.features else ()
+        return Estimate(change[:, :4].float() * self.scale, change[:, 4:5].float(), features)
 
 
 class Head(nn.Module):
-    """What 4.25 sees in a frame, whatever the time: B×3×H×W to B×4×H×W."""
+    """Features of a frame in 4.25, which do not depend on the time: B×3×H×W to B×4×H×W."""
 
     def __init__(self) -> None:
         super().__init__()

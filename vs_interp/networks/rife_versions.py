@@ -1,4 +1,4 @@
-"""The published versions of RIFE: which layers each has, and which one a file holds."""
+"""The published versions of RIFE: their layers, and how to recognise them in a file."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Version = Literal["4.0", "4.6", "4.25"]
 
 @dataclass(frozen=True)
 class Layers:
-    """What tells the versions apart.
+    """The layers of a version.
 
     widths, scales
-        Of the blocks, coarse to fine: their channels, and how many times smaller the pictures are that they look at.
+        Channels of each block, from coarse to fine, and how many times smaller than the frames its pictures are.
     head, features
-        Channels that a head gives for a frame, and that a block hands on to the next.
+        Channels of the head's features, and of those that a block passes on; 0 if the version has none.
     exact
-        How many of the coarse blocks stay FP32 in engines, since on grain they find other flows in FP16: PSNR at 1080p
-        is then 55 dB for 4.6 (46 without) and 56 dB for 4.25 (53.5 without), at 2160p 51 dB or more for 4.0 (49.5).
+        How many of the coarse blocks stay FP32 in engines, since in FP16 grain changes their flow.  PSNR at 1080p is
+        then 55 dB for 4.6 (46 without) and 56 dB for 4.25 (53.5 without), at 2160p 51 dB or more for 4.0 (49.5).
     """
 
     widths: tuple[int, ...]
@@ -49,13 +49,13 @@ _OTHERS = {
     ((256, 192, 96, 48), 8, 52): "4.21 or 4.22",
     ((384, 256, 192, 128, 64), 4, 52): "4.25 or 4.26 heavy",
 }
-"""What widths, channels of a head and outputs of a block look like; from the layers in HolyWu's vs-rife."""
+"""Widths, channels of the head and outputs of a block → version, from the layers in HolyWu's vs-rife."""
 
 
 def version_of(tensors: Mapping[str, Tensor]) -> Version | None:
-    """Return the version whose layers a published file has, or ``None`` where it is no RIFE 4.
+    """Return the version of a published file, or ``None`` if it is not RIFE 4.
 
-    Raises :class:`CheckpointError` for a version that is not known here.
+    Raises :class:`CheckpointError` for a version that is not supported.
     """
     widths: list[int] = []
     while (convolution := tensors.get(f"block{len(widths)}.conv0.1.0.weight")) is not None:
@@ -63,7 +63,7 @@ def version_of(tensors: Mapping[str, Tensor]) -> Version | None:
     if not widths:
         return None
     if "block0.lastconv.weight" in tensors:
-        if "block0.conv0.0.1.weight" in tensors:  # PReLU, which 4.1 to 4.4 have not
+        if "block0.conv0.0.1.weight" in tensors:  # PReLU, which 4.1 to 4.4 lack
             return "4.0"
         raise CheckpointError(f"looks like RIFE 4.1 to 4.4: {_KNOWN}")
     last = tensors.get("block0.lastconv.0.weight")
@@ -79,7 +79,7 @@ def version_of(tensors: Mapping[str, Tensor]) -> Version | None:
 
 
 def _head(tensors: Mapping[str, Tensor]) -> int:
-    """Return the channels that a head gives; 0 without heads."""
+    """Return the channels of the head's features; 0 without a head."""
     for name in ("encode.cnn3.weight", "encode.6.weight", "encode.1.weight"):
         if name in tensors:
             return tensors[name].shape[1]

@@ -24,25 +24,25 @@ from .simvp_translators import Gsta, IncepU
 
 @dataclass(frozen=True, kw_only=True)
 class SimvpConfig:
-    """What fixes a SimVP network besides its weights.
+    """Configuration of a SimVP network.
 
     frames, channels
-        So many frames are seen, and as many that follow are made; 3 channels are RGB, 1 is grey.
+        The number of input frames, and of the frames predicted from them; 3 channels for RGB, 1 for grey.
     translator
-        ``"gsta"`` or ``"incepu"`` (OpenSTL), or ``"first"``: the first release, which has other activations,
-        transposed convolutions, and joins its skip instead of adding it.
+        ``"gsta"`` or ``"incepu"`` (OpenSTL), or ``"first"``: the first release, which has other activations and
+        transposed convolutions, and concatenates its skip connection instead of adding it.
     width, inner
-        Channels a frame, and within the translator (``hid_S``, ``hid_T``).
+        Channels per frame, and within the translator (``hid_S``, ``hid_T``).
     depth, layers
         Layers of the encoder, every second of which halves the size, and of the translator (``N_S``, ``N_T``).
     ratio, groups
-        How many times wider gSTA's MLP is; groups of IncepU's convolutions.
+        Expansion of gSTA's MLP; groups of IncepU's convolutions.
     labels
-        Frames are labels (see :mod:`vs_interp.label_code`), 14 channels inside, and so is what is made.
+        Whether input and output are labels (see :mod:`vs_interp.label_code`), which are 14 channels inside.
     threshold
-        The background's plane above which a pixel is background.
+        A pixel whose background plane exceeds this is background.
     bgr
-        The weights were trained on frames as OpenCV reads them, blue first: colours are turned about inside.
+        Whether the weights were trained on BGR frames, as OpenCV reads them; RGB is then converted inside.
     """
 
     frames: int = 10
@@ -91,7 +91,7 @@ class _Layer(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """Features of each frame by itself; those of its first layer, at full size, are the skip."""
+    """Features of each frame, and those of its first layer, at full size, for the skip connection."""
 
     def __init__(self, config: SimvpConfig) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class _Encoder(nn.Module):
 
 
 class _Decoder(nn.Module):
-    """Frames from features; the skip joins before the last layer."""
+    """Frames from features; the skip connection enters before the last layer."""
 
     def __init__(self, config: SimvpConfig) -> None:
         super().__init__()
@@ -139,7 +139,7 @@ class _Decoder(nn.Module):
 
 
 class Simvp(Network):
-    """SimVP: as many frames as it sees, predicted at once by convolutions alone.
+    """SimVP: predicts as many frames as it is given, at once, with convolutions only.
 
     Frames are B×C×H×W in [0, 1], H and W multiples of 2 to the power of half its depth; labels are divided by 255.
     """
@@ -162,7 +162,7 @@ class Simvp(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """Frames up to the newest in, as many that follow out; its norms are over the whole picture."""
+        """Frames up to the newest in, as many following ones out; not tileable, as norms are over whole pictures."""
         c = self.config
         channels = 1 if c.labels else c.channels
         return NetworkSpec(
@@ -181,9 +181,9 @@ class Simvp(Network):
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[SimvpConfig, dict[str, Tensor]] | None:
-        """Read OpenSTL's layout and the first release's; Lightning's ``state_dict`` and its prefix ``model.`` too.
+        """Read the layout of OpenSTL or of the first release, with or without Lightning's prefixes.
 
-        14 channels are taken for labels.  That a network was trained on blue-first frames is nothing a file tells.
+        14 channels mean labels.  A file does not tell whether the network was trained on BGR frames.
         """
         wanted = ("enc.", "hid.", "dec.")
         state = without_prefixes(tensors, "state_dict.", "module.", "model.")
@@ -220,7 +220,7 @@ class Simvp(Network):
         return config, with_counts(state)
 
     def predicted(self, x: Tensor) -> Tensor:
-        """Return the frames that follow, B×T×C×H×W of B×T×C×H×W; not clamped."""
+        """Return the frames that follow, B×T×C×H×W, for frames of the same shape; not clamped."""
         batch, time, channels, height, width = x.shape
         features, skip = self.enc(x.reshape(batch * time, channels, height, width))
         _, *size = features.shape
@@ -229,14 +229,14 @@ class Simvp(Network):
         return frames.view(batch, time, channels, height, width)
 
     def compared(self, inputs: tuple[Tensor, ...], truth: Tensor) -> Compared:
-        """Return frames, or the fourteen planes of labels."""
+        """Compare frames, or the fourteen planes of labels."""
         if not self.config.labels:
             return super().compared(inputs, truth)
         planes = self.predicted(self.planes_in(torch.stack(inputs, 1))).flatten(0, 1).float()
         return Compared(planes, self.planes_in(truth[:, None])[:, 0], self.labels_out(planes))
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
-        """Return the frames that follow, B·T×C×H×W, those of a window in a row; labels in steps of 1/255."""
+        """Return the frames that follow, B·T×C×H×W, those of each window in a row; labels in steps of 1/255."""
         window = torch.stack(frames, 1)
         if self.config.labels:
             made: Tensor = self.labels_out(self.predicted(self.planes_in(window)).flatten(0, 1))
@@ -247,7 +247,7 @@ class Simvp(Network):
 
 
 def _check(config: SimvpConfig) -> None:
-    """Raise :class:`ArgumentError` where a configuration makes no network."""
+    """Raise :class:`ArgumentError` for an impossible configuration."""
     if config.translator not in ("gsta", "incepu", "first"):
         raise ArgumentError(f"translator is {config.translator!r}: it must be 'gsta', 'incepu' or 'first'")
     if min(config.frames, config.channels, config.layers - 1) < 1 or config.depth < 2 or config.depth % 2:
@@ -258,4 +258,4 @@ def _check(config: SimvpConfig) -> None:
     if config.labels and config.channels != label_code.PLANES:
         raise ArgumentError(f"labels need channels = {label_code.PLANES}, not {config.channels}")
     if config.bgr and config.channels != 3:
-        raise ArgumentError(f"bgr is of 3 channels, not of {config.channels}")
+        raise ArgumentError(f"bgr needs channels = 3, not {config.channels}")

@@ -1,4 +1,4 @@
-"""The translators of SimVP: what turns the features of the frames seen into those of the frames to come."""
+"""The translators of SimVP, which turn the features of the given frames into those of the following ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 
 class _Gate(nn.Module):
-    """Attention by large kernels: depthwise 5×5, depthwise 7×7 with holes, and one half gating the other."""
+    """Large-kernel attention: a depthwise 5×5, a dilated depthwise 7×7, and half of the channels gates the other."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class _Mlp(nn.Module):
 
 
 class _GstaBlock(nn.Module):
-    """Gated spatiotemporal attention and an MLP; the shortcut inside of the attention adds the *normalised* input."""
+    """Gated spatiotemporal attention and an MLP; the shortcut inside the attention adds the *normalised* input."""
 
     def __init__(self, width: int, ratio: float) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class _GstaBlock(nn.Module):
 
 
 class _GstaLayer(nn.Module):
-    """A block at the channels that come in, then a 1×1 convolution where others go out."""
+    """A block, then a 1×1 convolution if the number of channels changes."""
 
     def __init__(self, inputs: int, outputs: int, ratio: float) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class _GstaLayer(nn.Module):
 
 
 class Gsta(nn.Module):
-    """Blocks of gated spatiotemporal attention in a row (Tan et al. 2022, arXiv:2211.12509)."""
+    """A stack of gated spatiotemporal attention blocks (Tan et al. 2022, arXiv:2211.12509)."""
 
     def __init__(self, outer: int, inner: int, layers: int, ratio: float) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class _Branch(nn.Module):
 
 
 class _Inception(nn.Module):
-    """A 1×1 convolution, then grouped ones of four kernels whose results are summed."""
+    """A 1×1 convolution, then the sum of grouped convolutions with several kernel sizes."""
 
     def __init__(self, inputs: int, inner: int, outputs: int, kernels: Sequence[int], groups: int) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ KERNELS = (3, 5, 7, 11)
 
 
 class IncepU(nn.Module):
-    """Inception blocks in the shape of a U (Gao et al. 2022, arXiv:2206.05099)."""
+    """A U-Net of inception blocks (Gao et al. 2022, arXiv:2206.05099)."""
 
     def __init__(self, outer: int, inner: int, layers: int, groups: int) -> None:
         super().__init__()

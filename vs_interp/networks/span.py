@@ -18,10 +18,10 @@ BLOCKS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class SpanConfig:
-    """What fixes a SPAN network besides its weights.
+    """Configuration of a SPAN network.
 
     scale
-        How many times higher and wider the picture becomes.
+        Upscaling factor.
     features
         Channels of the convolutions: 48 and 52 are published.
     mean, gain
@@ -35,7 +35,7 @@ class SpanConfig:
 
 
 class _Fused(nn.Module):
-    """A 3×3 convolution; in training it was three in a row beside a 1×1, of which ``eval_conv`` is the product."""
+    """A 3×3 convolution, into which the four convolutions used in training were fused (``eval_conv``)."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -47,14 +47,14 @@ class _Fused(nn.Module):
 
 
 class _Attention(nn.Module):
-    """The paper's parameter-free attention: features weigh themselves; a module, since its products stay in FP32."""
+    """The paper's parameter-free attention; a module so that an FP16 engine can keep its products in FP32."""
 
     def forward(self, features: Tensor, x: Tensor) -> Tensor:
         return (features + x) * (torch.sigmoid(features) - 0.5)
 
 
 class _Normalise(nn.Module):
-    """Bring a picture to what the weights were trained on; a module, since it stays in FP32."""
+    """Normalise a picture; a module so that an FP16 engine can keep it in FP32."""
 
     def __init__(self, config: SpanConfig) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class _Normalise(nn.Module):
 
 
 class _Block(nn.Module):
-    """Three convolutions and the attention; also gives what the first of them says."""
+    """Three convolutions and the attention; also returns the features after the first convolution."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -101,10 +101,10 @@ class Span(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """One picture in, the same enlarged out.
+        """One picture in, the upscaled picture out.
 
-        Black and white pictures reach values of ±114 in the first layers, and what is left of them in FP16 is too
-        little: those layers and the attention are islands (measured: 43 dB without, 58 dB with them).
+        With black and white pictures, values reach ±114 in the first layers, for which FP16 is not precise enough:
+        these layers and the attention stay FP32 (measured: 58 dB, 43 dB otherwise).
         """
         return NetworkSpec(
             name="span",
@@ -116,10 +116,9 @@ class Span(Network):
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[SpanConfig, dict[str, Tensor]] | None:
-        """Read a ``.pth`` (``params``, ``params_ema``, or bare), or the layers of an ncnn file.
+        """Read a ``.pth`` (``params``, ``params_ema``, or without a prefix), or the layers of an ncnn file.
 
-        Where a file has the convolutions of the training, they are fused here: what ``eval_conv`` holds beside them
-        may be older than they are.
+        If a file has the convolutions used in training, they are fused here, since its ``eval_conv`` may be outdated.
         """
         state = {}
         for name, value in tensors.items():
@@ -154,7 +153,7 @@ class Span(Network):
 
 
 def _fused(state: Mapping[str, Tensor], layer: str) -> tuple[Tensor, Tensor]:
-    """Return weight and bias of the one 3×3 convolution that equals a 1×1, a 3×3 and a 1×1 beside another 1×1."""
+    """Fuse a 1×1, a 3×3 and a 1×1 convolution in sequence, and a parallel 1×1, into the weight and bias of a 3×3."""
     (w1, b1), (w2, b2), (w3, b3), (skip, skip_bias) = (
         (state[f"{layer}.{part}.weight"].double(), state[f"{layer}.{part}.bias"].double())
         for part in ("conv.0", "conv.1", "conv.2", "sk")

@@ -24,36 +24,35 @@ PUBLISHED_MEAN = (0.429, 0.431, 0.397)
 
 @dataclass(frozen=True, kw_only=True)
 class SuperSloMoConfig:
-    """What fixes a Super-SloMo network besides its weights.  The defaults are the published network.
+    """Configuration of a Super-SloMo network.  The defaults are the published network.
 
     width
         Channels of the first convolution; 32 is the paper's, the other layers scale with it.
     skip
-        Where the skip tensor of an ``up`` block joins: ``"late"`` before its second convolution (published) or
-        ``"early"`` before its first (the Thomasedv variant).
+        Where the skip connection enters an ``up`` block: ``"late"``, before its second convolution (published), or
+        ``"early"``, before its first (the Thomasedv variant).
     first_kernel
-        Side of the very first convolution's kernel: 7 (published) or 9 (the variant).
+        Side of the first convolution's kernel: 7 (published) or 9 (the variant).
     align_corners, padding, exact_warp
         How pictures are warped, see :class:`~vs_interp.networks.warp.Warp`.
     mean
-        Subtracted from RGB in [0, 1] before anything else, added back at the end.
+        Subtracted from RGB in [0, 1] at the beginning, and added again at the end.
     flow_gain
-        The flow networks' outputs are multiplied by it: with a gain of 8 small weights reach large motion.
+        Factor on the outputs of the flow networks: with a gain of 8, small weights suffice for large motion.
     flow_scales
-        How many times smaller the pictures are that the flow network works on, from step to step.  Its first flow is
-        scaled up; each further step gives what is still missing between a frame and the other one warped along the
-        flow so far (iterative residual refinement, Hur and Roth 2019, arXiv:1904.05290).  The published network has
-        one step at full size; ``(4, 2)`` costs half as much and reaches four times as far.
+        The steps of the flow network, and how many times smaller its pictures are in each.  The first step gives the
+        flow, each further one a residual between a frame and the other frame warped by the flow so far (iterative
+        residual refinement, Hur and Roth 2019, arXiv:1904.05290).  The published network has one step at full size;
+        ``(4, 2)`` takes half the work and covers motion four times as large.
     synthesis_scale
-        1 as published, or 2: the synthesis network then works at half size, where each 2×2 pixels of its inputs and
-        outputs are channels; it is twice as wide and one level shallower, which costs and reaches as much.  2 needs an
-        even width.
+        1 as published, or 2: the synthesis network then works at half size on 2×2 pixels as channels, twice as wide and
+        one level shallower, with the same work and receptive field.  2 needs an even width.
     sampling
-        How the two frames that are blended are read between their pixels.
+        How the two frames to blend are interpolated between their pixels.
     in_place
-        Blend the frames where they are as well, see :class:`~vs_interp.networks.in_place.InPlace`.
+        Whether to use :class:`~vs_interp.networks.in_place.InPlace`.
     linear_output
-        Leave out the LeakyReLU after the last convolution, which the published network has.
+        Whether to leave out the LeakyReLU after the last convolution, which the published network has.
     """
 
     width: int = 32
@@ -76,7 +75,7 @@ def _smaller(picture: Tensor, times: int) -> Tensor:
 
 
 def _larger(flow: Tensor, times: int) -> Tensor:
-    """Scale a flow field up, its lengths with its size."""
+    """Enlarge a flow field, and scale its vectors accordingly."""
     if times == 1:
         return flow
     return functional.interpolate(flow * times, scale_factor=float(times), mode="bilinear", align_corners=False)
@@ -90,10 +89,10 @@ class _Residual(nn.Module):
 
 
 class Known(NamedTuple):
-    """What a pair of frames gives before the time is known: the flows F01 and F10 (B×2×H×W, pixels), and ``features``.
+    """What does not depend on the time: the flows F01 and F10 (B×2×H×W, pixels), and ``features``.
 
-    These are what the synthesis network's first convolution makes of the frames and these flows, the first ten of its
-    inputs: half of a layer that is a quarter of a narrow network's work.
+    These are the output of the synthesis network's first convolution for ten of its twenty inputs, the frames and these
+    flows.  It saves half of a layer that is a quarter of a narrow network's work.
     """
 
     flow01: Tensor
@@ -102,10 +101,10 @@ class Known(NamedTuple):
 
 
 class Synthesis(NamedTuple):
-    """The made frame (B×3×H×W), and the steps on the way: flows in pixels, pictures in [0, 1].
+    """The interpolated frame (B×3×H×W) and intermediate results: flows in pixels, pictures in [0, 1].
 
-    ``guess_t0``, ``guess_t1`` are the flows combined from F01 and F10, ``flow_t0``, ``flow_t1`` the refined ones;
-    ``guessed0``, … and ``warped0``, … are the frames warped along them.
+    ``guess_t0`` and ``guess_t1`` are the flows combined from F01 and F10, ``flow_t0`` and ``flow_t1`` the refined ones;
+    ``guessed0``, … and ``warped0``, … are the frames warped by them.
     """
 
     frame: Tensor
@@ -155,7 +154,7 @@ class SuperSloMo(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """A pair of frames in, one frame at any time between them out; what is known before the time is the state."""
+        """Two frames in, a frame at any time between them out; flows and features are the state."""
         return NetworkSpec(
             name="super-slomo",
             window=Window(offsets=(0, 1)),
@@ -168,7 +167,7 @@ class SuperSloMo(Network):
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[SuperSloMoConfig, dict[str, Tensor]] | None:
-        """Read the layout of ``SuperSloMo.ckpt``, ``state_dictFC`` and ``state_dictAT``; shapes tell the variant."""
+        """Read the layout of ``SuperSloMo.ckpt`` (``state_dictFC``, ``state_dictAT``); the shapes tell the variant."""
         prefixes = {"state_dictFC.": "flow_network.", "state_dictAT.": "synthesis_network."}
         state = {
             new + name.removeprefix(old): tensor
@@ -217,12 +216,12 @@ class SuperSloMo(Network):
         return Known(flow01, flow10, features)
 
     def _packed(self, pictures: Tensor) -> Tensor:
-        """Return pictures as the synthesis network takes them."""
+        """Return pictures at the scale of the synthesis network, with 2×2 pixels as channels if that is 2."""
         scale = self.config.synthesis_scale
         return pictures if scale == 1 else functional.pixel_unshuffle(pictures, scale)
 
     def synthesise(self, frame0: Tensor, frame1: Tensor, known: Known, time: Tensor) -> Synthesis:
-        """Return the frame at ``time`` (B×1×1×1 in (0, 1)), and the steps on the way that the losses look at."""
+        """Return the frame at ``time`` (B×1×1×1 in (0, 1)), and the intermediate results that losses use."""
         flow01, flow10, features = known
         first, second = frame0 - self.mean, frame1 - self.mean
         guess_t0 = (time - 1) * time * flow01 + time * time * flow10
@@ -249,7 +248,7 @@ class SuperSloMo(Network):
         )  # fmt: skip
 
     def state(self, *frames: Tensor) -> tuple[Tensor, ...]:
-        """Return F01, F10 and the features that the synthesis begins with, laid out at the frames' size."""
+        """Return F01, F10 and the features of :class:`Known`, rearranged to the frames' size."""
         frame0, frame1 = frames
         known = self.known(frame0, frame1)
         scale = self.config.synthesis_scale

@@ -1,4 +1,4 @@
-"""The UNet that Super-SloMo has two of (Jiang et al. 2018, arXiv:1712.00080)."""
+"""The U-Net of Super-SloMo, which has two of them (Jiang et al. 2018, arXiv:1712.00080)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Down(nn.Module):
 
 
 class _UpLate(nn.Module):
-    """Double the picture; the skip tensor joins before the second convolution."""
+    """Double the size; the skip connection enters before the second convolution."""
 
     def __init__(self, inputs: int, skip: int, outputs: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class _UpLate(nn.Module):
 
 
 class _UpEarly(nn.Module):
-    """Double the picture; the skip tensor joins before the first convolution."""
+    """Double the size; the skip connection enters before the first convolution."""
 
     def __init__(self, inputs: int, skip: int, outputs: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class _UpEarly(nn.Module):
 
 
 class UNet(nn.Module):
-    """The paper's UNet: ``levels`` halvings (five), as many doublings; module names are the published checkpoint's.
+    """The paper's U-Net with ``levels`` (five) halvings and doublings; module names are the published checkpoint's.
 
     The options are those of :class:`~vs_interp.networks.super_slomo.SuperSloMoConfig`.
     """
@@ -93,7 +93,7 @@ class UNet(nn.Module):
         return self.after(self.conv1(x))
 
     def after(self, x: Tensor) -> Tensor:
-        """Return the output for what the first convolution gives."""
+        """Return the output for the result of the first convolution."""
         x = _activate(x)
         skips = [_activate(self.conv2(x))]
         for level in self.levels:

@@ -1,4 +1,4 @@
-"""The U-Net of a student project (pdtraver/DL_Final_Project): one of 49 classes for every pixel of a frame."""
+"""The U-Net of a student project (pdtraver/DL_Final_Project), which assigns each pixel one of 49 classes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ from .label_planes import UNIT, Largest
 from .published import with_counts, without_prefixes
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""ImageNet's, taken from and divided into RGB in [0, 1] first."""
+"""ImageNet's, to normalise RGB in [0, 1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unet49Config:
-    """What fixes the network besides its weights: classes, and channels of its first layer (the next have 2, 4, 8 times
-    as many)."""
+    """Configuration of the network.
+
+    classes
+        The number of classes.
+    width
+        Channels of the first layer; the following ones have 2, 4 and 8 times as many.
+    """
 
     classes: int = label_code.CLASSES
     width: int = 64
@@ -50,7 +55,7 @@ def _up(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class Unet49(Network):
-    """A U-Net whose skips are added.  Frames are B×3×H×W RGB in [0, 1], H and W multiples of 16."""
+    """A U-Net with additive skip connections.  Frames are B×3×H×W RGB in [0, 1], H and W multiples of 16."""
 
     Config = Unet49Config
 
@@ -87,7 +92,7 @@ class Unet49(Network):
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[Unet49Config, dict[str, Tensor]] | None:
-        """Read the project's ``state_dict``; shapes tell width and classes."""
+        """Read the project's ``state_dict``; the shapes tell width and classes."""
         state = without_prefixes(tensors, "state_dict.", "module.", "model.")
         first, last = state.get("down1.0.weight"), state.get("final.weight")
         if first is None or last is None or "final_up.weight" not in state:
@@ -105,7 +110,7 @@ class Unet49(Network):
         return logits
 
     def compared(self, inputs: tuple[Tensor, ...], truth: Tensor) -> Compared:
-        """Return the logits, and 1 for the class that is right, 0 for all others."""
+        """Compare logits with one-hot classes."""
         logits = self.logits(inputs[0]).float()
         numbers = (truth[:, 0] * UNIT).round().long().clamp(max=self.config.classes - 1)
         right = nn.functional.one_hot(numbers, self.config.classes).movedim(3, 1).float()

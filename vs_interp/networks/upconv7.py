@@ -1,4 +1,4 @@
-"""upconv_7, the smaller network of waifu2x (nagadomi): six convolutions at the small size, then an enlarging one."""
+"""upconv_7, the smaller network of waifu2x (nagadomi): six convolutions, then a transposed one that upscales ×2."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from .published import in_order
 
 CHANNELS = 3, 16, 32, 64, 128, 128, 256
 AROUND = 7
-"""Pixels that the convolutions, which pad nothing, take away on each side of the small picture."""
+"""Pixels that the unpadded convolutions remove on each side of the small picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UpConv7Config:
-    """Nothing but its weights fixes an upconv_7: it always enlarges twice."""
+    """Configuration of upconv_7, which has no options."""
 
 
 class UpConv7(Network):
     """3×3 convolutions with LeakyReLU 0.1, then a transposed 4×4 one.
 
-    Frames are B×3×H×W RGB in [0, 1].  The last lines and columns are repeated around them, as waifu2x does.
+    Frames are B×3×H×W RGB in [0, 1].  They are padded by repeating their edges, as in waifu2x.
     """
 
     Config = UpConv7Config
@@ -43,7 +43,7 @@ class UpConv7(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """One picture in, the same enlarged out."""
+        """One picture in, the upscaled picture out."""
         return NetworkSpec(
             name="upconv7",
             window=Window(offsets=(0,)),

@@ -1,4 +1,4 @@
-"""UpCUNet: two U-Nets in a row, of waifu2x ("cunet", nagadomi) and of Real-CUGAN, which grew out of it (bilibili)."""
+"""UpCUNet, two U-Nets in sequence: waifu2x's "cunet" (nagadomi), and Real-CUGAN (bilibili), which is based on it."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from .published import in_order
 SLOPE = 0.1
 
 AROUND = {2: 18, 3: 14, 4: 19}
-"""Scale → pixels that the convolutions, which pad nothing, take away on each side."""
+"""Scale → pixels that the unpadded convolutions remove on each side."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UpCunetConfig:
-    """What fixes an UpCUNet besides its weights.
+    """Configuration of an UpCUNet.
 
     scale
-        How many times higher and wider the picture becomes: 2, 3 or 4.
+        Upscaling factor: 2, 3 or 4.
     gated
-        Whether channels are weighed by means over the whole picture; Real-CUGAN's "nose" weights have no such gates.
+        Whether there are squeeze-and-excitation gates; Real-CUGAN's "nose" weights have none.
     gain, offset
-        The networks see ``gain · picture + offset``, and what they make is brought back: 0.7 and 0.15 in Real-CUGAN's
+        The networks get ``gain · picture + offset``, and their output is converted back: 0.7 and 0.15 in Real-CUGAN's
         "pro" weights.
     edge
-        How a picture goes on beyond its edges: Real-CUGAN mirrors it, waifu2x repeats its last lines and columns.
+        How pictures are padded: Real-CUGAN mirrors them, waifu2x repeats their edges.
     """
 
     scale: int = 2
@@ -48,12 +48,12 @@ def _leaky(x: Tensor) -> Tensor:
 
 
 def _inner(x: Tensor, border: int) -> Tensor:
-    """Return what lies within a border of some pixels."""
+    """Remove a border of so many pixels."""
     return x[..., border:-border, border:-border]
 
 
 class _Gate(nn.Module):
-    """Squeeze and excitation: a weight for each channel, of the means of all (B×C×1×1)."""
+    """Squeeze and excitation: weights for the channels (B×C×1×1), computed from the means of all."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class _Gate(nn.Module):
 
 
 class _Pair(nn.Module):
-    """Two 3×3 convolutions, and a gate where there is one."""
+    """Two 3×3 convolutions, with or without a gate."""
 
     def __init__(self, inputs: int, inner: int, outputs: int, *, gated: bool) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class _Pair(nn.Module):
 
 
 class _Shallow(nn.Module):
-    """The first U-Net, one level deep, which enlarges: twice, or three times by another last layer."""
+    """The first U-Net, one level deep, which upscales ×2, or ×3 with another last layer."""
 
     def __init__(self, outputs: int, scale: int, *, gated: bool) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class UpCunet(Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """One picture in, the same enlarged out; the gates look at all of it, and sum too much for FP16."""
+        """One picture in, the upscaled picture out; gates average over whole pictures, which FP16 cannot sum up."""
         return NetworkSpec(
             name="upcunet",
             window=Window(offsets=(0,)),
@@ -157,7 +157,7 @@ class UpCunet(Network):
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[UpCunetConfig, dict[str, Tensor]] | None:
         """Read Real-CUGAN's ``.pth``, or the layers of an ncnn file of Real-CUGAN or waifu2x.
 
-        An ncnn file does not say whether its weights are "pro" ones: who knows sets ``gain`` and ``offset``.
+        An ncnn file does not tell whether its weights are "pro" ones: set ``gain`` and ``offset`` for those.
         """
         known = UpCunetConfig(edge="replicate" if "Convolution1.weight" in tensors else "reflect")
         if "pro" in tensors:

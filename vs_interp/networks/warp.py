@@ -15,16 +15,16 @@ Sampling = Literal["bilinear", "bicubic"]
 class Warp(nn.Module):
     """Sample a picture where a flow points: ``out(x, y) = picture(x + u, y + v)``.
 
-    Follows the published Super-SloMo ``backWarp``: the position is scaled by the *width* (not width - 1), so that
-    what it means depends on ``align_corners``: with ``True`` (the meaning when the published weights were trained)
-    a zero flow is the identity but for a stretch of W / (W - 1) about the corner, with ``False`` it shifts the
-    picture by half a pixel.  ``exact=True`` instead makes a zero flow the identity for either setting.
+    Follows the published Super-SloMo's ``backWarp``, which divides positions by the *width* (not width - 1), so that
+    the result depends on ``align_corners``.  With ``True`` (as when the published weights were trained), a zero flow
+    stretches the picture by W / (W - 1) from the corner; with ``False``, it shifts the picture by half a pixel.  With
+    ``exact=True``, a zero flow is the identity for either setting.
 
-    ``sampling`` is how a picture is read between its pixels: ``"bicubic"`` (Keys 1981, a = -0.75) keeps fine texture
-    that ``"bilinear"`` blurs, and may overshoot.
+    ``sampling`` is the interpolation between pixels: ``"bicubic"`` (Keys 1981, a = -0.75) keeps fine texture that
+    ``"bilinear"`` blurs, but may overshoot.
 
-    A module, not a function, so that its nodes carry a scope of their own in an exported graph: the coordinates and
-    the grid must stay FP32 in a half-precision engine.
+    This is a module, so that its nodes have a scope of their own in an exported graph: coordinates and grid must stay
+    FP32 in an FP16 engine.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Warp(nn.Module):
         self.exact = exact
 
     def forward(self, picture: Tensor, flow: Tensor) -> Tensor:
-        """Return the picture sampled along the flow.
+        """Return the picture warped by the flow.
 
         ``picture`` is B×C×H×W, ``flow`` B×2×H×W in pixels (u to the right, v down); the result is B×C×H×W.
         """

@@ -1,1 +1,1 @@
-"""Weights: the catalogue, their download, and the readers of checkpoints."""
+"""Weights: the catalogue, downloads, and readers of checkpoints."""

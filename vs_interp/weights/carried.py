@@ -1,4 +1,4 @@
-"""Model files that travel with engines: found by what they are, and put where filters find them."""
+"""Model files that are exported and imported with engines: found by their identity, stored where filters look."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from .skeletons import weights_digest
 
 
 def weights_of(identity: str, network: str) -> Weights | None:
-    """Return the weights of a network, here, whose model file is the one that an engine was made of."""
+    """Return the catalogue entry whose model file, on this machine, has this identity; ``None`` if there is none."""
     known = (entry for entry in catalogue().values() if entry.network == network and entry.here)
     return next((entry for entry in known if _identity(entry.model_file) == identity), None)
 
 
 def is_here(identity: str, network: str) -> bool:
-    """Return whether a model is here, by a name of the catalogue or as one that was carried."""
-    own = cache_folder("models").glob("*.onnx")
-    return weights_of(identity, network) is not None or any(_identity(path) == identity for path in own)
+    """Whether a model is on this machine, in the catalogue or imported."""
+    imported = cache_folder("models").glob("*.onnx")
+    return weights_of(identity, network) is not None or any(_identity(path) == identity for path in imported)
 
 
 def put_in_place(name: str, model: ModelFile, content: bytes) -> Path:
-    """Put a model file where its name is understood, or else into the folder ``models`` of the cache; return where.
+    """Store an imported model file and return its path.
 
-    ``name`` is that of a file without folders.  A name of the catalogue is understood where the weights are those of
-    the catalogue.  A file that is there already and is the same stays.  Raises :class:`ArgumentError` where it is
-    another, :class:`DownloadError` for weights that go by a name of the catalogue and are others, :class:`OSError`.
+    Weights of the catalogue are stored where their name is resolved, others in the folder ``models`` of the cache.
+    ``name`` is a file name without folders.  Raises :class:`ArgumentError` if another file of that name exists there,
+    :class:`DownloadError` for weights that differ from those of that name in the catalogue, :class:`OSError`.
     """
     entry = catalogue().get(name.removesuffix(".onnx"))
     if entry is None or entry.bundled or not entry.weights:
         return _keep(cache_folder("models") / name, content)
     if weights_digest(model.graph) != entry.weights:
-        raise DownloadError(f"{name} is not {entry.name}: its weights are others than those of the catalogue")
+        raise DownloadError(f"{name} is not {entry.name}: its weights differ from those of the catalogue")
     entry.model_file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(cache_folder("weights") / f"{entry.name}.lock"):
         if not is_good(entry):
@@ -52,7 +52,7 @@ def put_in_place(name: str, model: ModelFile, content: bytes) -> Path:
 
 
 def _identity(path: Path) -> str | None:
-    """Return what a model file is; ``None`` for a damaged one."""
+    """Return the identity of a model file; ``None`` if it is damaged."""
     try:
         return ModelFile.load(path).identity
     except ModelFileError:
@@ -63,7 +63,7 @@ def _keep(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         if path.read_bytes() != content:
-            raise ArgumentError(f"{path} is another model than the one that came: move it away")
+            raise ArgumentError(f"{path} is another model than the imported one: move it away")
         return path
     write_whole(path, content)
     return path

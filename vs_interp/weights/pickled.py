@@ -1,7 +1,7 @@
-"""Interpret a pickle without running what it names.
+"""Interpret a pickle without running the functions that it names.
 
-Python's own unpickler calls whatever a pickle names, and even one that is kept from that reserves memory by numbers in
-the file.  This one follows the opcodes that ``torch.save`` uses, and hands every name to its caller.
+Python's own unpickler calls whatever a pickle names.  Even a subclass that prevents this allocates memory by sizes in
+the file.  This interpreter supports only the opcodes that ``torch.save`` uses, and passes every name to its caller.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 class PickleError(ValueError):
-    """What is no pickle, or one that does what files of tensors never do."""
+    """A file that is not a pickle, or a pickle that does what files of tensors never do."""
 
 
 class RefusedError(Exception):
-    """A name in a pickle that stands for nothing known."""
+    """A pickle that names an unknown class or function."""
 
 
 def interpret(file: IO[bytes] | Any, find: Callable[[str], Any], persistent: Callable[[Any], Any]) -> Any:
-    """Return what the pickle makes that begins at the file's position; the file is left behind it.
+    """Return the value of the pickle at the file's position, which moves to its end.
 
-    ``find`` gives what stands for a global (``"collections.OrderedDict"``), ``persistent`` what stands for a persistent
-    identity.  Raises :class:`PickleError`, and what the two raise.
+    ``find`` returns what to use for a global such as ``"collections.OrderedDict"``, ``persistent`` what to use for a
+    persistent id.  Raises :class:`PickleError`, and any error of these two.
     """
     machine = _Machine(find, persistent)
     try:
@@ -44,18 +44,20 @@ def interpret(file: IO[bytes] | Any, find: Callable[[str], Any], persistent: Cal
                 return machine.stack.pop()
             machine.step(opcode.name, argument)
     except (IndexError, KeyError, AttributeError, UnicodeError, OverflowError) as error:
-        raise PickleError(f"a pickle that uses what it does not have: {error!r}") from error
+        raise PickleError(f"a pickle that refers to something missing: {error!r}") from error
     raise PickleError("a pickle without an end")
 
 
 class _Machine:
+    """The stack machine that pickles are written for."""
+
     def __init__(self, find: Callable[[str], Any], persistent: Callable[[Any], Any]) -> None:
         self.find, self.persistent = find, persistent
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
 
     def step(self, name: str, argument: Any) -> None:
-        """Follow one opcode."""
+        """Execute one opcode."""
         stack = self.stack
         if name in _LITERALS:
             stack.append(argument)
@@ -68,68 +70,69 @@ class _Machine:
         elif name == "MARK":
             stack.append(_MARK)
         elif name in ("GLOBAL", "STACK_GLOBAL"):
-            self._name(argument)
+            self._push_global(argument)
         elif name in _EMPTY:
             stack.append(_EMPTY[name]())
         elif name in _TUPLES:
             stack[-_TUPLES[name] :] = [tuple(stack[-_TUPLES[name] :])]
         elif name in ("TUPLE", "LIST", "FROZENSET"):
-            items = self._marked()
+            items = self._pop_to_mark()
             stack.append(tuple(items) if name == "TUPLE" else items)
         elif name == "DICT":
-            items = self._marked()
+            items = self._pop_to_mark()
             stack.append(_paired(items))
         else:
-            self._change(name)
+            self._modify(name)
 
-    def _name(self, argument: str | None) -> None:
-        """Put what stands for a global onto the stack."""
+    def _push_global(self, argument: str | None) -> None:
+        """Push what is used for a global, whose name is the argument or on the stack."""
         if argument is None:
             last, module = self.stack.pop(), self.stack.pop()
             argument = f"{module} {last}"
         self.stack.append(self.find(argument.replace(" ", ".")))
 
-    def _change(self, name: str) -> None:
-        """Follow an opcode that does something to what is on the stack."""
+    def _modify(self, name: str) -> None:
+        """Execute an opcode that modifies what is on the stack."""
         stack = self.stack
         if name == "SETITEM":
             value, key = stack.pop(), stack.pop()
             self._container(dict)[key] = value
         elif name == "SETITEMS":
-            items = self._marked()
+            items = self._pop_to_mark()
             self._container(dict).update(_paired(items))
         elif name == "APPEND":
             item = stack.pop()
             self._container(list).append(item)
         elif name in ("APPENDS", "ADDITEMS"):
-            items = self._marked()
+            items = self._pop_to_mark()
             self._container(list).extend(items)
         elif name == "BINPERSID":
             stack.append(self.persistent(stack.pop()))
         elif name == "REDUCE":
             self._reduce()
-        elif name in ("BUILD", "POP"):  # what is built are a dictionary's attributes, such as a state_dict's _metadata
+        elif name in ("BUILD", "POP"):  # BUILD sets attributes of a dictionary, such as a state_dict's _metadata
             stack.pop()
         elif name not in ("PROTO", "FRAME"):
             raise PickleError(f"a pickle with the opcode {name}, which files of tensors do not have")
 
     def _reduce(self) -> None:
-        """Replace what stands for a global, and its arguments, by what it makes of them."""
+        """Call what is used for a global with its arguments, and push the result."""
         arguments, called = self.stack.pop(), self.stack.pop()
         if not callable(called) or not isinstance(arguments, tuple):
             raise PickleError("a pickle that calls what cannot be called")
         self.stack.append(called(*arguments))
 
-    def _marked(self) -> list[Any]:
-        """Take what lies above the last mark."""
+    def _pop_to_mark(self) -> list[Any]:
+        """Pop everything above the last mark, and the mark."""
         for index in range(len(self.stack) - 1, -1, -1):
             if self.stack[index] is _MARK:
                 items = self.stack[index + 1 :]
                 del self.stack[index:]
                 return items
-        raise PickleError("a pickle without the mark that it looks for")
+        raise PickleError("a pickle without a mark that it needs")
 
     def _container(self, kind: type[Any]) -> Any:
+        """Return the top of the stack, which must be of that type."""
         if type(self.stack[-1]) is not kind:
             raise PickleError(f"a pickle that fills a {type(self.stack[-1]).__name__} as a {kind.__name__}")
         return self.stack[-1]
@@ -137,5 +140,5 @@ class _Machine:
 
 def _paired(items: list[Any]) -> dict[Any, Any]:
     if len(items) % 2:
-        raise PickleError("a pickle with a key without its value")
+        raise PickleError("a pickle with a key without a value")
     return dict(zip(items[::2], items[1::2], strict=True))

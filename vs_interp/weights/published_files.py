@@ -1,4 +1,4 @@
-"""The formats of published weights, told apart by the endings of their files."""
+"""The file formats of published weights, by suffix."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .torch_file import read_torch
 from .websr import read_websr
 
 READERS: Mapping[str, Callable[[Path], dict[str, NDArray[Any]]]] = {".param": read_ncnn, ".json": read_websr}
-"""Ending → what reads such a file; all others are PyTorch's."""
+"""Suffix → reader; files with other suffixes are PyTorch files."""
 
 
 def read_published(path: Path) -> dict[str, NDArray[Any]]:

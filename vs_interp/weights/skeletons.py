@@ -1,7 +1,7 @@
-"""Skeletons: the package's graphs of published networks without their weights, filled from a checkpoint.
+"""Skeletons: graphs of published networks without weights, to be filled from a checkpoint.
 
-A skeleton is an ONNX file, compressed, whose initialisers refer to the tensors of the published checkpoint, so that no
-PyTorch is needed to make a model file.  ``tools/skeletons.py`` makes them.
+A skeleton is a compressed ONNX file whose initialisers refer to tensors of the published checkpoint, so that a model
+file can be made without PyTorch.  ``tools/skeletons.py`` makes the skeletons.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ from vs_interp.errors import CheckpointError
 from .published_files import read_published
 
 NORM_EPSILON = 1e-5
-"""What batch norms add to a variance."""
+"""What batch norms add to the variance."""
 
 LAYOUT_KEY = "vs-interp-layout"
-"""The metadata entry of a skeleton: the shapes of its checkpoint's tensors, or values that count."""
+"""The metadata entry with the shapes of the checkpoint's tensors, or the values that they must have."""
 
 WRAPPERS = "state_dict.", "params_ema.", "params.", "module.", "model."
-"""Under these names training programs keep the weights."""
+"""Prefixes under which training programs store the weights."""
 
 FOLDER = Path(__file__).parents[1] / "models" / "skeletons"
 
 
 def skeleton_file(name: str) -> Path:
-    """Return where the skeleton of an entry of the catalogue lies, if there is one."""
+    """Return the path of a skeleton, which may not exist."""
     return FOLDER / f"{name}.onnx.gz"
 
 
 def read_skeleton(name: str) -> onnx.ModelProto:
-    """Return the skeleton of an entry of the catalogue."""
+    """Return the skeleton of that name."""
     return onnx.load_model_from_string(gzip.decompress(skeleton_file(name).read_bytes()))
 
 
 def write_skeleton(name: str, graph: onnx.ModelProto) -> None:
-    """Write the skeleton of an entry; the same graph gives the same bytes."""
+    """Write a skeleton; the same graph gives the same bytes."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     skeleton_file(name).write_bytes(gzip.compress(graph.SerializeToString(deterministic=True), mtime=0))
 
 
 def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the tensors of a published checkpoint, without what a training program wraps their names in.
+    """Return the tensors of a published checkpoint, without the prefixes of training programs in their names.
 
-    Raises :class:`CheckpointError`.
+    Averaged weights take precedence over others of the same name.  Raises :class:`CheckpointError`.
     """
     tensors = read_published(path)
     averaged_last = sorted(tensors, key=lambda name: name.startswith("params_ema."))
@@ -62,9 +62,9 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def filled(skeleton: onnx.ModelProto, path: Path) -> onnx.ModelProto:
-    """Return the skeleton with the weights of a checkpoint in it.
+    """Return a skeleton filled with the weights of a checkpoint.
 
-    Raises :class:`CheckpointError` that names the first three tensors that are missing or do not fit.
+    Raises :class:`CheckpointError` naming the first three tensors that are missing or do not fit.
     """
     tensors = read_tensors(path)
     graph = onnx.ModelProto()
@@ -75,13 +75,13 @@ def filled(skeleton: onnx.ModelProto, path: Path) -> onnx.ModelProto:
         network = _metadata(graph, SPEC_KEY)["name"]
         raise CheckpointError(f"{path} does not fit {network}: {'; '.join(list(problems)[:3])}{more}")
     for initialiser in _references(graph):
-        said = _said(initialiser)
-        values = tensors[said["location"]]
-        if "axis" in said:
-            part = range(int(said["start"]), int(said["stop"]))
-            values = values.take(part, int(said["axis"]))
-        if "norm" in said:
-            values = normed(values, said["norm"], tensors)
+        reference = {entry.key: entry.value for entry in initialiser.external_data}
+        values = tensors[reference["location"]]
+        if "axis" in reference:
+            part = range(int(reference["start"]), int(reference["stop"]))
+            values = values.take(part, int(reference["axis"]))
+        if "norm" in reference:
+            values = with_norm(values, reference["norm"], tensors)
         initialiser.ClearField("external_data")
         initialiser.ClearField("data_location")
         initialiser.raw_data = np.ascontiguousarray(values, "<f4").tobytes()
@@ -91,8 +91,8 @@ def filled(skeleton: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     return graph
 
 
-def normed(values: NDArray[Any], norm: str, tensors: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-    """Return a convolution's weights or biases with the batch norm behind it in them, as exporters write them."""
+def with_norm(values: NDArray[Any], norm: str, tensors: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Fold the batch norm after a convolution into the convolution's weights or biases, as exporters do."""
     weight, bias, mean, variance = (
         tensors[f"{norm}.{name}"].astype(np.float64) for name in ("weight", "bias", "running_mean", "running_var")
     )
@@ -103,7 +103,7 @@ def normed(values: NDArray[Any], norm: str, tensors: Mapping[str, NDArray[Any]])
 
 
 def weights_digest(graph: onnx.ModelProto) -> str:
-    """Return the SHA-256 of a graph's weights, which does not depend on how the rest of the file is written."""
+    """Return the SHA-256 of a graph's weights, which does not depend on the rest of the file."""
     digest = hashlib.sha256()
     for initialiser in sorted(graph.graph.initializer, key=lambda each: each.name):
         digest.update(f"{initialiser.name} {list(initialiser.dims)} ".encode())
@@ -112,9 +112,12 @@ def weights_digest(graph: onnx.ModelProto) -> str:
 
 
 def layout_of(skeleton: onnx.ModelProto) -> dict[str, tuple[int, ...] | NDArray[np.float32]]:
-    """Return the tensors that a skeleton's checkpoint has: their shapes, or their values where those count."""
-    said = _metadata(skeleton, LAYOUT_KEY)
-    return {name: tuple(s) if isinstance(s, list) else np.array(s["is"], np.float32) for name, s in said.items()}
+    """Return the tensors of a skeleton's checkpoint by name: their shapes, or the values that they must have."""
+    layout = _metadata(skeleton, LAYOUT_KEY)
+    return {
+        name: tuple(wanted) if isinstance(wanted, list) else np.array(wanted["is"], np.float32)
+        for name, wanted in layout.items()
+    }
 
 
 def _metadata(graph: onnx.ModelProto, key: str) -> dict[str, Any]:
@@ -124,6 +127,7 @@ def _metadata(graph: onnx.ModelProto, key: str) -> dict[str, Any]:
 
 
 def _bare(name: str) -> str:
+    """Return a tensor's name without the prefixes of training programs."""
     while name.startswith(WRAPPERS):
         name = name.partition(".")[2]
     return name
@@ -140,12 +144,9 @@ def _problems(graph: onnx.ModelProto, tensors: Mapping[str, NDArray[Any]]) -> It
             found, wanted = ("×".join(map(str, each)) or "a scalar" for each in (tensors[name].shape, shape))
             yield f"{name} is {found} where {wanted} is needed"
         elif not np.isfinite(tensors[name]).all():
-            yield f"{name} holds NaN or infinite weights"
+            yield f"{name} has NaN or infinite weights"
 
 
 def _references(graph: onnx.ModelProto) -> Iterator[TensorProto]:
+    """Yield the initialisers that refer to tensors of the checkpoint."""
     return (each for each in graph.graph.initializer if each.data_location == TensorProto.EXTERNAL)
-
-
-def _said(initialiser: TensorProto) -> dict[str, str]:
-    return {entry.key: entry.value for entry in initialiser.external_data}

@@ -1,8 +1,8 @@
-"""Read the tensors of a PyTorch file without PyTorch, and without running anything that the file holds.
+"""Read the tensors of a PyTorch file without PyTorch, and without running any code in the file.
 
-``torch.save`` has written two layouts, described by the code of :mod:`torch.serialization`: since 1.6 a zip
-(``data.pkl`` and a file for each storage), before that a stream of five pickles with the storages behind.  The pickles
-are interpreted, see :mod:`.pickled`: tensors and plain containers are known, all else is refused by its name.
+``torch.save`` has used two layouts, as in :mod:`torch.serialization`: since 1.6 a zip with ``data.pkl`` and a file for
+each storage, before that a stream of five pickles followed by the storages.  The pickles are interpreted by
+:mod:`.pickled`, which supports tensors and plain containers and refuses everything else by name.
 """
 
 from __future__ import annotations
@@ -42,37 +42,37 @@ ZIP = b"PK\3\4"
 """What a zip file begins with, also one that is cut short."""
 
 _BROKEN = ValueError, KeyError, TypeError, RecursionError, NotImplementedError, EOFError, OverflowError, MemoryError
-"""What reading a mutated file may end in."""
+"""Errors that reading a damaged file may raise."""
 
 Read = Callable[["_Storage"], NDArray[Any]]
 
 
 def read_torch(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the tensors of a PyTorch file, those of nested containers under names joined with dots.
+    """Return the tensors of a PyTorch file; those of nested containers have names joined by dots.
 
-    Brain floats become float32.  Raises :class:`CheckpointError` where the file is missing, truncated or none of
-    PyTorch's, and where it holds anything but tensors, numbers, texts, dates and plain containers of them.
+    bfloat16 becomes float32.  Raises :class:`CheckpointError` if the file is missing, truncated or not a PyTorch file,
+    or holds anything other than tensors, numbers, strings, dates and plain containers of these.
     """
     try:
         with path.open("rb") as file:
             zipped = file.read(len(ZIP)) == ZIP
             file.seek(0)
-            whole = _read_zip(path) if zipped else _read_stream(file)
-        return {name: tensor for name, tensor in _flatten(whole) if isinstance(tensor, np.ndarray)}
+            content = _read_zip(path) if zipped else _read_stream(file)
+        return {name: tensor for name, tensor in _flatten(content) if isinstance(tensor, np.ndarray)}
     except RefusedError as error:
         raise CheckpointError(
-            f"{path} is refused: it holds Python objects that would run code when loaded ({error}); tensors and plain"
-            " containers alone are read"
+            f"{path} is refused: it holds Python objects that would run code when loaded ({error}); only tensors and"
+            " plain containers are read"
         ) from error
     except OSError as error:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
     except (PickleError, zipfile.BadZipFile, *_BROKEN) as error:
-        raise CheckpointError(f"{path} is no PyTorch checkpoint, or a truncated one ({error})") from error
+        raise CheckpointError(f"{path} is not a PyTorch checkpoint, or a truncated one ({error})") from error
 
 
 @dataclass(frozen=True)
 class _Storage:
-    """What a pickle says of a storage: its key, the type of its elements, and how many there are."""
+    """A storage as a pickle describes it: its key, the type of its elements, and their number."""
 
     key: str
     dtype: np.dtype[Any]
@@ -81,7 +81,7 @@ class _Storage:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """What a pickle says of a tensor: where its elements lie in a storage."""
+    """A tensor as a pickle describes it: the position of its elements in a storage."""
 
     storage: _Storage
     offset: int
@@ -89,12 +89,12 @@ class _Tensor:
     strides: tuple[int, ...]
 
     def values(self, read: Read) -> NDArray[Any]:
-        """Return the tensor; none shows more elements than its storage has."""
-        reach = sum((length - 1) * stride for length, stride in zip(self.shape, self.strides, strict=True))
+        """Return the tensor's values.  Raises :class:`ValueError` if it exceeds its storage."""
+        last = sum((length - 1) * stride for length, stride in zip(self.shape, self.strides, strict=True))
         count = int(np.prod(self.shape, dtype=object)) if self.shape else 1
         if min((self.offset, *self.shape, *self.strides)) < 0 or count > self.storage.count:
             raise ValueError(f"a tensor of {self.shape} does not fit its storage of {self.storage.count} elements")
-        if count and self.offset + reach >= self.storage.count:
+        if count and self.offset + last >= self.storage.count:
             raise ValueError(f"a tensor of {self.shape} ends beyond its storage of {self.storage.count} elements")
         elements = read(self.storage)[self.offset :]
         size = elements.itemsize
@@ -112,20 +112,20 @@ def _read_zip(path: Path) -> Any:
             raise ValueError("a zip without data.pkl")
         order = f"{root}byteorder"
         if order in archive.namelist() and _member(archive, order).strip() != b"little":
-            raise ValueError("its numbers are big-endian")
+            raise ValueError("its values are big-endian")
         found = interpret(io.BytesIO(_member(archive, f"{root}data.pkl")), _call, _storage)
 
         def read(storage: _Storage) -> NDArray[Any]:
             elements = np.frombuffer(_member(archive, f"{root}data/{storage.key}"), storage.dtype)
             if len(elements) != storage.count:
-                raise ValueError(f"storage {storage.key} has {len(elements)} elements where {storage.count} are said")
+                raise ValueError(f"storage {storage.key} has {len(elements)} elements, not {storage.count}")
             return elements
 
         return _with_values(found, read)
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return a file of the archive, which PyTorch never compresses: nothing grows beyond the archive's size."""
+    """Return a file of the archive.  PyTorch never compresses: refusing compressed files rules out zip bombs."""
     if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{name} is compressed, which torch.save never does")
     return archive.read(name)
@@ -134,7 +134,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 def _read_stream(file: io.BufferedIOBase) -> Any:
     magic, version = (interpret(file, _call, _storage) for _ in range(2))
     if magic != LEGACY_MAGIC:
-        raise ValueError("it begins with neither a zip nor PyTorch's number")
+        raise ValueError("it begins neither as a zip nor with PyTorch's magic number")
     machine = interpret(file, _call, _storage)
     if version != 1001 or not isinstance(machine, dict) or not machine.get("little_endian", True):
         raise ValueError(f"its layout is {version}, from a machine {machine}")
@@ -149,19 +149,19 @@ def _read_stream(file: io.BufferedIOBase) -> Any:
     found = interpret(file, _call, storage)
     elements = {}
     for key in interpret(file, _call, _storage):
-        said = storages[key]
+        wanted = storages[key]
         count = int.from_bytes(file.read(8), "little", signed=True)
-        content = file.read(said.count * said.dtype.itemsize) if count == said.count else b""
-        if count != said.count or len(content) != count * said.dtype.itemsize:
-            raise ValueError(f"storage {key} ends early, or has {count} elements where {said.count} are said")
-        elements[key] = np.frombuffer(content, said.dtype)
+        content = file.read(wanted.count * wanted.dtype.itemsize) if count == wanted.count else b""
+        if count != wanted.count or len(content) != count * wanted.dtype.itemsize:
+            raise ValueError(f"storage {key} ends early, or has {count} elements, not {wanted.count}")
+        elements[key] = np.frombuffer(content, wanted.dtype)
     if file.read(1):
-        raise ValueError("there is more behind its last storage")
-    return _with_values(found, lambda said: elements[said.key])
+        raise ValueError("there is data after its last storage")
+    return _with_values(found, lambda storage: elements[storage.key])
 
 
 def _storage(identity: Any) -> _Storage:
-    """Return what a persistent identity of ``torch.save`` says."""
+    """Return the storage for a persistent id of ``torch.save``."""
     kind, storage, key, _, count = identity
     if kind != "storage" or not isinstance(storage, np.dtype):
         raise ValueError(f"{kind} of an unknown type")
@@ -171,7 +171,7 @@ def _storage(identity: Any) -> _Storage:
 
 
 def _call(name: str) -> Call | np.dtype[Any]:
-    """Return what stands for a global of a pickle, by its full name.  Raises :class:`RefusedError`."""
+    """Return what to use for a global of a pickle.  Raises :class:`RefusedError` for one that is not supported."""
     module, _, last = name.rpartition(".")
     if module in ("torch", "torch.cuda") and last in STORAGES:
         return STORAGES[last]
@@ -183,7 +183,7 @@ def _call(name: str) -> Call | np.dtype[Any]:
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
     numbers = (offset, *shape, *strides)
     if not isinstance(storage, _Storage) or not all(type(number) is int for number in numbers):
-        raise ValueError("a tensor without a storage, or of no whole sizes")
+        raise ValueError("a tensor without a storage, or with sizes that are not integers")
     return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
@@ -202,11 +202,11 @@ _CALLS: Mapping[str, Call] = {
     "datetime.datetime": lambda *_: None,
     "_codecs.encode": lambda text, *_: text,
 }
-"""What stands for the globals that files of tensors name.  A date, and its bytes, are dropped: no network needs it."""
+"""What is used for the globals that files of tensors name.  Dates are dropped, since no network needs them."""
 
 
 def _with_values(value: Any, read: Read) -> Any:
-    """Return a container with its tensors' values."""
+    """Return a container with its tensors replaced by their values."""
     if isinstance(value, _Tensor):
         return value.values(read)
     if isinstance(value, dict):
@@ -217,7 +217,7 @@ def _with_values(value: Any, read: Read) -> Any:
 
 
 def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what nested dictionaries hold under names joined with dots."""
+    """Yield the values of nested dictionaries with their keys joined by dots."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _flatten(inner, f"{prefix}.{key}" if prefix else str(key))

