@@ -53,9 +53,9 @@ def test_windows_off_the_grid_are_refused() -> None:
 def test_small_frames_that_do_not_fit_the_model_are_refused() -> None:
     footage = Moving(3)
     footage.small = Moving(3)
-    with pytest.raises(ArgumentError, match=r"96x64 and the others 96x64, and twice enlarges 2 times: name a model"):
+    with pytest.raises(ArgumentError, match=r"96x64 and the others 96x64, but twice upscales 2 times: name a model"):
         Material("made:", footage, TWICE, None, grey=False)
-    with pytest.raises(ArgumentError, match=r"--height 32 would not fit"):
+    with pytest.raises(ArgumentError, match=r"would not fit --height 32"):
         Material("made:", footage, TWICE, 32, grey=False)
 
 

@@ -50,7 +50,7 @@ def test_a_rival_of_another_window_makes_what_it_makes_as_the_model(folder: Path
 def test_a_rival_with_fixed_times_gives_those_asked_for(folder: Path) -> None:
     rival = pictures("super-slomo-small", folder, ["flavr-small-4x"])
     assert ("flavr-small-4x", 3) in rival
-    with pytest.raises(ArgumentError, match=r"at the times 1/4, 1/2, 3/4, and 1/3 was asked for"):
+    with pytest.raises(ArgumentError, match=r"at the times 1/4, 1/2, 3/4, but 1/3 is needed"):
         pictures("super-slomo-small", folder, ["flavr-small-4x"], gap=3)
 
 

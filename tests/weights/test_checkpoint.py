@@ -163,7 +163,7 @@ def test_our_own_layout_must_say_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"holds the network 'other', which is unknown: known are .*rife"):
         load_checkpoint(own_layout(path, network, network="other"))
     for config in ('{"colour": true}', '{"scale": "two"}', '{"features": -1}', "{"):
-        with pytest.raises(CheckpointError, match="has a configuration that fsrcnn does not take"):
+        with pytest.raises(CheckpointError, match="has a configuration that fsrcnn does not accept"):
             load_checkpoint(own_layout(path, network, config=config))
     with pytest.raises(CheckpointError, match="does not fit super-slomo: flow_network"):
         load_checkpoint(own_layout(path, network, network="super-slomo", config='{"width": 2}'))
