@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from vs_interp.errors import ArgumentError
 from vs_interp.metrics import interpolation_error, luma, mse, psnr, ssim
@@ -33,6 +32,8 @@ def as_tensor(picture: NDArray[np.uint8]) -> torch.Tensor:
 @pytest.mark.parametrize("shape", [(40, 56, 3), (33, 29)])
 def test_psnr_and_ssim_are_those_of_torchmetrics(shape: tuple[int, ...]) -> None:
     """SSIM without the windows that reach over the edge, where torchmetrics mirrors the picture."""
+    from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure  # is slow
+
     made, truth = pair(*shape)
     tensors = as_tensor(made), as_tensor(truth)
     assert psnr(made, truth) == pytest.approx(float(peak_signal_noise_ratio(*tensors, data_range=255.0)), rel=1e-6)

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vs_interp.films.stamps import from_decoding_times
@@ -18,6 +18,7 @@ NTSC = Fraction(24000, 1001)
 RATES = [Fraction(*pair) for pair in ((24, 1), (24000, 1001), (25, 1), (30000, 1001), (50, 1), (60000, 1001), (120, 1))]
 
 
+@settings(deadline=None, derandomize=True)
 @given(
     st.sampled_from(RATES),
     st.sampled_from([MILLISECOND, Fraction(1, 90000), Fraction(1, 16000), Fraction(1, 1_000_000)]),
@@ -35,6 +36,7 @@ def test_rounded_stamps_of_a_constant_rate_are_that_rate(
     assert line.seconds == frames / rate
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.integers(1, 400), min_size=3, max_size=60), st.integers(-(10**6), 10**12))
 def test_stamps_of_a_variable_rate_are_kept(steps: list[int], first: int) -> None:
     stamps = [first, *(first + np.cumsum(steps)).tolist()]
@@ -47,6 +49,7 @@ def test_stamps_of_a_variable_rate_are_kept(steps: list[int], first: int) -> Non
         assert max(strays) <= 2, "only what could be rounding is straightened"
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=80))
 def test_as_many_stamps_as_can_be_ascend(stamps: list[int]) -> None:
     """Against the definition, worked out slowly."""
@@ -60,6 +63,7 @@ def test_as_many_stamps_as_can_be_ascend(stamps: list[int]) -> None:
     assert all(stamps[a] < stamps[b] and a < b for a, b in itertools.pairwise(found))
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.data())
 def test_what_is_left_out_of_a_constant_rate_is_filled_in(data: st.DataObject) -> None:
     frames = data.draw(st.integers(3, 300))

@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import floor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from vs_interp.filters.timeline import HOLD, Timeline, as_factor, as_rate, by_factor, by_rate, moving
 
@@ -29,6 +29,7 @@ def positions(timeline: Timeline) -> list[Fraction]:
     return found
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.integers(1, 200), factors)
 def test_output_frame_k_lies_at_k_over_factor(sources: int, factor: Fraction) -> None:
     timeline = by_factor(sources, factor)
@@ -36,6 +37,7 @@ def test_output_frame_k_lies_at_k_over_factor(sources: int, factor: Fraction) ->
     assert positions(timeline) == [k / factor for k in range(timeline.length)]
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.integers(1, 200), factors)
 def test_offsets_pick_the_moments_from_source_and_made_frames_in_turn(sources: int, factor: Fraction) -> None:
     timeline = by_factor(sources, factor)
@@ -46,6 +48,7 @@ def test_offsets_pick_the_moments_from_source_and_made_frames_in_turn(sources: i
         assert time == ([0, *made][offset % stride])
 
 
+@settings(deadline=None, derandomize=True)
 @given(durations, st.fractions(min_value=4, max_value=300, max_denominator=1001))
 def test_a_constant_rate_follows_the_true_time_stamps(lasts: list[Fraction], fps: Fraction) -> None:
     timeline = by_rate(lasts, fps)
@@ -56,6 +59,7 @@ def test_a_constant_rate_follows_the_true_time_stamps(lasts: list[Fraction], fps
         assert starts[source] + time * lasts[source] == k / fps
 
 
+@settings(deadline=None, derandomize=True)
 @given(durations, factors, st.booleans())
 def test_durations_add_up_and_held_frames_stay(lasts: list[Fraction], factor: Fraction, hold: bool) -> None:
     """The output lasts as long as the source, and each frame begins where its moment lies."""
@@ -71,6 +75,7 @@ def test_durations_add_up_and_held_frames_stay(lasts: list[Fraction], factor: Fr
     assert begins == starts[-1] or timeline.moment(timeline.length - 1)[0] < len(lasts) - 2
 
 
+@settings(deadline=None, derandomize=True)
 @given(durations, st.fractions(min_value=4, max_value=120, max_denominator=1001))
 def test_a_held_frame_moves_in_its_last_usual_interval_alone(lasts: list[Fraction], fps: Fraction) -> None:
     moves = moving(lasts, 1.5)

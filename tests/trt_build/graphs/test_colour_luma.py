@@ -13,8 +13,20 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from tests import rtx
-from tests.colour import SITINGS, SMALL, YUV420P8, as_model, assert_near, clip_of, core, noise, picture_of, video_format
-from trt_build.backends.openvino import OpenVINO
+from tests.colour import (
+    SITINGS,
+    SMALL,
+    YUV420P8,
+    as_model,
+    assert_near,
+    clip_of,
+    core,
+    noise,
+    picture_of,
+    planes_in,
+    run,
+    video_format,
+)
 from trt_build.engines.build import BuildOptions, build_engine, engine_graphs
 from trt_build.engines.targets import Target
 from trt_build.graphs.colour.planes import with_planes
@@ -42,12 +54,9 @@ def repeating(scale: int, multiple_of: int = 1) -> ModelFile:
 
 
 def enlarged(model: ModelFile, planes: PlaneFormat, picture: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    """Return the picture that a session makes of the planes."""
-    profile, scale = replace(SMALL, planes=planes), model.spec.output.scale
-    out = [np.empty((height * scale, width * scale), planes.dtype) for height, width in profile.plane_sizes]
-    (session,) = OpenVINO(streams=1, threads=1, planes="native").open(model, profile)
-    session.run([picture], [0], [0.0], [out])
-    return out
+    """Return the picture that the graph makes of the planes."""
+    made = run(with_planes(model, replace(SMALL, planes=planes)).graph, planes_in(picture))
+    return [plane.view(planes.dtype)[0, 0] for plane in made]
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
