@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ from vs_interp.jobs.work import Order, RefusedError, make
 
 from .films import decoded, enlargement, make_film, unheard
 
-pytest.importorskip("distributed")
-trustme = pytest.importorskip("trustme")
+if find_spec("distributed") is None:  # which takes a second to import
+    pytest.skip("Dask is not installed", allow_module_level=True)
 
 OPTIONS = ("--scale", "2", "--backend", "openvino:threads=1", "--codec", "ffv1", "--chunk", "0.25", "--quiet")
 
@@ -108,6 +109,8 @@ def test_what_was_made_when_the_scheduler_went_away_is_kept(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_connections_are_encrypted_by_certificates(tmp_path: Path) -> None:
+    import trustme
+
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     ca, cert, key = (tmp_path / name for name in ("ca.pem", "cert.pem", "key.pem"))

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from vs_interp.jobs.status import Board, Status
 
 from .films import enlargement, make_film
 
-pytest.importorskip("distributed")
+if find_spec("distributed") is None:  # which takes a second to import
+    pytest.skip("Dask is not installed", allow_module_level=True)
 
 from vs_interp.jobs import dispatch
 from vs_interp.jobs.cluster import local_workers

@@ -10,10 +10,9 @@ import pytest
 from PIL import Image
 
 from tests.command_line import run
+from tests.published import published_model
 from tests.support import ROOT
 from tests.training_data import texture
-from vs_interp.errors import CheckpointError
-from vs_interp.weights.catalogue import find
 from vs_interp.weights.checkpoint import load_checkpoint
 
 QUICK = "--set", "data.batch=1", "--set", "training.steps=2", "--set", "validation.windows=1", "--device", "cpu"
@@ -67,15 +66,14 @@ def documented() -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)  # an export of RIFE or Super-SloMo: half a minute, and ten times that beside other work
-@pytest.mark.parametrize("start", ["super-slomo-small", "flavr-small-2x", "rife-4.25"])
+@pytest.mark.parametrize(
+    "start", ["super-slomo-small", "flavr-small-2x", pytest.param("rife-4.25", marks=pytest.mark.published)]
+)
 def test_the_documented_commands_make_a_model_of_ones_own_film(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str
 ) -> None:
     """From the repository's root; fewer steps and smaller crops are all that is changed."""
-    try:
-        wanted = load_checkpoint(find(start).model_file)
-    except CheckpointError as error:
-        pytest.skip(f"the weights {start} are not here, or were made by an earlier version: {error}")
+    wanted = load_checkpoint(published_model(start))
     (tmp_path / "films").mkdir()
     for path in (ROOT / "recipes", ROOT / "examples"):
         (tmp_path / path.name).symlink_to(path)
