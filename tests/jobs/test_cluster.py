@@ -101,7 +101,9 @@ def test_what_was_made_when_the_scheduler_went_away_is_kept(tmp_path: Path) -> N
         scheduler.close()
         _, said = conversion.communicate(timeout=60)
     assert conversion.returncode == 2
-    assert re.fullmatch(r"(?:chunk .* went away.*\n)*vs-interp: the scheduler went away; what is finished .*\n", said)
+    assert re.fullmatch(
+        r"(?:chunk .* disconnected.*\n)*vs-interp: the scheduler disconnected; what is finished .*\n", said
+    )
     assert len(list((tmp_path / "out.mkv.job").glob("chunk-*.mkv"))) >= 2
     assert run("convert", film, output, *OPTIONS) == 0
     assert len(decoded(output).times) == 100

@@ -136,7 +136,7 @@ def test_a_folder_of_other_files_is_no_place_for_a_job(
     (tmp_path / "films").mkdir()
     (tmp_path / "films" / "holiday.mkv").write_bytes(b"irreplaceable")
     said = refused(capsys, convert(film, tmp_path / "out.mkv", "--job", tmp_path / "films"))
-    assert "holds holiday.mkv, which is no job's" in said
+    assert "holds holiday.mkv, which is not part of a job" in said
     assert [path.name for path in (tmp_path / "films").iterdir()] == ["holiday.mkv"]
 
 

@@ -16,7 +16,7 @@ from vs_interp.jobs.chunk import ChunkFolder, Record
 from vs_interp.jobs.conversion import Conversion
 from vs_interp.jobs.here import make_chunks
 from vs_interp.jobs.plan import Manifest, plan
-from vs_interp.jobs.room import check, guess, told
+from vs_interp.jobs.room import check, guess, space_line
 from vs_interp.jobs.steps import Upscaling
 
 from .films import enlargement, make_film, unheard
@@ -72,6 +72,8 @@ def test_a_job_stops_before_the_disk_is_full(tmp_path: Path, monkeypatch: pytest
 
 def test_the_line_says_what_is_needed_and_what_may_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 2_000_000_000))
-    said = told(tmp_path, tmp_path / "out.mkv", 900_000_000)
-    assert said == f"about 990 MB of chunks in {tmp_path}, joined into a film of as much"
-    assert told(tmp_path, tmp_path / "out.mkv", 2_000_000_000).endswith(f"may not fit: {tmp_path} has 2.0 GB free")
+    said = space_line(tmp_path, tmp_path / "out.mkv", 900_000_000)
+    assert said == f"about 990 MB of chunks in {tmp_path}, joined into a film of the same size"
+    assert space_line(tmp_path, tmp_path / "out.mkv", 2_000_000_000).endswith(
+        f"may not fit: {tmp_path} has 2.0 GB free"
+    )

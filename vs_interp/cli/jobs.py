@@ -131,7 +131,7 @@ def _manifest(job: Path) -> Manifest:
 
 def _state(job: Path) -> State:
     from vs_interp.jobs.chunk import ChunkFolder
-    from vs_interp.jobs.folder import is_held, recorded_chunks
+    from vs_interp.jobs.folder import is_locked, recorded_chunks
     from vs_interp.jobs.status import read_status
 
     manifest = _manifest(job)
@@ -145,5 +145,5 @@ def _state(job: Path) -> State:
         frames=sum(record.frames for record in whole.values()),
         of_frames=manifest.borders[-1],
         bytes=sum(record.bytes for record in whole.values()),
-        running=read_status(job) if is_held(job) else None,
+        running=read_status(job) if is_locked(job) else None,
     )

@@ -1,1 +1,1 @@
-"""A film as a job: in chunks that any worker makes, kept as they are finished, joined at the end."""
+"""Convert a film as a job: in chunks that any worker can make, which are kept when finished and joined at the end."""

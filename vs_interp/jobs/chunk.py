@@ -1,4 +1,4 @@
-"""One chunk of a job: a range of the output's frames, encoded into a file that appears when it is whole."""
+"""One chunk of a job: a range of the output's frames, encoded into a file that appears once it is complete."""
 
 from __future__ import annotations
 
@@ -23,20 +23,24 @@ from vs_interp.films.unfinished import finished_as
 from .conversion import OpenConversion
 
 CONTAINER = "matroska"
-"""Holds every codec, and what it says of colour.  It rounds times to milliseconds: these are worked out anew."""
+"""Holds every codec with its colour tags.  It rounds time stamps to milliseconds, so the join computes them afresh."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What is known of a chunk's file.
+    """A description of a chunk's file, kept beside it as JSON.
 
     frames, ticks
-        How many frames it holds, as decoded, and how many of the output's ticks each lasts; no ``ticks`` where the
-        rate is constant.
+        How many frames it decodes to, and the duration of each in ticks of the output; no ``ticks`` if the frame rate
+        is constant.
     delay
-        By how many frames its packets are ahead of the order in which frames are shown.
+        The decoder's reordering delay, in packets.
+    bytes, sha256
+        The size and hash of the file.
+    seconds
+        How long the chunk took to make.
     maker
-        The backend and the machine that made it.
+        The machine and the backends that made it, see :func:`~vs_interp.jobs.here.maker`.
     """
 
     frames: int
@@ -49,17 +53,17 @@ class Record:
 
 
 class ChunkFolder:
-    """The files of a job's chunks: ``chunk-00007.mkv``, and beside it what is known of it."""
+    """The files of a job's chunks: ``chunk-00007.mkv`` and, beside it, its record ``chunk-00007.json``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def film(self, number: int) -> Path:
-        """Return where a chunk's film is, or will be."""
+        """Return the path of a chunk's film, whether or not it exists yet."""
         return self.folder / f"chunk-{number:05}.mkv"
 
     def record(self, number: int) -> Record | None:
-        """Return what is known of a chunk that is whole; ``None`` where it is missing, or not what was written."""
+        """Return the record of a complete chunk; ``None`` if it is missing or its film's hash differs."""
         record = self.recorded(number)
         if record is None:
             return None
@@ -67,7 +71,7 @@ class ChunkFolder:
             return record if hashlib.file_digest(file, "sha256").hexdigest() == record.sha256 else None
 
     def recorded(self, number: int) -> Record | None:
-        """Return what is known of a chunk whose film has the right size; ``None`` where there is none."""
+        """Return the record of a chunk whose film has the recorded size, without reading the film; else ``None``."""
         try:
             values = json.loads(self._about(number).read_text(encoding="utf-8"))
             record = Record(**{**values, "ticks": tuple(values["ticks"])})
@@ -76,11 +80,11 @@ class ChunkFolder:
             return None
 
     def keep(self, number: int, record: Record) -> None:
-        """Write down what is known of a chunk whose film is there."""
+        """Write the record of a chunk whose film is already there."""
         write_whole(self._about(number), json.dumps(asdict(record), indent=1).encode())
 
     def drop(self, number: int) -> None:
-        """Remove a chunk, its record first: from then on it is not there."""
+        """Remove a chunk, its record first: without a record, a film does not count."""
         self._about(number).unlink(missing_ok=True)
         self.film(number).unlink(missing_ok=True)
 
@@ -91,8 +95,8 @@ class ChunkFolder:
 class ChunkWriter:
     """Encodes the frames of one chunk.
 
-    Frames are written by the thread that makes them; :meth:`finish` waits for the encoder, and may do so in another
-    thread while the next chunk is begun.
+    Frames are written by the thread that makes them; :meth:`finish` waits for the encoder, and may be called in
+    another thread while the next chunk is started.
     """
 
     def __init__(self, job: OpenConversion, folder: ChunkFolder, number: int, maker: str) -> None:
@@ -110,15 +114,15 @@ class ChunkWriter:
         self._ends: list[int] = []
 
     def write(self, frame: vs.VideoFrame) -> None:
-        """Hand a frame to the encoder.  Raises :class:`EncoderError` where that has stopped."""
+        """Pass a frame to the encoder.  Raises :class:`EncoderError` if the encoder has stopped."""
         with self._undone_after_errors():
             self._writer.write(frame)
             self._ends.append(self._writer.ticks)
 
     def finish(self) -> Record:
-        """Wait for the encoder, count what it wrote by decoding it, and keep it.
+        """Wait for the encoder, check its file by decoding it, write the record and return it.
 
-        Raises :class:`EncoderError` where frames are missing, or what it wrote cannot be decoded.
+        Raises :class:`EncoderError` if frames are missing, or the file cannot be decoded.
         """
         with self._undone_after_errors():
             self._writer.close()
@@ -140,11 +144,12 @@ class ChunkWriter:
         return record
 
     def abandon(self, error: BaseException) -> None:
-        """End the encoder; nothing is left of the chunk."""
+        """Stop the encoder and remove what it wrote."""
         self._stack.__exit__(type(error), error, error.__traceback__)
 
     @contextmanager
     def _undone_after_errors(self) -> Iterator[None]:
+        """Stop the encoder and remove what it wrote if the block raises."""
         try:
             yield
         except BaseException as error:
@@ -153,13 +158,13 @@ class ChunkWriter:
 
 
 def _checked(film: Path, frames: int) -> int:
-    """Return by how many frames packets are ahead; raise :class:`EncoderError` unless so many frames are decoded."""
+    """Decode a chunk and return its reordering delay; raise :class:`EncoderError` unless it has ``frames`` frames."""
     try:
         with av.open(str(film)) as container:
             stream = container.streams.video[0]
-            stream.thread_type = "SLICE"  # threads for whole frames cost small pictures more than they bring
+            stream.thread_type = "SLICE"  # frame threading costs more than it gains on small pictures
             decoded, stamps = 0, []
-            for packet in container.demux(stream):  # the last one is empty, and brings what the decoder holds back
+            for packet in container.demux(stream):  # the last packet is empty and flushes the decoder
                 decoded += len(packet.decode())
                 stamps += [packet.pts or 0] if packet.size else []
     except av.FFmpegError as error:
@@ -173,6 +178,9 @@ def _checked(film: Path, frames: int) -> int:
 
 
 def delay_of(stamps: Sequence[int]) -> int:
-    """Return by how many places packets come later than their frames are shown, at most."""
+    """Return the reordering delay of packets whose presentation times are ``stamps``, in storage order.
+
+    That is the most places by which a packet is stored later than its frame is shown.
+    """
     ranks = {stamp: rank for rank, stamp in enumerate(sorted(stamps))}
     return max((place - ranks[stamp] for place, stamp in enumerate(stamps)), default=0)

@@ -1,4 +1,4 @@
-"""Reach workers through Dask's ``distributed``: those of a cluster, or processes of this machine; and be one."""
+"""Workers through Dask's ``distributed``: connect to a cluster, start processes on this machine, or be a worker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vs_interp.extras import how_to_get
 from vs_interp.interrupt import exit_message, on_forced_exit
 
 PATIENCE = 10.0
-"""Seconds in which a scheduler answers."""
+"""Seconds to wait for a scheduler to answer."""
 
 STARTING = 60
 """Seconds that a worker is given to start, and to find its scheduler."""
@@ -24,10 +24,12 @@ STARTING = 60
 
 @contextmanager
 def connected(address: str, tls: Mapping[str, str] | None = None) -> Iterator[Any]:
-    """Hand out a client of the Dask scheduler at an address.
+    """Yield a client of the Dask scheduler at an address, such as ``tcp://host:8786``.
 
     tls
-        ``ca``, ``cert`` and ``key`` files, where the scheduler asks for them.  Raises :class:`ArgumentError`.
+        The ``ca``, ``cert`` and ``key`` files, if the scheduler's address starts with ``tls://``.
+
+    Raises :class:`ArgumentError` if no scheduler answers, or a file is missing.
     """
     distributed = _distributed()
     _try(distributed, address, tls)
@@ -40,13 +42,13 @@ def connected(address: str, tls: Mapping[str, str] | None = None) -> Iterator[An
 
 @contextmanager
 def local_workers(count: int, gpus: Sequence[int] | None = None) -> Iterator[Any]:
-    """Hand out a client of so many processes on this machine, on the loopback interface alone.
+    """Yield a client of ``count`` worker processes on this machine, which listen on the loopback interface only.
 
-    Processor cores are shared out among them; with ``gpus`` each sees one of them.
+    The processor cores are divided among them; with ``gpus``, each process sees one of these GPUs.
     """
     distributed = _distributed()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Port 8787 is already in use")  # another is then taken, and nobody looks
+        warnings.filterwarnings("ignore", "Port 8787 is already in use")  # Dask then takes another
         started = distributed.LocalCluster(
             n_workers=0, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
             memory_limit=0, silence_logs=logging.CRITICAL,
@@ -61,7 +63,10 @@ def local_workers(count: int, gpus: Sequence[int] | None = None) -> Iterator[Any
 
 
 def _try(distributed: Any, address: str, tls: Mapping[str, str] | None) -> None:
-    """Connect and hang up again, which fails in one place: :class:`ArgumentError` unless a scheduler answers."""
+    """Connect and disconnect; raise :class:`ArgumentError` unless a scheduler answers.
+
+    A client that cannot connect retries in the background and reports the failure in several places; this fails once.
+    """
     if address.startswith("tls://") and not tls:
         raise ArgumentError(f"{address} is encrypted: give --tls-ca, --tls-cert and --tls-key")
 
@@ -73,7 +78,7 @@ def _try(distributed: Any, address: str, tls: Mapping[str, str] | None) -> None:
 
     try:
         asyncio.run(knock())
-    except (OSError, ValueError, TypeError, RuntimeError, MemoryError) as error:  # the last: it speaks another protocol
+    except (OSError, ValueError, TypeError, RuntimeError, MemoryError) as error:  # MemoryError: not Dask's protocol
         why = str(error) or type(error).__name__
         raise ArgumentError(
             f"no Dask scheduler answers at {address} ({why}): start one with `dask scheduler`, or correct the address"
@@ -82,7 +87,10 @@ def _try(distributed: Any, address: str, tls: Mapping[str, str] | None) -> None:
 
 
 def security(tls: Mapping[str, str] | None) -> Any:
-    """Return Dask's settings for TLS with these files; ``None`` for none.  Raises :class:`ArgumentError`."""
+    """Return Dask's TLS settings with these files, ``None`` without any.
+
+    Raises :class:`ArgumentError` if a file is missing.
+    """
     if not tls:
         return None
     for path in map(Path, tls.values()):
@@ -100,14 +108,15 @@ def _distributed() -> Any:
     except ImportError as error:
         raise ArgumentError(f"chunks on several workers need Dask: {how_to_get('cluster')}") from error
     for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]:
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes as an error of a chunk
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # failures are reported as errors of chunks
     return distributed
 
 
 def serve(address: str, host: str | None, tls: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Work for a scheduler, in a process that a nurse watches over, until it goes or this process is stopped.
+    """Work for a scheduler until it disconnects or this process is stopped; ``say`` receives status lines.
 
-    Raises :class:`ArgumentError` where no scheduler answers, :class:`BackendError` where the process does not start.
+    The work is done in a child process, which Dask's ``Nanny`` restarts if it dies.  Raises :class:`ArgumentError` if
+    no scheduler answers, :class:`BackendError` if the child process does not start.
     """
     distributed = _distributed()
     _try(distributed, address, tls)
@@ -127,14 +136,14 @@ def serve(address: str, host: str | None, tls: Mapping[str, str], say: Callable[
         async with nanny:
             say(f"works for {address}, and listens at {nanny.worker_address}{'' if tls else ' without encryption'}")
             await nanny.finished()
-            say(f"{address} went away: nothing is left to work for")
+            say(f"{address} disconnected: this worker ends")
 
     with suppress(KeyboardInterrupt), exit_message(f"no longer works for {address}"), on_forced_exit(_end_processes):
         asyncio.run(work())
 
 
 def _end_processes() -> None:
-    """End what multiprocessing began, and unlink its semaphores: Python complains where that is left to it."""
+    """Kill the child processes of multiprocessing and unlink its semaphores, or Python warns of leaks at exit."""
     for process in multiprocessing.active_children():
         process.kill()
     multiprocessing.util._run_finalizers(0)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""One conversion, as data, and what a process needs open to work on it."""
+"""One conversion as data, and the same conversion opened: its source, frame graph and encoding."""
 
 from __future__ import annotations
 
@@ -21,7 +21,15 @@ from .steps import Interpolation, Upscaling, from_json, to_json
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """From a film, or a part of it, to a film: ``source``, read as ``reading`` says, through ``steps``."""
+    """A conversion of the film ``source``, or a part of it, through ``steps`` into the film ``output``.
+
+    choice
+        The codec and other settings of the encoder.
+    part
+        The part of the source to convert; ``None`` for all of it.
+    reading
+        How the source is to be read: its frame rate, video track and the like.
+    """
 
     source: Path
     output: Path
@@ -31,10 +39,10 @@ class Conversion:
     reading: Reading = field(default_factory=Reading)
 
     def open(self, progress: Progress | None = None) -> OpenConversion:
-        """Open the film and build the graph of its frames; nothing is worked on yet.
+        """Open the film and build its frame graph, without computing frames.
 
-        ``progress`` is called with the part of the film that has been read.  Raises the
-        :class:`~vs_interp.errors.VsInterpError` that tells what cannot be opened or done.
+        ``progress`` is called with the share of the film that has been indexed.  Raises a
+        :class:`~vs_interp.errors.VsInterpError` if something cannot be opened or is not supported.
         """
         source = self.open_source(progress)
         stream = stream_to_encode(source, self.output, self.choice)
@@ -48,7 +56,7 @@ class Conversion:
         return source if self.part is None else excerpt(source, self.part)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what :meth:`from_json` reads; paths are absolute."""
+        """Return the conversion as JSON values for :meth:`from_json`; paths are made absolute."""
         return {
             "source": str(self.source.absolute()),
             "output": str(self.output.absolute()),
@@ -60,7 +68,7 @@ class Conversion:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Conversion:
-        """Return the conversion that :meth:`to_json` wrote down."""
+        """Return the conversion that :meth:`to_json` serialised."""
         choice: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values["choice"].items()
         }
@@ -89,10 +97,10 @@ class OpenConversion:
 
     @cached_property
     def first(self) -> vs.VideoFrame:
-        """The film's first frame, whose properties say for all of it how colours are to be read."""
+        """The first output frame, whose properties give the colour tags of the whole film."""
         return self.clip.get_frame(0)
 
     @property
     def notes(self) -> Sequence[str]:
-        """A line on each thing that does not stay as it was in the source."""
+        """One line for each property of the source that the output cannot keep."""
         return self.encoding.notes

@@ -1,4 +1,4 @@
-"""A job's folder beside its output: the manifest, the chunks, and a lock while a process works on it."""
+"""A job's folder beside its output: the manifest, the chunks, and a lock held while a process works on the job."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ MANIFEST = "manifest.json"
 LOCK = "lock"
 
 OURS = re.compile(rf"chunk-\d+\.(mkv|json)|{MANIFEST}|{LOCK}|{TOKEN}|{STATUS}|\..*\.partial(\.mkv)?")
-"""Names of what a job writes into its folder."""
+"""Matches the names of all files that a job writes into its folder."""
 
 
 def folder_of(output: Path) -> Path:
-    """Return where the job of an output lies: ``OUT.job`` beside it."""
+    """Return the default folder of an output's job: ``OUT.job`` beside it."""
     return output.with_name(f"{output.name}.job")
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """Return what a folder's job is; ``None`` where there is none.  Raises :class:`ArgumentError` for a damaged one."""
+    """Return the manifest in a folder, ``None`` if there is none.
+
+    Raises :class:`ArgumentError` if it is damaged or cannot be read.
+    """
     path = folder / MANIFEST
     try:
         text = path.read_text(encoding="utf-8")
@@ -42,11 +45,14 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 @contextmanager
-def held(folder: Path, manifest: Manifest, *, restart: bool) -> Iterator[ChunkFolder]:
-    """Hold a job's folder, new or begun before, as long as this process works on it.
+def locked(folder: Path, manifest: Manifest, *, restart: bool) -> Iterator[ChunkFolder]:
+    """Create a job's folder or continue with the one that is there, and lock it while the block runs.
 
-    Raises :class:`ArgumentError` where the folder holds another job, which it names the differences to, or where
-    another process works on it; :class:`EncoderError` where nothing can be written.
+    restart
+        Whether chunks of an earlier run are deleted.
+
+    Raises :class:`ArgumentError` if the folder belongs to another job (the message names the differences), or another
+    process works on it; :class:`EncoderError` if the folder cannot be written to.
     """
     try:
         folder.mkdir(exist_ok=True)
@@ -64,7 +70,7 @@ def held(folder: Path, manifest: Manifest, *, restart: bool) -> Iterator[ChunkFo
 
 
 def _leave(folder: Path) -> None:
-    """Leave a folder in which no job could begin as it was: without the lock, and gone where it is empty."""
+    """Undo the lock in a folder where no job could start, and remove the folder if it is empty."""
     if not (folder / MANIFEST).exists():
         with suppress(OSError):
             (folder / LOCK).unlink()
@@ -72,22 +78,25 @@ def _leave(folder: Path) -> None:
 
 
 def _begin(folder: Path, manifest: Manifest, restart: bool) -> None:
-    begun = None if restart else read_manifest(folder)
-    differences = begun.differences(manifest) if begun else []
+    """Check that the folder's job is this one; without a job in it, or with ``restart``, write a new manifest."""
+    earlier = None if restart else read_manifest(folder)
+    differences = earlier.differences(manifest) if earlier else []
     if differences:
         raise ArgumentError(
-            f"the job {folder} was begun otherwise ({'; '.join(differences)}): go on with the same, or use --restart"
+            f"the job {folder} was started with other settings ({'; '.join(differences)}): use those, or --restart"
         )
-    if begun is None:
+    if earlier is None:
         strange = sorted(path.name for path in folder.iterdir() if not OURS.fullmatch(path.name))
         if strange:
-            raise ArgumentError(f"{folder} holds {strange[0]}, which is no job's: name another folder with --job")
+            raise ArgumentError(
+                f"{folder} holds {strange[0]}, which is not part of a job: name another folder with --job"
+            )
         _clear(folder, but=(LOCK,))
         write_whole(folder / MANIFEST, manifest.to_json().encode())
 
 
 def remove(folder: Path) -> None:
-    """Remove a job's folder with all its chunks.  Raises :class:`ArgumentError` where a process works on it."""
+    """Remove a job's folder with all its chunks.  Raises :class:`ArgumentError` if a process works on it."""
     try:
         with FileLock(folder / LOCK, timeout=0):
             _clear(folder, but=(LOCK,))
@@ -97,7 +106,7 @@ def remove(folder: Path) -> None:
 
 
 def _clear(folder: Path, but: Collection[str]) -> None:
-    """Remove what is a job's in a folder, the manifest last, and the folder where nothing is left."""
+    """Remove a job's files except ``but`` from a folder, the manifest last; without ``but``, an empty folder, too."""
     ours = [path for path in folder.iterdir() if OURS.fullmatch(path.name) and path.name not in but]
     for path in sorted(ours, key=lambda path: path.name == MANIFEST):
         path.unlink(missing_ok=True)
@@ -106,8 +115,8 @@ def _clear(folder: Path, but: Collection[str]) -> None:
             folder.rmdir()
 
 
-def is_held(folder: Path) -> bool:
-    """Whether a process works on the job of a folder."""
+def is_locked(folder: Path) -> bool:
+    """Whether a process works on the job in a folder."""
     try:
         with FileLock(folder / LOCK, timeout=0):
             return False
@@ -116,19 +125,20 @@ def is_held(folder: Path) -> bool:
 
 
 def whole_chunks(chunks: ChunkFolder, manifest: Manifest) -> dict[int, Record]:
-    """Return what is known of the chunks that are whole, by number; each is read once from beginning to end."""
-    return _those_of(manifest, chunks.record)
+    """Return the records of complete chunks, by number; each film is read to check its hash."""
+    return _fitting(manifest, chunks.record)
 
 
 def recorded_chunks(chunks: ChunkFolder, manifest: Manifest) -> dict[int, Record]:
-    """Return the same without reading the films: those that were whole when they were made."""
-    return _those_of(manifest, chunks.recorded)
+    """Return the records of chunks whose films have the recorded size, by number, without reading the films."""
+    return _fitting(manifest, chunks.recorded)
 
 
-def _those_of(manifest: Manifest, known: Callable[[int], Record | None]) -> dict[int, Record]:
+def _fitting(manifest: Manifest, record_of: Callable[[int], Record | None]) -> dict[int, Record]:
+    """Return those records whose number of frames is that of the manifest's chunk."""
     found: dict[int, Record] = {}
     for number, (start, stop) in enumerate(manifest.chunks):
-        record = known(number)
+        record = record_of(number)
         if record is not None and record.frames == stop - start:
             found[number] = record
     return found

@@ -1,4 +1,4 @@
-"""Make chunks in this process: frames go on being made while the last chunk's encoder drains."""
+"""Make chunks in this process; the next chunk's frames are computed while the last one's encoder finishes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .conversion import OpenConversion
 from .steps import without_gpus
 
 DRAINING = 2
-"""Encoders that may still be at work on chunks whose frames they all have."""
+"""How many encoders may still be finishing chunks whose frames have all been written."""
 
 Advance = Callable[[int, int], None]
-"""Hears after each frame the number of its chunk, and how many frames of that are made."""
+"""Called after each frame with the number of its chunk and how many of the chunk's frames are made."""
 
 
 def make_chunks(
@@ -33,10 +33,10 @@ def make_chunks(
     numbers: Sequence[int],
     advance: Advance,
 ) -> Iterator[tuple[int, Record]]:
-    """Make the chunks of some numbers, ascending; yield each with what is known of it when it is whole.
+    """Make the chunks ``numbers``, which ascend; yield each number with the chunk's record once it is complete.
 
-    Raises :class:`SourceError` with a filter's own message, :class:`EncoderError` with ffmpeg's; chunks that are whole
-    stay.
+    Chunk ``n`` holds the output frames ``borders[n]`` up to, not including, ``borders[n + 1]``.  Raises
+    :class:`SourceError` with a filter's message or :class:`EncoderError` with ffmpeg's; complete chunks are kept.
     """
     draining: deque[tuple[int, Future[Record]]] = deque()
     with ThreadPoolExecutor(DRAINING, "drain") as others:
@@ -57,7 +57,7 @@ def _next(draining: deque[tuple[int, Future[Record]]]) -> tuple[int, Record]:
 def _written(
     job: OpenConversion, chunks: ChunkFolder, borders: Sequence[int], run: range, advance: Advance
 ) -> Iterator[tuple[int, ChunkWriter]]:
-    """Yield the chunks of a run when all their frames are written, whose encoders may still be at work."""
+    """Yield each chunk of a run of consecutive numbers once its frames are written; its encoder may still be busy."""
     start, stop = borders[run.start], borders[run.stop]
     ahead = frames_ahead(job)
     with closing(job.clip[start:stop].frames(prefetch=ahead, backlog=ahead, close=True)) as frames:
@@ -77,18 +77,21 @@ def _written(
 
 
 def frames_ahead(job: OpenConversion) -> int:
-    """Return how many frames to work on before they are needed, so that each thread has one of the source."""
+    """Return how many output frames to request ahead, so that each VapourSynth thread has a source frame to work on."""
     return int(vs.core.num_threads) * (1 + ceil(len(job.clip) / len(job.source.stream.clip)))
 
 
 def maker(job: OpenConversion) -> str:
-    """Return what frames are made with here: equal makers make equal frames, others the same within a code."""
+    """Return the processor and backends that make frames here.
+
+    Equal makers make identical frames; those of different makers may differ by one code value.
+    """
     backends = dict.fromkeys(str(choose(without_gpus(step.backend))) for step in job.conversion.steps)
     return "; ".join([processor(), *backends])
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[range]:
-    """Yield consecutive numbers together: frames are then asked for without a pause between chunks."""
+    """Yield runs of consecutive numbers: within a run, frames are requested without a pause between chunks."""
     begin = 0
     for place, number in enumerate(numbers):
         if place + 1 == len(numbers) or numbers[place + 1] != number + 1:

@@ -1,4 +1,4 @@
-"""What runs inside of Dask's workers: chunks that tell how far they are, and each worker's part of a machine."""
+"""Code that runs inside Dask's workers: make a chunk and report progress; and each worker's share of the machine."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ from vs_interp.host import share_cores
 
 from .work import Made, Order, make
 
-TOLD = 1.0
-"""Seconds between two words of how far a chunk is."""
+REPORT_INTERVAL = 1.0
+"""Seconds between two progress reports of a chunk."""
 
 
-def make_and_tell(order: Order, topic: str) -> Made:
-    """Make a chunk as :func:`~vs_interp.jobs.work.make`; the scheduler hears how far it is under a topic."""
-    worker, told = get_worker(), 0.0
+def make_and_report(order: Order, topic: str) -> Made:
+    """Make a chunk with :func:`~vs_interp.jobs.work.make`, and log its progress as Dask events of ``topic``."""
+    worker, reported = get_worker(), 0.0
 
     def advance(number: int, frames: int) -> None:
-        nonlocal told
+        nonlocal reported
         now = time.monotonic()
-        if now - told >= TOLD:
-            told = now
+        if now - reported >= REPORT_INTERVAL:
+            reported = now
             worker.log_event(topic, {"worker": worker.address, "chunk": number, "frames": frames})
 
     return make(order, advance)
 
 
 class Share(WorkerPlugin):
-    """Leaves each process of this machine its part: some of the cores, and one GPU; after it was restarted, too."""
+    """Gives each of ``count`` worker processes its share of this machine: some of the cores and one of ``gpus``.
+
+    As a plugin, it also applies to a worker that has been restarted.
+    """
 
     def __init__(self, count: int, gpus: Sequence[int] | None) -> None:
         self.count, self.gpus = count, gpus

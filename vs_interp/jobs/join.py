@@ -1,4 +1,4 @@
-"""Join the chunks of a job: their packets with exact time stamps, then all else from the source."""
+"""Join the chunks of a job: their packets with exact time stamps, and all other streams from the source."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .chunk import ChunkFolder, Record
 from .conversion import OpenConversion
 
 MILLISECONDS = ("matroska", "webm")
-"""Containers that round times to milliseconds themselves, and say what colours are where a codec cannot."""
+"""Containers that round times to milliseconds, and carry colour tags for codecs that cannot."""
 
 PIPED = "frag_keyframe+empty_moov+negative_cts_offsets"
-"""How MOV is written into a pipe; the last part lets packets be decoded before the first frame's time."""
+"""Flags to write MOV into a pipe; ``negative_cts_offsets`` allows decoding times before the first frame's time."""
 
 
 def join(
@@ -35,9 +35,9 @@ def join(
     *,
     overwrite: bool,
 ) -> None:
-    """Write ``output`` from the chunks in ``folder``, which appears only when it is whole.
+    """Write ``output`` from the chunks in ``folder``; the file appears only once it is complete.
 
-    Raises :class:`EncoderError` with ffmpeg's own message, or where chunks do not belong together.
+    Raises :class:`EncoderError` with ffmpeg's message, or if the chunks' codec headers differ.
     """
     encoding = job.encoding
     pipe_format = _pipe_format(encoding.container, folder.film(0))
@@ -51,9 +51,9 @@ def join(
 
 
 def _pipe_format(container: str, film: Path) -> str:
-    """Return in what the packets go through the pipe: with exact times, where the output keeps these.
+    """Return the container format for the pipe to ffmpeg: one with exact times if the output's container has them.
 
-    MOV keeps when packets are decoded, too.  NUT, which leaves that to its reader, knows more formats of bare pixels.
+    MOV also stores decoding times.  NUT leaves these to its reader, but supports more raw pixel formats.
     """
     with av.open(str(film)) as chunk:
         codec = chunk.streams.video[0].codec_context.codec
@@ -66,10 +66,10 @@ def _pipe_format(container: str, film: Path) -> str:
 
 
 class TimeStamps:
-    """When packets are decoded and shown, in ticks, by their place in the whole film.
+    """Decoding and presentation times (DTS and PTS) of the whole film, in ticks.
 
-    A decoder that reorders frames is ``delay`` packets ahead: each packet is decoded when the frame so many places
-    before is shown, which never goes back and never comes after the packet's own frame.
+    With a reordering delay of ``delay`` packets, packet ``n`` is decoded when frame ``n - delay`` is shown: such times
+    never decrease, and are never later than the packet's own presentation time.
     """
 
     def __init__(self, records: Sequence[Record], tick: Fraction, rate: Fraction | None) -> None:
@@ -80,16 +80,16 @@ class TimeStamps:
         self._shown = [0, *accumulate(lasting)]
 
     def shown(self, frame: int) -> int:
-        """Return when a frame is shown, counted from the film's first."""
+        """Return the presentation time of a frame, counted in display order."""
         return self._shown[frame]
 
     def decoded(self, packet: int) -> int:
-        """Return when a packet is decoded, counted in the order in which packets are stored."""
+        """Return the decoding time of a packet, counted in storage order."""
         place = packet - self._delay
         return self._shown[place] if place >= 0 else place * max(self._shown[1], 1)
 
     def lasts(self, frame: int) -> int:
-        """Return for how many ticks a frame is shown."""
+        """Return the duration of a frame, counted in display order."""
         return self._shown[frame + 1] - self._shown[frame]
 
 
@@ -119,17 +119,17 @@ def _write(pipe: Pipe, pipe_format: str, chunks: Sequence[tuple[Path, Record]], 
 
 
 def _stream_like(joined: Any, source: VideoStream, stamps: TimeStamps) -> VideoStream:
-    """Add a stream that says of codec, colour and shape what a chunk's says, and of time what is true of the whole."""
+    """Add a stream with the codec, colour and size of a chunk's, and the time base of the whole film."""
     stream: VideoStream = joined.add_stream_from_template(source, opaque=True)
     stream.time_base = stamps.tick
-    stream.codec_context.codec_tag = source.codec_context.codec_tag  # tells profiles and formats of pixels apart
+    stream.codec_context.codec_tag = source.codec_context.codec_tag  # distinguishes profiles and pixel formats
     return stream
 
 
 def _order(chunk: InputContainer, record: Record) -> Sequence[int]:
-    """Return the places at which a chunk's frames are shown, in the order in which their packets are stored.
+    """Return the display position of each frame of a chunk, in storage order.
 
-    These are read twice where they differ, and not held: ten seconds without loss can be gigabytes.
+    With reordering, the packets are read twice instead of kept: ten seconds of lossless video can be gigabytes.
     """
     if not record.delay:
         return range(record.frames)

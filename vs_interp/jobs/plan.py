@@ -1,4 +1,4 @@
-"""The plan of a job: what is converted, with what, in which chunks; and what makes two jobs one and the same."""
+"""The plan of a job: what is converted, with what, in which chunks; and its identity, which decides about resuming."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from .steps import without_gpus
 FORMAT_VERSION = 1
 
 CHUNK_SECONDS = 10
-"""How long a chunk is, about."""
+"""The approximate length of a chunk."""
 
 NEAR = 5
-"""A border moves by a fifth of a chunk, at most, to a frame that the source's encoder began anew with."""
+"""A chunk's border moves to a key frame of the source within one ``NEAR``-th of a chunk's length."""
 
 SAMPLE = 1 << 20
-"""Bytes that are hashed at each of the beginning, the middle and the end of a source."""
+"""Bytes that are hashed at the start, the middle and the end of a source."""
 
 PACKAGES = ("vs-interp", "openvino", "tensorrt", "tensorrt-rtx", "onnxruntime", "VapourSynth", "vapoursynth-bestsource")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """A job as it is written down; two runs with equal :attr:`identity` make the same bytes.
+    """A job as stored in its folder; two runs with equal :attr:`identity` write the same bytes.
 
     identity
-        All that changes frames or bytes, by what people call it.
+        Everything that affects the output's frames or bytes, under names that an error message can show.
     borders
-        Frames of the output at which chunks begin, and their number at the end.
+        The output frames at which chunks start, ascending from 0, then the number of frames.
     """
 
     conversion: Conversion
@@ -55,12 +55,12 @@ class Manifest:
 
     @property
     def chunks(self) -> Sequence[tuple[int, int]]:
-        """The first frame of each chunk and the one after its last."""
+        """For each chunk, its first frame and the one after its last."""
         return list(pairwise(self.borders))
 
     @property
     def name(self) -> str:
-        """Short, and another one for every other job."""
+        """A short hash of the identity and the borders, different for every job."""
         text = json.dumps([self.identity, self.borders], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -77,9 +77,9 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str, where: str) -> Manifest:
-        """Return the manifest in a text that was read ``where``.
+        """Return the manifest from its JSON text; errors name the file ``where`` it was read.
 
-        Raises :class:`ArgumentError` where it is none, of another version, or was changed by hand.
+        Raises :class:`ArgumentError` if it is not a manifest, has another format version or was edited.
         """
         try:
             values = json.loads(text)
@@ -88,9 +88,9 @@ class Manifest:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, ArgumentError):
                 raise
-            raise ArgumentError(f"{where} is no manifest of a job, or a damaged one: use --restart") from error
+            raise ArgumentError(f"{where} is not a job's manifest, or is damaged: use --restart") from error
         raise ArgumentError(
-            f"{where} is of format {values['format']}: go on with the version that began it, or use --restart"
+            f"{where} has format {values['format']}: continue with the version that started it, or use --restart"
         )
 
     @classmethod
@@ -101,26 +101,25 @@ class Manifest:
             borders=tuple(values["borders"]),
         )
         if found.name != values["name"] or list(found.borders) != sorted(set(found.borders)):
-            raise ArgumentError(f"{where} was changed since the job began, so its chunks may not fit: use --restart")
+            raise ArgumentError(f"{where} was changed since the job started, so its chunks may not fit: use --restart")
         return found
 
     def differences(self, other: Manifest) -> list[str]:
-        """Return a phrase for each thing in which another run's job is not this one."""
+        """Return one phrase for each setting in which another run's job differs from this one."""
         if other.name == self.name:
             return []
         before, now = dict(_flat(self.identity)), dict(_flat(other.identity))
         names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
         return [f"{name} was {_shown(before.get(name))} and is {_shown(now.get(name))}" for name in names] or [
-            "its chunks are others"
+            "the chunks start at other frames"
         ]
 
 
 def plan(conversion: Conversion, opened: OpenConversion, seconds: float = CHUNK_SECONDS) -> Manifest:
-    """Return the plan of a conversion whose film is open.
+    """Return the plan of a conversion whose film is open, in chunks of about ``seconds``.
 
-    Chunks are about ``seconds`` long.  Their borders change nothing in the frames, since each chunk is cut
-    out of the whole clip; they lie at key frames of the source where there are some near, which are mostly cuts, since
-    an encoder begins anew there at no cost.
+    Borders do not affect the frames, since each chunk is cut out of the whole clip.  They are placed at key frames of
+    the source if there are any nearby: these are mostly cuts, where a new key frame costs the output few bits.
     """
     return Manifest(
         conversion=conversion,
@@ -147,7 +146,7 @@ def _identity(conversion: Conversion) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of all that changes frames or bytes, where it is installed."""
+    """Return the versions of ffmpeg and of the installed packages that affect frames or bytes."""
     found = {"ffmpeg": ffmpeg_version(find_ffmpeg())}
     for package in PACKAGES:
         with suppress(PackageNotFoundError):
@@ -156,9 +155,9 @@ def versions() -> dict[str, str]:
 
 
 def content_of(path: Path) -> str:
-    """Return the size of a file and a hash of its beginning, middle and end, which tell films apart in no time.
+    """Return a fingerprint of a source, quick even for large files: its size, and a hash of its start, middle and end.
 
-    Pictures are told apart by their names, sizes and dates.
+    Numbered pictures are identified by their names, sizes and dates.
     """
     opened = openable(path)
     if is_sequence(opened):
@@ -172,26 +171,26 @@ def content_of(path: Path) -> str:
 
 
 def _borders(opened: OpenConversion, seconds: float) -> Iterator[int]:
-    """Yield 0, the frames at which further chunks begin, and the number of frames."""
+    """Yield 0, the frames at which further chunks start, and the number of frames."""
     length = len(opened.clip)
     source, seconds_in_all = opened.source.stream.clip, opened.encoding.stream.seconds
     fps = float(opened.clip.fps) or (length / float(seconds_in_all) if seconds_in_all else 25.0)
     usual = max(round(seconds * fps), 1)
     near = usual // NEAR
-    begun = [(number - opened.source.first) * length // len(source) for number in _key_frames(opened)]
+    key_frames = [(number - opened.source.first) * length // len(source) for number in _key_frames(opened)]
     border = 0
     yield border
     while length - border > usual + near:
         wanted = border + usual
-        place = bisect.bisect(begun, wanted)
-        close = [other for other in begun[max(place - 1, 0) : place + 1] if abs(other - wanted) <= near]
-        border = min(close, key=lambda other: abs(other - wanted), default=wanted)
+        place = bisect.bisect(key_frames, wanted)
+        close = [frame for frame in key_frames[max(place - 1, 0) : place + 1] if abs(frame - wanted) <= near]
+        border = min(close, key=lambda frame: abs(frame - wanted), default=wanted)
         yield border
     yield length
 
 
 def _key_frames(opened: OpenConversion) -> list[int]:
-    """Return the numbers, in order of decoding, of the frames that the source's encoder began anew with."""
+    """Return the numbers of the source's key frames, in decoding order."""
     with av.open(f"file:{opened.source.path}") as container:
         packets = container.demux(container.streams[opened.source.track])
         return [number for number, packet in enumerate(filter(_holds_a_frame, packets)) if packet.is_keyframe]

@@ -1,4 +1,4 @@
-"""How much room a job needs on the disk: guessed before its first chunk, then worked out from those that are there."""
+"""The disk space that a job needs: estimated before its first chunk, then extrapolated from the finished chunks."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from .conversion import OpenConversion
 from .plan import Manifest
 
 SPARE = 1.1
-"""How many times the bytes that are expected must be free."""
+"""Free space that is required, as a multiple of the expected size."""
 
 SAMPLES, SAMPLED = 3, 8
-"""So many places of the film are tried, and so many frames of its source at each."""
+"""How many places of the film are sampled, and how many consecutive source frames at each."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that a job still needs in its own folder, and in that of its output."""
+    """Bytes that a job still needs: for ``chunks`` in its own folder, and for the joined ``film`` in the output's."""
 
     chunks: int
     film: int
 
     def lacking(self, folder: Path, output: Path) -> list[tuple[Path, int, int]]:
-        """Return each folder whose disk has less, with what is needed and what is free there."""
+        """Return each folder whose disk has too little space, with the bytes needed and free there."""
         needs = {folder: self.chunks, output.absolute().parent: self.film}
         if len({path.stat().st_dev for path in needs}) == 1:
             needs = {folder: self.chunks + self.film}
@@ -42,7 +42,7 @@ class Need:
 
 
 def guess(job: OpenConversion, manifest: Manifest) -> int | None:
-    """Return about how many bytes all chunks will have; ``None`` where that cannot be told.
+    """Return the approximate size of all chunks in bytes; ``None`` if it cannot be estimated.
 
     A few frames of the source, enlarged by plain interpolation, are encoded as the output's will be.  They come from a
     decoder of their own: once the job's has been read out of order, VapourSynth keeps all of its frames.
@@ -57,14 +57,14 @@ def guess(job: OpenConversion, manifest: Manifest) -> int | None:
             part = source[begin : begin + SAMPLED].resize.Bicubic(clip.width, clip.height, clip.format.id)
             sizes.append(_encoded(job, part))
     except (vs.Error, VsInterpError, OSError, av.FFmpegError):
-        return None  # the conversion itself will tell what is wrong
+        return None  # the conversion itself will report the error
     key = sum(first for first, _ in sizes) / SAMPLES
     other = sum(rest for _, rest in sizes) / SAMPLES
     return round(chunks * key + (frames - chunks) * other)
 
 
 def _encoded(job: OpenConversion, part: vs.VideoNode) -> tuple[int, float]:
-    """Return the bytes of a part's first frame, and of each other in the mean."""
+    """Encode a part and return the bytes of its first frame, a key frame, and the mean of the others."""
     encoding = replace(job.encoding, stream=replace(job.encoding.stream, clip=part))
     with tempfile.TemporaryDirectory(prefix="vs-interp-") as folder:
         film = Path(folder) / "sample.mkv"
@@ -79,14 +79,14 @@ def _encoded(job: OpenConversion, part: vs.VideoNode) -> tuple[int, float]:
 
 
 def needed(whole: int, written: int) -> Need:
-    """Return what a job needs whose chunks have ``whole`` bytes in all, of which ``written`` are there."""
+    """Return the space needed by a job whose chunks will take ``whole`` bytes, of which ``written`` are on the disk."""
     return Need(round(SPARE * (whole - written)), round(SPARE * whole))
 
 
 def check(folder: Path, manifest: Manifest, records: Iterable[Record]) -> None:
-    """Raise :class:`EncoderError` where a disk cannot hold what is to come, by the chunks that are there."""
-    there = list(records)
-    frames, written = sum(record.frames for record in there), sum(record.bytes for record in there)
+    """Raise :class:`EncoderError` if a disk lacks space for the rest of the job, judged by its finished chunks."""
+    finished = list(records)
+    frames, written = sum(record.frames for record in finished), sum(record.bytes for record in finished)
     if not frames:
         return
     need = needed(written * manifest.borders[-1] // frames, written)
@@ -98,10 +98,10 @@ def check(folder: Path, manifest: Manifest, records: Iterable[Record]) -> None:
         )
 
 
-def told(folder: Path, output: Path, whole: int) -> str:
-    """Return a line on the room that a job will need whose chunks have so many bytes in all."""
+def space_line(folder: Path, output: Path, whole: int) -> str:
+    """Return a line for the user on the space that a job with ``whole`` bytes of chunks needs, and what is lacking."""
     need = needed(whole, 0)
-    line = f"about {_size(need.chunks)} of chunks in {folder}, joined into a film of as much"
+    line = f"about {_size(need.chunks)} of chunks in {folder}, joined into a film of the same size"
     short = [f"{path} has {_size(free)} free" for path, _, free in need.lacking(folder, output)]
     return f"{line}; that may not fit: {', '.join(short)}" if short else line
 

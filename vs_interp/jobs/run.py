@@ -1,4 +1,4 @@
-"""Run a job from where it is to its end: make the chunks that are missing, join them, clean up."""
+"""Run a job from wherever it stands to its end: make the missing chunks, join them, clean up."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from vs_interp.interrupt import exit_message
 
 from .chunk import ChunkFolder, Record
 from .conversion import Conversion, OpenConversion
-from .folder import held, remove, whole_chunks
+from .folder import locked, remove, whole_chunks
 from .join import join
 from .plan import Manifest
-from .room import check, guess, told
+from .room import check, guess, space_line
 from .status import Board, Listener
 
 WHOLE_OPTIONS = (
     "-b:v", "-b", "-pass", "-passlogfile", "-maxrate", "-minrate", "-bufsize", "-fs", "-frames", "-vframes", "-t",
     "-to", "-ss", "-r", "-vf", "-filter", "-filter_complex", "-vsync", "-fps_mode", "-f",
 )  # fmt: skip
-"""What ffmpeg can do to one stream only: these, and what begins so up to a colon."""
+"""Options of ffmpeg that make sense for a whole stream only, with or without a stream specifier such as ``:v``."""
 
 FEWEST_CHUNKS = 3
-"""A film of fewer is converted in one go."""
+"""A film of fewer chunks is converted in one go."""
 
 MakeChunks = Callable[[ChunkFolder, list[int], Board], Iterable[tuple[int, Record]]]
-"""Makes chunks of some numbers, and yields each when it is whole: in this process, or by workers elsewhere."""
+"""Makes the chunks of the given numbers and yields each with its record once it is complete.
+
+In this process (:mod:`~vs_interp.jobs.here`) or on workers (:mod:`~vs_interp.jobs.dispatch`).
+"""
 
 
 def wants_one_encoder(arguments: Iterable[str]) -> bool:
-    """Whether ffmpeg's options ask for what chunks cannot give: a bit rate in the mean, two passes, filters, a part."""
+    """Whether ffmpeg's options need one encoder for the whole film: an average bit rate, two passes, filters, a cut."""
     return any(argument.partition(":")[0] in WHOLE_OPTIONS or argument in WHOLE_OPTIONS for argument in arguments)
 
 
@@ -46,16 +49,18 @@ def run(
     maker: str | None,
     listener: Listener,
 ) -> int:
-    """Make what is missing of a job, join it into its output and remove its folder; return the number of frames.
+    """Make a job's missing chunks, join them into its output and remove its folder; return the number of frames.
 
+    overwrite, restart
+        Whether to replace an existing output; and to discard the chunks of an earlier run.
     maker
-        What frames must be made with, where chunks made with anything else are made again.
+        What all frames must be made with: chunks by other makers are made again.  ``None`` accepts any.
 
-    Raises what :func:`~vs_interp.jobs.folder.held`, ``make`` and :func:`~vs_interp.jobs.join.join` raise; what was
-    made by then stays in the folder.
+    Raises what :func:`~vs_interp.jobs.folder.locked`, ``make`` and :func:`~vs_interp.jobs.join.join` raise; finished
+    chunks then stay in the folder.
     """
     output, frames = manifest.conversion.output, manifest.borders[-1]
-    with held(folder, manifest, restart=restart) as chunks:
+    with locked(folder, manifest, restart=restart) as chunks:
         records = {
             number: record for number, record in whole_chunks(chunks, manifest).items() if maker in (None, record.maker)
         }
@@ -63,7 +68,7 @@ def run(
         if kept:
             listener.says(f"{kept} of {frames} frames were made before and are kept in {folder}")
         elif (whole := guess(job, manifest)) is not None:
-            listener.says(told(folder, output, whole))
+            listener.says(space_line(folder, output, whole))
         check(folder, manifest, records.values())
         board = Board(folder, manifest.borders, kept, listener)
         missing = [number for number in range(len(manifest.chunks)) if number not in records]
@@ -73,7 +78,7 @@ def run(
         listener.shows(board.status)
         makers = sorted({record.maker for record in records.values()})
         if len(makers) > 1:
-            listener.says(f"frames were made with {' and '.join(makers)}, whose values may differ by one")
+            listener.says(f"frames were made with {' and '.join(makers)}, whose results may differ by one code value")
         listener.joins()
         in_order = [records[number] for number in sorted(records)]
         join(job, chunks, in_order, output, overwrite=overwrite)
@@ -83,11 +88,11 @@ def run(
 
 
 def must_be_whole(conversion: Conversion, manifest: Manifest) -> bool:
-    """Whether a film is too short to be cut, or its encoder is asked for what chunks cannot give."""
+    """Whether a film is too short for chunks, or its encoder's options need one encoder for the whole film."""
     return len(manifest.chunks) < FEWEST_CHUNKS or wants_one_encoder(conversion.choice.arguments)
 
 
 def gpus_of(conversion: Conversion) -> tuple[int, ...] | None:
-    """Return the GPUs among which the workers of this machine are dealt; ``None`` where a backend uses none."""
+    """Return the numbers of the GPUs that this machine's workers share; ``None`` if no step's backend uses GPUs."""
     backends = [choose(step.backend) for step in conversion.steps]
     return next((backend.numbers for backend in backends if isinstance(backend, EngineBackend)), None)

@@ -1,4 +1,4 @@
-"""How far a job is: counted while it runs, handed to who shows it, and kept in its folder for ``jobs show``."""
+"""A job's progress: counted while it runs, passed to a listener, and kept in its folder for ``jobs show``."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from vs_interp.files import write_whole
 FILE = "status.json"
 
 SHOWN = 0.2
-"""Seconds, at least, between two states that are shown."""
+"""The least seconds between two calls of :meth:`Listener.shows`."""
 
 WRITTEN = 5.0
-"""Seconds, at least, between two states that are written down."""
+"""The least seconds between two writes of the status file."""
 
 RECENT = 60.0
-"""Seconds over which the rate is taken."""
+"""Seconds over which the frame rate is averaged."""
 
 
 @dataclass(frozen=True)
 class Working:
-    """A worker, the chunk that it makes, and how many of its frames it has made."""
+    """A busy worker, the number of its chunk, and how many of the chunk's frames it has made."""
 
     worker: str
     chunk: int
@@ -37,7 +37,10 @@ class Working:
 
 @dataclass(frozen=True)
 class Status:
-    """How far a job is: frames that are made and all of them, frames a second, seconds that are left, and who works."""
+    """A job's progress: frames made and in all, frames per second, estimated seconds left, and the busy workers.
+
+    ``fps`` and ``seconds_left`` are ``None`` before the first frame.
+    """
 
     frames: int
     of_frames: int
@@ -47,16 +50,16 @@ class Status:
 
 
 class Listener(Protocol):
-    """Hears how a job goes on."""
+    """Receives a job's progress and messages, to show them to the user."""
 
     def shows(self, status: Status) -> None:
-        """So far it is now."""
+        """Show the progress."""
 
     def says(self, line: str) -> None:
-        """Something that a person should know."""
+        """Show a message."""
 
     def joins(self) -> None:
-        """All chunks are there."""
+        """Show that all chunks are made and are now being joined."""
 
 
 class Board:
@@ -72,7 +75,7 @@ class Board:
         self._shown = self._written = 0.0
 
     def works(self, worker: str, chunk: int, frames: int) -> None:
-        """A worker has made so many frames of a chunk; where it had another, that has all its frames."""
+        """Record that a worker has made ``frames`` of a chunk; a chunk that it had before is thereby complete."""
         before = self._working.get(worker)
         if before is not None and before.chunk != chunk:
             self._whole += before.of_frames
@@ -80,22 +83,22 @@ class Board:
         self._show()
 
     def made(self, worker: str) -> None:
-        """A worker's chunk has all its frames."""
+        """Record that a worker's chunk is complete."""
         self._whole += self._working.pop(worker).of_frames
         self._show()
 
     def lost(self, worker: str) -> None:
-        """What a worker had made of a chunk is no more."""
+        """Record that a worker's unfinished chunk is discarded."""
         self._working.pop(worker, None)
         self._show()
 
     def says(self, line: str) -> None:
-        """Something that a person should know."""
+        """Pass a message on to the listener."""
         self._listener.says(line)
 
     @property
     def status(self) -> Status:
-        """How far the job is."""
+        """The job's progress now."""
         now, frames = time.monotonic(), self._whole + sum(working.frames for working in self._working.values())
         while len(self._recent) > 1 and now - self._recent[1][0] > RECENT:
             self._recent.popleft()
@@ -114,12 +117,12 @@ class Board:
         if now - self._written >= WRITTEN:
             self._written = now
             self._recent.append((now, status.frames))
-            with suppress(OSError):  # the disk may be full, and that is told by who writes a chunk
+            with suppress(OSError):  # a full disk is reported when a chunk is written
                 write_whole(self._folder / FILE, json.dumps(asdict(status)).encode())
 
 
 def read_status(folder: Path) -> Status | None:
-    """Return how far the job of a folder said that it is; ``None`` where it did not."""
+    """Return the last progress that a job wrote into its folder; ``None`` if there is none, or it is damaged."""
     try:
         values = json.loads((folder / FILE).read_text(encoding="utf-8"))
         return Status(**{**values, "workers": tuple(Working(**working) for working in values["workers"])})

@@ -1,4 +1,4 @@
-"""What is done to a film between decoder and encoder, as data: it travels to other processes and machines."""
+"""The processing steps between decoder and encoder, as data that can be sent to other processes and machines."""
 
 from __future__ import annotations
 
@@ -24,28 +24,31 @@ from vs_interp.weights.catalogue import resolve
 
 
 class Step(Protocol):
-    """One option such as ``--interpolate``, with what belongs to it."""
+    """One processing step, such as ``--interpolate``, with its settings."""
 
     @property
     def model_file(self) -> Path:
-        """Where the model is that the filter will serve.  Raises :class:`ArgumentError` where it is not here."""
+        """The path of the step's model file.  Raises :class:`ArgumentError` if it is not installed."""
 
     def apply(self, stream: Stream) -> Stream:
-        """Return what becomes of a clip.  Raises :class:`SourceError` with the filter's own message."""
+        """Return the processed stream.  Raises :class:`SourceError` with the filter's message."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interpolation:
-    """Frames between frames: ``factor`` times as many, or as many as ``fps`` asks for.
+    """Frame interpolation: ``factor`` times as many frames, or a constant rate of ``fps``.
 
+    model
+        A model's name or file; ``None`` for the network's default.
     backend
-        As it is typed, such as ``openvino:precision=bf16``; ``None`` for the best that works where it runs.
+        As on the command line, such as ``openvino:precision=bf16``; ``None`` for the best one that works on the machine
+        that runs the step.
     scene_threshold
-        Of 1, from which on a cut is seen; ``None`` for no cuts.
+        The scene change score, 0 to 1, from which a cut is assumed; ``None`` to interpolate across cuts.
     hold
-        How many times as long as usual a frame must last to be held still; ``None`` for never.
+        A source frame that lasts this many times the usual duration is repeated, not interpolated; ``None`` for never.
     drop_repeats
-        Whether the repeats of drawings are merged first, by a pass over the film whose result is kept in the cache.
+        Whether to merge repeated drawings first, in a pass over the film whose result is cached.
     """
 
     network: str
@@ -82,7 +85,7 @@ class Interpolation:
 
 
 def _merged(stream: Stream) -> Stream:
-    """Return the stream without its drawings' repeats; its rate varies."""
+    """Return the stream without repeated drawings, at a variable frame rate."""
     clip, rate = filters.drop_repeats(stream.clip, kept=cache_folder("repeats")), stream.clip.fps
     alpha = None if stream.alpha is None else alpha_of(clip)
     if stream.tick is not None:
@@ -93,13 +96,13 @@ def _merged(stream: Stream) -> Stream:
 def _alpha(
     stream: Stream, make: Callable[[vs.VideoNode], vs.VideoNode], threshold: float | None
 ) -> vs.VideoNode | None:
-    """Return what the picture's own network makes of its alpha, which is a picture to it, with the picture's cuts."""
+    """Return the alpha channel processed as a grey picture by the same network, with the picture's cuts."""
     return None if stream.alpha is None else make(with_cuts_of(stream.clip, stream.alpha, threshold))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upscaling:
-    """Frames ``scale`` times as wide and as high, where memory is short in tiles of ``tile`` pixels."""
+    """Upscaling by ``scale`` in width and height; with ``tile``, in tiles of that many pixels, which saves memory."""
 
     scale: int
     model: str | None = None
@@ -128,13 +131,13 @@ KINDS: dict[str, type[Interpolation] | type[Upscaling]] = {kind.kind: kind for k
 
 
 def to_json(step: Interpolation | Upscaling) -> dict[str, Any]:
-    """Return a step as JSON holds it."""
+    """Return a step as JSON values for :func:`from_json`."""
     values = {name: str(value) if isinstance(value, Fraction) else value for name, value in asdict(step).items()}
     return {"step": step.kind, **values}
 
 
 def from_json(values: Mapping[str, Any]) -> Interpolation | Upscaling:
-    """Return the step that :func:`to_json` wrote.  Raises :class:`ArgumentError` for what it did not."""
+    """Return the step that :func:`to_json` serialised.  Raises :class:`ArgumentError` for anything else."""
     rest = dict(values)
     kind = KINDS.get(rest.pop("step", ""))
     for name in ("factor", "fps"):
@@ -145,11 +148,11 @@ def from_json(values: Mapping[str, Any]) -> Interpolation | Upscaling:
             return kind(**rest)
     except TypeError:
         pass
-    raise ArgumentError(f"{dict(values)} is no step of a conversion: another version of vs-interp wrote it")
+    raise ArgumentError(f"{dict(values)} is not a step of a conversion: another version of vs-interp wrote it")
 
 
 def without_gpus(backend: str | None) -> str | None:
-    """Return a backend as it was typed but for the GPUs that it names: which of them are here changes no frame."""
+    """Return a backend's specification without its GPU numbers, which do not affect the frames."""
     if backend is None or not isinstance(choose(backend), EngineBackend):
         return backend
     name, _, options = backend.partition(":")

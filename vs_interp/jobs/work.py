@@ -1,4 +1,4 @@
-"""What a worker does, in a process of its own here or on another machine: it opens the job's film and makes chunks."""
+"""A worker, in a process of its own on this or another machine: opens the job's film and makes chunks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .plan import Manifest, content_of, versions
 from .steps import without_gpus
 
 TOKEN = "token"
-"""A file in the job's folder that tells a worker that it sees the same folder."""
+"""A file in the job's folder, by whose content a worker recognises that it sees the same folder."""
 
 
 class RefusedError(VsInterpError):
@@ -29,14 +29,16 @@ class RefusedError(VsInterpError):
 
 @dataclass(frozen=True)
 class Order:
-    """One chunk to make.
+    """An order to make one chunk.
 
+    manifest
+        The job's manifest as JSON text.
     folder, token
-        Where chunks are kept, and what a file there holds: a worker that does not see it sends its chunk's bytes.
+        The job's folder, and the content of its token file: a worker that does not find it sends its chunk as bytes.
     paths
-        Beginnings of paths here → what they are on other machines.
+        Pairs of a path prefix here and the same folder on the workers' machines.
     maker
-        What frames must be made with; ``None`` for anything.
+        What frames must be made with, see :func:`~vs_interp.jobs.here.maker`; ``None`` for anything.
     """
 
     manifest: str
@@ -49,7 +51,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Made:
-    """A chunk that is whole; ``content`` where it could not be written into the job's folder."""
+    """A finished chunk; ``content`` holds its file if the worker could not write into the job's folder."""
 
     number: int
     record: Record
@@ -61,7 +63,11 @@ _open: dict[str, OpenConversion] = {}
 
 
 def make(order: Order, advance: Advance) -> Made:
-    """Make a chunk.  Raises :class:`RefusedError` where this worker cannot, else what making it raises."""
+    """Make a chunk; ``advance`` is called after each frame.
+
+    Raises :class:`RefusedError` if this worker cannot take part in the job, else what
+    :func:`~vs_interp.jobs.here.make_chunks` raises.
+    """
     manifest = Manifest.from_json(order.manifest, "the job")
     paths = dict(order.paths)
     job = _opened(manifest, paths)
@@ -78,7 +84,7 @@ def make(order: Order, advance: Advance) -> Made:
 
 
 def _sees(folder: Path, token: str) -> bool:
-    """Whether this is the job's folder, which this worker may write into."""
+    """Whether this is the job's folder and this worker may write into it."""
     try:
         return (folder / TOKEN).read_text(encoding="utf-8") == token and os.access(folder, os.W_OK)
     except OSError:
@@ -89,16 +95,16 @@ def _opened(manifest: Manifest, paths: Mapping[str, str]) -> OpenConversion:
     if manifest.name not in _open:
         conversion = _on_this_machine(manifest.conversion, paths)
         _check(manifest, conversion)
-        _open.clear()  # an engine's memory is needed for the next
+        _open.clear()  # frees the memory of the last job's engines
         try:
             _open[manifest.name] = conversion.open()
-        except VsInterpError as error:  # it lacks a codec, a runtime, memory
+        except VsInterpError as error:  # a codec, a runtime or memory is missing
             raise RefusedError(f"{platform.node()} cannot take part: {error}") from error
     return _open[manifest.name]
 
 
 def _on_this_machine(conversion: Conversion, paths: Mapping[str, str]) -> Conversion:
-    """Return a conversion with its files where they lie here, and with the GPU that this worker sees."""
+    """Return a conversion with its paths mapped to this machine, and without GPU numbers of another."""
     steps = tuple(
         replace(step, model=None if step.model is None else str(_mapped(Path(step.model), paths)),
                 backend=without_gpus(step.backend))
@@ -108,7 +114,7 @@ def _on_this_machine(conversion: Conversion, paths: Mapping[str, str]) -> Conver
 
 
 def _mapped(path: Path, paths: Mapping[str, str]) -> Path:
-    """Return where a path lies on this machine, by the longest of the beginnings that fit it."""
+    """Return a path as it is on this machine, by the longest prefix in ``paths`` that matches."""
     for here in sorted(paths, key=len, reverse=True):
         if path.is_relative_to(here):
             return Path(paths[here]) / path.relative_to(here)
@@ -116,7 +122,7 @@ def _mapped(path: Path, paths: Mapping[str, str]) -> Path:
 
 
 def _check(manifest: Manifest, conversion: Conversion) -> None:
-    """Raise :class:`RefusedError` unless the film is here, and what makes the same frames and bytes of it."""
+    """Raise :class:`RefusedError` unless this machine has the same film, models and versions."""
     name, source = platform.node(), conversion.source
     wanted, own = manifest.identity["versions"], json.loads(json.dumps(versions()))
     others = [f"{package} {own.get(package)}, not {version}" for package, version in wanted.items()
