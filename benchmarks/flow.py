@@ -1,10 +1,10 @@
-"""Error of optical flow where the flow is known: film that was moved by a shift, and generated scenes.
+"""Measure the error of optical flow on pictures with known flow: shifted film, and generated scenes.
 
     python -m benchmarks.flow film.mp4 --models raft-small,raft-sintel,rife-4.25,super-slomo-small
 
-Prints a table of mean distances between where vectors end and where they should (EPE, pixels): of six crops of the
-film's first frame the least and the most, of ten scenes the mean, over their bodies and over everything.  Beside the
-models stand OpenCV's DIS (`pip install opencv-python-headless`) and no motion at all.
+Prints a table of mean end-point errors (EPE, in pixels): the least and the largest of six crops of the film's first
+frame, and the means of ten scenes, over their bodies and over all pixels.  The models are compared with OpenCV's DIS
+(`pip install opencv-python-headless`) and with zero flow.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SHIFT = -6, 3
 CROP = Size(256, 160)
 SCENE = Size(240, 160)
 MIDDLE = 8
-"""The frame of a scene that is looked at: bodies are on their way there."""
+"""The frame that is used of each scene, at which the bodies are moving."""
 
 LINES = FILM, BODIES, WHOLE = "crops of film", "bodies of scenes", "whole scenes"
 
@@ -38,9 +38,9 @@ Method = Callable[["Known"], tuple[Field, Field]]
 
 
 class Known(NamedTuple):
-    """Two pictures (height × width × 3, bytes), the flow between them (2 × height × width), and which pixels count.
+    """Two pictures (height × width × 3, 8 bits), the flow between them (2 × height × width, in pixels), and masks.
 
-    ``counted`` has, for each line of the table that the pair belongs to, the pixels that count there.
+    ``counted`` has a mask (height × width) of the pixels that count for each line of the table to which the pair adds.
     """
 
     first: NDArray[np.uint8]
@@ -49,13 +49,13 @@ class Known(NamedTuple):
     counted: Mapping[str, NDArray[np.bool_]]
 
     def errors(self, right: Field, down: Field) -> dict[str, float]:
-        """Return the mean distance of a flow from the true one, in pixels, by line of the table."""
-        away = np.hypot(right - self.flow[0], down - self.flow[1])
-        return {line: float(away[inside].mean(dtype=np.float64)) for line, inside in self.counted.items()}
+        """Return the mean end-point error of a flow, in pixels, by line of the table."""
+        distance = np.hypot(right - self.flow[0], down - self.flow[1])
+        return {line: float(distance[mask].mean(dtype=np.float64)) for line, mask in self.counted.items()}
 
 
 def crops(picture: NDArray[np.uint8], count: int = 6) -> Iterator[Known]:
-    """Yield places of a picture beside the same moved by SHIFT; what leaves the crop does not count."""
+    """Yield random crops of a picture, each with the crop shifted by SHIFT; pixels that leave the crop do not count."""
     right, down = SHIFT
     height, width = picture.shape[:2]
     places = np.random.default_rng(1).uniform(size=(count, 2))
@@ -81,9 +81,9 @@ def scenes(count: int = 10) -> Iterator[Known]:
 
 
 def by_model(model: str) -> Method:
-    """Return the flow of a model, through the filter."""
+    """Return the method that computes flow with a model through the filter ``optical_flow``."""
 
-    def seen(known: Known) -> tuple[Field, Field]:
+    def estimate(known: Known) -> tuple[Field, Field]:
         height, width = known.first.shape[:2]
         blank = vs.core.std.BlankClip(format=vs.RGB24, width=width, height=height, length=2, keep=True)
 
@@ -99,7 +99,7 @@ def by_model(model: str) -> Method:
         with flow.right.get_frame(0) as right, flow.down.get_frame(0) as down:
             return np.array(right[0]), np.array(down[0])
 
-    return seen
+    return estimate
 
 
 def dis(known: Known) -> tuple[Field, Field]:
@@ -113,7 +113,7 @@ def dis(known: Known) -> tuple[Field, Field]:
 
 
 def still(known: Known) -> tuple[Field, Field]:
-    """Return no motion."""
+    """Return zero flow."""
     nothing = np.zeros(known.first.shape[:2], np.float32)
     return nothing, nothing
 

@@ -1,12 +1,12 @@
-"""Draw two films of which every frame is known: an animation, and a recording of a screen.
+"""Generate two films without compression or camera noise in the source: an animation and a screen recording.
 
     python benchmarks/made_films.py FOLDER
     vs-interp evaluate rife-4.25 FOLDER/animation.mp4 --against rife-4.6,super-slomo-small,blend --markdown
 
-``animation.mp4`` (24 a second) is line art with flat colours before a painted background; ``animation-twos.mp4`` holds
-every drawing for two or three frames, with grain.  ``screen.mp4`` (30 a second) has text that is scrolled, a window
-that is dragged, a pointer and typing.  640×360, H.264 at CRF 18.  The PNG files in the folders
-``animation`` and ``screen`` are every twelfth picture without loss, to enlarge.
+``animation.mp4`` (24 fps) is line art with flat colours before a painted background; ``animation-twos.mp4`` holds
+every drawing for two or three frames, with grain.  ``screen.mp4`` (30 fps) has scrolling text, a window that is
+dragged, a pointer and typing.  640×360, H.264 at CRF 18.  The folders ``animation`` and ``screen`` contain every
+twelfth picture as PNG, for tests of upscaling.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from PIL import Image, ImageDraw, ImageFont
 SIZE = 640, 360
 FRAMES = 72
 LARGE = 2
-"""Pictures are drawn so many times as large, and shrunk: lines are smooth."""
+"""Pictures are drawn at this multiple of their size and downscaled, for smooth lines."""
 
 STILLS = 12
-"""Of so many pictures one is kept without loss."""
+"""One picture in this many is also saved as PNG."""
 
 HOLDS = 2, 2, 3, 2, 3, 3
-"""For how many frames drawings are held in turn."""
+"""For how many frames each drawing is held, in a cycle."""
 
 GRAIN = 2.5
-"""Standard deviation, in codes."""
+"""The standard deviation of the grain, in 8-bit codes."""
 
 SKIN, SHIRT, TROUSERS, INK = (250, 205, 165), (205, 60, 60), (60, 75, 140), (30, 25, 30)
 
@@ -83,7 +83,7 @@ def write(path: Path, pictures: Sequence[Image.Image], rate: int) -> None:
 
 
 def held(pictures: Sequence[Image.Image]) -> Iterator[Image.Image]:
-    """Yield as many pictures, each drawing for two or three frames, with grain of their own."""
+    """Yield as many pictures with each drawing held for two or three frames, and new grain on every frame."""
     random = np.random.default_rng(1)
     shown, until, holds = 0, 0, cycle(HOLDS)
     for number in range(len(pictures)):
@@ -94,13 +94,13 @@ def held(pictures: Sequence[Image.Image]) -> Iterator[Image.Image]:
 
 
 def canvas(colour: tuple[int, int, int]) -> tuple[Image.Image, ImageDraw.ImageDraw, Callable[[float], int]]:
-    """Return an empty large picture, its pen, and what turns lengths of the film into those of the picture."""
+    """Return an empty enlarged picture, its pen, and a function that converts lengths in the film to its pixels."""
     picture = Image.new("RGB", (SIZE[0] * LARGE, SIZE[1] * LARGE), colour)
     return picture, ImageDraw.Draw(picture), lambda length: round(length * LARGE)
 
 
 def animation(time: float) -> Image.Image:
-    """Return a figure that runs and juggles before hills that pass, ``time`` in [0, 1)."""
+    """Return a figure that runs and juggles in front of passing hills, at ``time`` in [0, 1)."""
     picture, pen, at = canvas((150, 200, 235))
     for far, (speed, high, colour) in enumerate(((60, 150, (120, 165, 150)), (130, 215, (95, 140, 90)))):
         ridge = [
@@ -147,7 +147,7 @@ def limb(
 
 
 def screen(time: float) -> Image.Image:
-    """Return a desktop: a text is scrolled, a window dragged over it, a line typed, and the pointer goes its way."""
+    """Return a desktop: scrolling text, a window dragged over it, typing and a moving pointer, ``time`` in [0, 1)."""
     picture, pen, at = canvas((40, 90, 110))
     font = ImageFont.load_default(at(12))
     window(pen, at, (20, 15, 430, 340), "reading")
@@ -172,7 +172,7 @@ def screen(time: float) -> Image.Image:
 def window(
     pen: ImageDraw.ImageDraw, at: Callable[[float], int], box: tuple[float, float, float, float], title: str
 ) -> None:
-    """Draw an empty window with a bar that has its title."""
+    """Draw an empty window with a title bar."""
     left, top, right, bottom = map(at, box)
     pen.rectangle((left, top, right, bottom), fill="white", outline=(90, 90, 100), width=LARGE)
     pen.rectangle((left, top, right, top + at(22)), fill=(225, 228, 232))
