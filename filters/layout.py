@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import vapoursynth as vs
 
+from vs_interp.caches import kept, passing
 from vs_interp.films.durations import DURATION, TABLE, TICK, frame_duration
 
 from .scenes import MARKS
@@ -29,7 +30,7 @@ def or_source(picture: vs.VideoNode, clip: vs.VideoNode, made: vs.VideoNode) -> 
     def choose(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
         return f[1 + f[0].props[REPEAT]] if REPEAT in f[0].props else f[0]
 
-    return picture.std.ModifyFrame([picture, clip, shift(clip, 1)], choose)
+    return picture.std.ModifyFrame([passing(picture), clip, shift(clip, 1)], choose)
 
 
 def lay_out(
@@ -40,30 +41,37 @@ def lay_out(
     Nothing here copies a picture.  Python is called only for durations that follow neither from a constant rate nor
     from a whole factor.
     """
-    source = core.std.RemoveFrameProps(clip, [*MARKS, TABLE, TICK])  # at another rate they are of other frames
-    made = [core.std.RemoveFrameProps(core.std.CopyFrameProps(frame, source), "_AbsoluteTime") for frame in made]
+    source = passing(core.std.RemoveFrameProps(clip, [*MARKS, TABLE, TICK]))  # at another rate they are of other frames
+    made = [_named(kept(frame), source) for frame in made]
     if timeline.is_whole and not constant:
-        return core.std.Interleave([source, *made])  # divides durations
+        return passing(core.std.Interleave([source, *made]))  # divides durations
     laid = _lay([source, *made], timeline)
     if constant:
-        return core.std.AssumeFPS(laid, fpsnum=rate.numerator, fpsden=rate.denominator)
+        return passing(core.std.AssumeFPS(laid, fpsnum=rate.numerator, fpsden=rate.denominator))
     return _timed(laid, clip, timeline, rate)
+
+
+def _named(made: vs.VideoNode, source: vs.VideoNode) -> vs.VideoNode:
+    """Return made frames with the properties of the source frames before them."""
+    named = passing(core.std.CopyFrameProps(made, source))
+    return passing(core.std.RemoveFrameProps(named, "_AbsoluteTime"))
 
 
 def _lay(row: Sequence[vs.VideoNode], timeline: Timeline) -> vs.VideoNode:
     """Return the frames at the time line's moments, from a source clip and the clips of frames made after each."""
-    woven, offsets = core.std.Interleave(row, modify_duration=False), timeline.offsets()
+    woven, offsets = passing(core.std.Interleave(row, modify_duration=False)), timeline.offsets()
     frames, most = len(timeline.cycle) * len(row), LONGEST * len(row)
     if frames <= most:
-        return core.std.SelectEvery(woven, frames, offsets, modify_duration=False)[: timeline.length]
+        cycle = passing(core.std.SelectEvery(woven, frames, offsets, modify_duration=False))
+        return passing(cycle[: timeline.length])
     parts = []  # the cycle of a variable rate is the whole clip
     for first in range(0, frames, most):
         part = woven[first : first + most]
         chosen = offsets[bisect_left(offsets, first) : bisect_left(offsets, first + most)]
         if chosen:
             moved = [offset - first for offset in chosen]
-            parts.append(core.std.SelectEvery(part, len(part), moved, modify_duration=False))
-    return core.std.Splice(parts)[: timeline.length]
+            parts.append(passing(core.std.SelectEvery(passing(part), len(part), moved, modify_duration=False)))
+    return passing(passing(core.std.Splice(parts))[: timeline.length])
 
 
 def _timed(laid: vs.VideoNode, clip: vs.VideoNode, timeline: Timeline, rate: Fraction) -> vs.VideoNode:
@@ -79,4 +87,4 @@ def _timed(laid: vs.VideoNode, clip: vs.VideoNode, timeline: Timeline, rate: Fra
         frame.props.update(zip(DURATION, duration.as_integer_ratio(), strict=True))
         return frame
 
-    return rated.std.ModifyFrame([laid, following], set_duration)
+    return passing(rated.std.ModifyFrame([laid, following], set_duration))

@@ -8,6 +8,7 @@ from typing import Literal
 import vapoursynth as vs
 
 from trt_build.profile import PlaneFormat, Profile, Siting
+from vs_interp.caches import passing
 from vs_interp.errors import ArgumentError
 from vs_interp.matrices import Matrix
 
@@ -103,7 +104,9 @@ def profile_of(clip: vs.VideoNode) -> Profile:
 
 def to_rgb(clip: vs.VideoNode, colour: Colour) -> vs.VideoNode:
     """Return the clip as RGB in float32, [0, 1], chroma enlarged by Catmull-Rom; the transfer stays as it is."""
-    clip = core.std.SetFrameProps(clip, _Matrix=colour.matrix)  # one that contradicts the format is refused by resize
+    clip = passing(
+        core.std.SetFrameProps(clip, _Matrix=colour.matrix)
+    )  # one that contradicts the format is refused by resize
     if clip.format.color_family == vs.RGB:
         return core.resize.Bicubic(clip, format=vs.RGBS, range_in=colour.range, range=vs.RANGE_FULL)
     located = {"chromaloc_in": colour.chroma_location} if clip.format.subsampling_w else {}

@@ -9,6 +9,7 @@ import vapoursynth as vs
 
 from trt_build.backends import Backend
 from trt_build.profile import GRAYS, RGBS, PlaneFormat
+from vs_interp.caches import passing
 from vs_interp.errors import ArgumentError
 from vs_interp.spec import NetworkSpec
 
@@ -46,7 +47,7 @@ def find_route(clip: vs.VideoNode, colour: Colour, runtime: Backend, spec: Netwo
         return Route(clip, clip, plane_format(clip, colour), lambda made: made)
     if spec.window.channels == 1:
         return _luma_route(clip, colour)
-    return Route(clip, to_rgb(clip, colour), RGBS, lambda made: from_rgb(made, clip, colour))
+    return Route(clip, passing(to_rgb(clip, colour)), RGBS, lambda made: from_rgb(made, clip, colour))
 
 
 def shrunk(clip: vs.VideoNode, colour: Colour, scale: float) -> vs.VideoNode:

@@ -15,6 +15,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from trt_build.backends.pool import SessionPool
+from vs_interp.caches import kept, passing
 from vs_interp.errors import ArgumentError
 from vs_interp.films.durations import UNTIMED, frame_duration
 from vs_interp.host import cores
@@ -73,9 +74,9 @@ def serve(
     if route.source is not served:
         clips += window_clips(route.source, spec.window)
     make = _Windows(spec, pool, times=times, threshold=threshold, like=blank, first_key=first_key, timed=timed)
-    windows = _in_parallel([blank.std.ModifyFrame(clips, make) for _ in range(lanes)])
+    windows = _in_parallel([passing(blank.std.ModifyFrame(clips, make)) for _ in range(lanes)])
     if most == 1:
-        return [windows]
+        return [kept(windows)]
     together = _together(windows, pool.size)
     for node in (windows, together):  # by itself VapourSynth keeps 20 and more, of many pictures each
         core.std.SetVideoCache(node, mode=1, fixedsize=True, maxsize=2 + 2 * pool.size)
@@ -102,7 +103,7 @@ def _in_parallel(nodes: Sequence[vs.VideoNode]) -> vs.VideoNode:
     if count == 1:
         return nodes[0]
     turns = [place * count + place for place in range(count)]
-    woven = core.std.Interleave(nodes, modify_duration=False)
+    woven = passing(core.std.Interleave(nodes, modify_duration=False))
     return core.std.SelectEvery(woven, count * count, turns, modify_duration=False)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import vapoursynth as vs
 
+from vs_interp.caches import passing
 from vs_interp.spec import Window, reflect
 
 core = vs.core
@@ -33,7 +34,8 @@ def shift(clip: vs.VideoNode, offset: int, edge: str = "repeat") -> vs.VideoNode
     added = [clip[reflect(number, length, edge)] for number in beyond]
     if abs(offset) >= length:
         return core.std.Splice(added[-length:] if offset > 0 else added[:length])
-    return core.std.Splice([clip[offset:], *added] if offset > 0 else [*added, clip[:offset]])
+    rest = passing(clip[offset:] if offset > 0 else clip[:offset])
+    return passing(core.std.Splice([rest, *added] if offset > 0 else [*added, rest]))
 
 
 def near_side(numbers: Sequence[int], centre: int, is_cut: Callable[[int, int], bool]) -> list[int]:

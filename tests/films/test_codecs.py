@@ -30,6 +30,20 @@ def test_an_encoder_in_the_arguments_gets_its_own_defaults() -> None:
     assert arguments(Choice(arguments=("-c:v", "utvideo"))) == "-c:v utvideo -c:v utvideo"
 
 
+def test_frames_stay_in_order_where_only_the_time_of_decoding_is_written() -> None:
+    """Players show the frames of an AVI in the order in which they are stored, or guess."""
+    assert arguments(Choice(), container="avi").endswith("-preset medium -bf 0")
+    assert arguments(Choice(arguments=("-bf", "2")), container="avi").endswith("-bf 0 -bf 2")
+    assert "-bf" not in arguments(Choice())
+
+
+def test_program_streams_want_an_encoder_by_name() -> None:
+    for choice in (Choice(), Choice(codec="h264")):
+        with pytest.raises(ArgumentError, match="program streams hold MPEG-2"):
+            arguments(choice, container="vob")
+    assert "mpeg2video" in arguments(Choice(arguments=("-c:v", "mpeg2video")), container="vob")
+
+
 def test_parameters_of_x265_are_joined() -> None:
     """ffmpeg takes the last alone, and the light levels of an HDR film would be lost with the others."""
     chosen = arguments(Choice(codec="h265", arguments=("-x265-params", "aq-mode=3")))

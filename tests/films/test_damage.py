@@ -219,3 +219,10 @@ def test_sound_that_lasts_longer_is_no_damage(tmp_path: Path, suffix: str) -> No
     source = tmp_path / f"in{suffix}"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=1", "-f", "lavfi", "-i", "sine=d=4", source)
     assert open_source(source).notes == ()
+
+
+def test_a_film_that_begins_late_is_whole(tmp_path: Path) -> None:
+    """Matroska counts its duration from time 0, at which a recorder that was started long ago has nothing."""
+    source = tmp_path / "in.mkv"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:d=1", "-output_ts_offset", "5000", "-c:v", "libx264", source)
+    assert open_source(source).notes == ()

@@ -12,7 +12,8 @@ from tests.films.test_render import doubled
 from tests.films.whole import convert
 from tests.video import make_variable, make_video, time_stamps
 from vs_interp.errors import ArgumentError
-from vs_interp.films.excerpt import Excerpt
+from vs_interp.films.excerpt import Excerpt, excerpt
+from vs_interp.films.source import open_source
 
 START = Fraction(3, 4)
 """Within frame 18 of 25 a second, which begins at 0.72."""
@@ -59,3 +60,15 @@ def test_a_start_beyond_the_end_is_refused(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", rate="24")
     with pytest.raises(ArgumentError, match="--start is 1 s, but the film ends after 1 s"):
         convert(source, tmp_path / "out.mp4", [], part=Excerpt(start=Fraction(1)))
+
+
+def test_only_damage_within_the_part_is_told(tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mkv", chosen="not(between(n,30,45))")
+    whole = open_source(source)
+    assert "16 between 0:00:01.160 and 0:00:01.840" in whole.damage.report()[0]
+    assert excerpt(whole, Excerpt(start=Fraction(2))).damage.report() == []
+    assert excerpt(whole, Excerpt(duration=Fraction(1))).damage.report() == []
+    part = excerpt(whole, Excerpt(start=Fraction(1), duration=Fraction(1)))
+    assert part.damage.report() == whole.damage.report()
+    whole.damage.missing.add(30)
+    assert "1 frame could not be decoded" in part.damage.report()[0], "what is found while frames are made is told"

@@ -12,7 +12,7 @@ from vs_interp.errors import ArgumentError, EncoderError
 from vs_interp.host import split_words
 
 from .alpha import PLANE, formats_with_alpha
-from .encoders import APPLE_TAG, CODECS, DEFAULT_CODECS, HOLDS, PRORES_ALPHA, Encoder
+from .encoders import APPLE_TAG, CODECS, DEFAULT_CODECS, HOLDS, IN_ORDER, PRORES_ALPHA, REORDERING, Encoder
 from .ffmpeg import pixel_formats
 from .hdr import is_high_dynamic_range, x265_parameters
 from .pixels import converted, nearest_format, pixel_format, playable_format
@@ -87,6 +87,9 @@ def choose_codec(ffmpeg: str, container: str, clip: vs.VideoNode, choice: Choice
     own = _option_value(choice.arguments, "-c:v", "-codec:v", "-vcodec", "-c:v:0")
     if own is not None and choice.codec is not None:
         raise ArgumentError(f"--codec {choice.codec} and {own} in --encoder-args are both given: give one of them")
+    if own is None and not HOLDS.get(container, CODECS):
+        raise ArgumentError("program streams hold MPEG-2, which is no --codec: name a .mkv, .mp4, .mov or .webm, or "
+                            "give --encoder-args '-c:v mpeg2video -q:v 2'")  # fmt: skip
     if own is not None:
         encoder = _encoder_named(own)
         if own == "copy":
@@ -109,6 +112,8 @@ def choose_codec(ffmpeg: str, container: str, clip: vs.VideoNode, choice: Choice
     options = [*encoder.fixed, *_quality(encoder, choice.quality), *_preset(encoder, choice.preset)]
     if container in ("mp4", "mov") and encoder.name in APPLE_TAG:
         options += ["-tag:v", APPLE_TAG[encoder.name]]
+    if container in IN_ORDER and encoder.name in REORDERING:
+        options += ["-bf", "0"]
     made = ("-c:v", encoder.name, *options, *choice.arguments)
     if encoder.name == "libx265":
         made = _with_x265_parameters(made, x265_parameters(first))

@@ -8,12 +8,13 @@ one frame after another, has a picture for nearly all of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
 import vapoursynth as vs
 
+from vs_interp.caches import kept, passing
 from vs_interp.errors import SourceError
 
 from .alpha import PLANE
@@ -57,6 +58,15 @@ class Damage:
     lost: tuple[int, ...] = ()
     torn: tuple[int, ...] = ()
     gaps: Sequence[Gap] = ()
+
+    def between(self, begins: Fraction, ends: Fraction) -> Damage:
+        """Return what of it lies in a part of the film, in seconds from its first frame; frames decoded later count."""
+        lost, torn = (
+            tuple(stamp for stamp in stamps if begins <= self._seconds(stamp) < ends)
+            for stamps in (self.lost, self.torn)
+        )
+        gaps = [gap for gap in self.gaps if gap.begins < ends and gap.ends > begins]
+        return replace(self, lost=lost, torn=torn, gaps=gaps)  # broken and missing are the same sets, and still grow
 
     def report(self) -> list[str]:
         """Return a line on each kind of damage that was found, with the times where it is."""
@@ -116,7 +126,8 @@ def guarded(
         lines = damage.report() or [f"the film is damaged: BestSource decodes {len(clip)} of {len(stamps)} frames"]
         raise SourceError(f"{lines[0]}: leave out --on-error stop to convert it all the same")
     blank = core.std.BlankClip(clip, length=len(stamps), keep=True)
-    return blank.std.ModifyFrame(blank, _Guard(clip, track, damage, by_libav=more)), damage
+    frames = blank.std.ModifyFrame(blank, _Guard(passing(clip), track, damage, by_libav=more))
+    return kept(frames), damage
 
 
 class _Guard:

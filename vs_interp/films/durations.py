@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import vapoursynth as vs
 
+from vs_interp.caches import passing
 from vs_interp.errors import ArgumentError
 
 from .times import MILLISECOND, TimeLine
@@ -43,7 +44,7 @@ def with_durations(clip: vs.VideoNode, line: TimeLine) -> vs.VideoNode:
         return frame
 
     rateless = vs.core.std.BlankClip(clip, fpsnum=0, fpsden=1, keep=True)
-    return rateless.std.ModifyFrame(clip, timed)
+    return passing(rateless.std.ModifyFrame(clip, timed))
 
 
 def variable_durations(clip: vs.VideoNode) -> list[Fraction] | None:

@@ -68,9 +68,15 @@ CODECS = {
 
 HOLDS = {
     "mp4": ("h264", "h265", "av1", "vp9"), "mov": ("h264", "h265", "prores"), "webm": ("vp9", "av1"),
-    "avi": ("h264", "ffv1"), "mpegts": ("h264", "h265"),
+    "avi": ("h264", "ffv1"), "mpegts": ("h264", "h265"), **dict.fromkeys(("mpeg", "vob", "dvd", "svcd"), ()),
 }  # fmt: skip
-"""The codecs that a container (by libav's name) can hold; Matroska holds all."""
+"""The codecs that a container (by libav's name) can hold; Matroska holds all, program streams only MPEG-2."""
+
+REORDERING = ("libx264", "libx265")
+"""Encoders that store frames in another order than the one in which they are shown."""
+
+IN_ORDER = ("avi", "asf")
+"""Containers whose time stamps say when a frame is decoded, not when it is shown: both orders must be the same."""
 
 DEFAULT_CODECS = ("h264", "h265", "vp9", "ffv1")
 """Codecs to use if the user asks for none, the preferred one first."""

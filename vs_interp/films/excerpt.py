@@ -55,7 +55,8 @@ def excerpt(source: Source, part: Excerpt) -> Source:
     begins = source.start + _start_of(line, first)
     window = max(begins, Fraction(0)), cut.seconds
     stream = on_time_line(source.stream.clip[first:last], cut)
-    return replace(source, stream=stream, line=cut, first=first, start=begins - window[0], window=window)
+    damage = source.damage.between(_start_of(line, first), _start_of(line, first) + cut.seconds)
+    return replace(source, stream=stream, line=cut, first=first, start=begins - window[0], window=window, damage=damage)
 
 
 def _start_of(line: TimeLine, number: int) -> Fraction:

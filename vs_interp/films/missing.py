@@ -30,6 +30,9 @@ SHORT = Fraction(1, 2)
 COUNTS = "avi"
 """The container whose header has the number of frames, while libav guesses the duration of a cut file from its size."""
 
+FROM_ZERO = "matroska,webm"
+"""The container whose durations begin at time 0, whenever its picture does."""
+
 SHOWS_LOSSES = "mpegts"
 """The container with numbered packets, so that libav notices missing ones."""
 
@@ -118,7 +121,8 @@ def stated_duration(container: InputContainer, video: VideoStream) -> Fraction |
         stated.append(video.duration * Fraction(str(video.time_base)))
     if tag := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", video.metadata.get("DURATION", "")):
         stated.append(int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3]))
-    return min(stated)
+    since = Fraction(container.start_time or 0, av.time_base) if container.format.name == FROM_ZERO else Fraction(0)
+    return min(stated) - max(since, Fraction(0))
 
 
 def cut_off(stated: Fraction | None, ends: Fraction, packets: Packets | None) -> list[str]:

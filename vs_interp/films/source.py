@@ -14,6 +14,7 @@ import vapoursynth as vs
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from vs_interp.caches import passing
 from vs_interp.errors import SourceError
 
 from .alpha import alpha_of, alpha_stream, with_alpha
@@ -201,7 +202,7 @@ def _time_line(
 def on_time_line(clip: vs.VideoNode, line: TimeLine) -> Stream:
     """Return the clip with the frame rate or the durations of a time line."""
     if line.rate is not None:
-        timed = clip.std.AssumeFPS(fpsnum=line.rate.numerator, fpsden=line.rate.denominator)
+        timed = passing(clip.std.AssumeFPS(fpsnum=line.rate.numerator, fpsden=line.rate.denominator))
         return Stream(timed, None, alpha=alpha_of(timed))
     timed = with_durations(clip, line)
     return Stream(timed, line.tick, line.seconds, int(line.durations[-1]) * line.tick, alpha_of(timed))
