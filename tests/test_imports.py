@@ -48,6 +48,7 @@ HOUSE = [
         "extras",
         "files",
         "folders",
+        "caches",
         "host",
         "interrupt",
         "label_code",
