@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import vapoursynth as vs
 
-from vs_interp.caches import kept, passing
+from vs_interp.films.caches import kept, passing
 from vs_interp.films.durations import DURATION, TABLE, TICK, frame_duration
 
 from .scenes import MARKS

@@ -8,8 +8,8 @@ from typing import Literal
 import vapoursynth as vs
 
 from trt_build.profile import PlaneFormat, Profile, Siting
-from vs_interp.caches import passing
 from vs_interp.errors import ArgumentError
+from vs_interp.films.caches import passing
 from vs_interp.matrices import Matrix
 
 core = vs.core

@@ -9,8 +9,8 @@ import vapoursynth as vs
 
 from trt_build.backends import Backend
 from trt_build.profile import GRAYS, RGBS, PlaneFormat
-from vs_interp.caches import passing
 from vs_interp.errors import ArgumentError
+from vs_interp.films.caches import passing
 from vs_interp.spec import NetworkSpec
 
 from .planes import BT709, SMALLEST, Colour, from_rgb, plane_format, to_rgb

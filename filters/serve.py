@@ -15,8 +15,8 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from trt_build.backends.pool import SessionPool
-from vs_interp.caches import kept, passing
 from vs_interp.errors import ArgumentError
+from vs_interp.films.caches import kept, passing
 from vs_interp.films.durations import UNTIMED, frame_duration
 from vs_interp.host import cores
 from vs_interp.memory import give_back_freed_memory

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import vapoursynth as vs
 
-from vs_interp.caches import passing
+from vs_interp.films.caches import passing
 from vs_interp.spec import Window, reflect
 
 core = vs.core

@@ -48,7 +48,6 @@ HOUSE = [
         "extras",
         "files",
         "folders",
-        "caches",
         "host",
         "interrupt",
         "label_code",

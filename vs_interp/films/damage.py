@@ -14,10 +14,10 @@ from typing import Any
 
 import vapoursynth as vs
 
-from vs_interp.caches import kept, passing
 from vs_interp.errors import SourceError
 
 from .alpha import PLANE
+from .caches import kept, passing
 from .linear import LinearReader
 from .missing import Gap, Packets, clock
 from .stamps import Track, libav_stamps

@@ -8,9 +8,9 @@ from fractions import Fraction
 import numpy as np
 import vapoursynth as vs
 
-from vs_interp.caches import passing
 from vs_interp.errors import ArgumentError
 
+from .caches import passing
 from .times import MILLISECOND, TimeLine
 
 DURATION = ["_DurationNum", "_DurationDen"]

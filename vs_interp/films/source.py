@@ -14,10 +14,10 @@ import vapoursynth as vs
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from vs_interp.caches import passing
 from vs_interp.errors import SourceError
 
 from .alpha import alpha_of, alpha_stream, with_alpha
+from .caches import passing
 from .damage import Damage, guarded
 from .durations import with_durations
 from .fields import Fields, deinterlaced
