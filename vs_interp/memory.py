@@ -4,8 +4,8 @@ VapourSynth allocates planes with ``posix_memalign``.  To align such a block, gl
 small objects; the freed block is then too short for the next plane of the same size (glibc bugs 14581 and 30723).  The
 heap grows by 0.2 MB per output frame of 320×180, to more than 1 GB.  With glibc's caches of small blocks switched off,
 the ends are merged again at once, planes are reused, and the heap does not grow.  Since this can be chosen only before
-a process starts, the command line restarts itself.  In scripts, node caches of a fixed size (:mod:`vs_interp.films.caches`)
-prevent most of the growth, and :func:`give_back_freed_memory` returns the rest.
+a process starts, the command line restarts itself.  In scripts, node caches of a fixed size prevent most of the growth
+(:mod:`vs_interp.films.caches`), and :func:`give_back_freed_memory` returns the rest.
 
 A fixed mmap threshold would work as well, but costs half as much processor time again, as every plane gets new pages.
 """
