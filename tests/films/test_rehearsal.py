@@ -85,3 +85,14 @@ def test_an_encoder_that_wants_no_more_frames_has_succeeded(tmp_path: Path) -> N
     source, output = make_video(tmp_path / "in.mp4", frames=100), tmp_path / "out.mkv"
     convert(source, output, [], choice=Choice(arguments=("-frames:v", "7")))
     assert len(time_stamps(output)) == 7
+
+
+def test_an_option_without_its_value_does_not_pass_for_a_film(tmp_path: Path) -> None:
+    """It would take the output's name for its value, and ffmpeg would be content."""
+    source = make_video(tmp_path / "in.mkv")
+    opened = open_source(source)
+    output = tmp_path / "out.mkv"
+    encoding = Encoding.prepare(opened, opened.stream, output, Choice(arguments=("-crf",)))
+    with pytest.raises(EncoderError, match="lacks its value"):
+        rehearsal.rehearse(encoding, output, overwrite=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]

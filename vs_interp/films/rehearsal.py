@@ -47,3 +47,5 @@ def rehearse(encoding: Encoding, output: Path, *, overwrite: bool) -> None:
             writer = FrameWriter(pipe, short)
             writer.write(frame)
             writer.close()
+        if not (trial.exists() and trial.stat().st_size):
+            raise EncoderError("ffmpeg wrote nothing into the output: the last of --encoder-args lacks its value")
