@@ -92,7 +92,7 @@ def test_export_never_replaces_unasked(tmp_path: Path, capsys: pytest.CaptureFix
 def test_export_of_something_else_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = tmp_path / "weights.ckpt"
     words.write_text("words")
-    assert "no PyTorch checkpoint" in refused(capsys, run("export", words, "-o", tmp_path / "model.onnx"))
+    assert "is not a PyTorch checkpoint" in refused(capsys, run("export", words, "-o", tmp_path / "model.onnx"))
 
 
 def test_export_of_a_name_says_what_makes_its_model_file(capsys: pytest.CaptureFixture[str]) -> None:

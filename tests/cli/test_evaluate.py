@@ -116,7 +116,7 @@ def test_an_enlarging_model_is_scored_in_luma_beside_bicubic(
         (["super-slomo-small", "middlebury:{}", "--sheet", "worst.gif"], "ends in .png or .jpg"),
         (["super-slomo-small", "middlebury:{}", "--against", "fsrcnn-x2"], "fsrcnn-x2 makes enlarged frames"),
         (["super-slomo-small", "middlebury:{}", "--ahead", "3"], "does not predict frames"),
-        (["fsrcnn-x2", "middlebury:{}", "--against", "fsrcnn-x3"], "enlarges 3 times, and fsrcnn 2 times"),
+        (["fsrcnn-x2", "middlebury:{}", "--against", "fsrcnn-x3"], "upscales 3 times, but fsrcnn 2 times"),
         (["super-slomo-small", "middlebury:{}", "--report", "{}/none/scores.json"], "does not exist: make it first"),
         (["super-slomo-small", "middlebury:{}", "--limit", "0"], "--limit"),
     ],

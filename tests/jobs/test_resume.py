@@ -108,8 +108,8 @@ def test_another_job_in_the_folder_is_refused_by_what_differs(
     ("change", "told"),
     [
         (lambda text: text.replace('"borders": [\n  0,\n', '"borders": [\n  0,\n  1,\n'), "was changed since"),
-        (lambda text: text[: len(text) // 2], "no manifest of a job"),
-        (lambda text: text.replace('"format": 1', '"format": 99'), "of format 99"),
+        (lambda text: text[: len(text) // 2], "is not a job's manifest"),
+        (lambda text: text.replace('"format": 1', '"format": 99'), "has format 99"),
     ],
     ids=["edited", "cut", "newer"],
 )

@@ -79,7 +79,7 @@ def test_names_and_paths_are_resolved(cache: Path, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"^there is no model file rife-4\.22: did you mean rife-4\.25\?$"):
         resolve("rife-4.22", network="super-slomo")
     with pytest.raises(
-        ArgumentError, match=r"^span is a network, not the name of weights: of it there are span-x2, span-"
+        ArgumentError, match=r"^span is a network, not the name of weights: its weights are span-x2, span-"
     ):
         find("span")
     assert not cache.exists(), "looking up must leave nothing behind"
