@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -17,9 +18,12 @@ from tests.video import ffmpeg, make_video, time_stamps
 from vs_interp import open_film
 from vs_interp.errors import SourceError
 from vs_interp.films import damage
+from vs_interp.films.codecs import Choice
+from vs_interp.films.excerpt import Excerpt
 from vs_interp.films.missing import clock, cut_off, gaps
 from vs_interp.films.source import Reading, open_source
 from vs_interp.films.times import time_line
+from vs_interp.jobs.conversion import Conversion
 
 ENCODED = {"ts": "libx264", "mkv": "libx264", "mp4": "libx264", "avi": "mpeg4"}
 
@@ -120,7 +124,7 @@ def test_lost_frames_are_counted_with_their_times(tmp_path: Path) -> None:
     (line,) = opened.damage.report()
     assert f"{lost} frame" in line and "(at 0:00:0" in line
     with pytest.raises(SourceError, match="leave out --on-error stop"):
-        open_source(source, Reading(strict=True))
+        open_source(source, Reading(strict=True)).damage.check()
 
 
 @pytest.mark.parametrize("suffix", ENCODED)
@@ -174,19 +178,41 @@ def test_packets_that_were_cut_out_are_counted_with_their_times(tmp_path: Path, 
     assert stamps[-1] - stamps[0] == pytest.approx(99 / 25, abs=0.05)
 
 
-def test_packets_cut_out_of_a_broadcast_are_found_by_their_numbers(tmp_path: Path) -> None:
-    """Within a frame, too, which leaves no gap between frames."""
-    source = film(tmp_path, "ts")
-    content = source.read_bytes()
+def torn(path: Path) -> Path:
+    """Take a packet out of the middle of a broadcast, within a frame."""
+    content = path.read_bytes()
     place = next(place for place in range(len(content) // 376 * 188, len(content), 188)
                  if content[place + 1] & 0x5F == 0x01 and content[place + 3] & 0x10)  # fmt: skip
-    source.write_bytes(content[:place] + content[place + 188 :])
+    path.write_bytes(content[:place] + content[place + 188 :])
+    return path
+
+
+def test_packets_cut_out_of_a_broadcast_are_found_by_their_numbers(tmp_path: Path) -> None:
+    """Within a frame, too, which leaves no gap between frames."""
+    source = torn(film(tmp_path, "ts"))
     opened = open_source(source)
     assert len(opened.stream.clip) == 100
     (line,) = opened.damage.report()
     assert line.startswith("the film is damaged: 1 frame came in incomplete packets, or after missing ones (at 0:00:0")
     with pytest.raises(SourceError, match="leave out --on-error stop"):
-        open_source(source, Reading(strict=True))
+        open_source(source, Reading(strict=True)).damage.check()
+
+
+@pytest.mark.parametrize("harm", [torn, zeroed])
+def test_only_damage_within_the_part_stops_a_strict_run(tmp_path: Path, harm: Callable[[Path], Path]) -> None:
+    """The film of four seconds is damaged in the middle."""
+    source = harm(film(tmp_path, "ts"))
+
+    def frames(part: Excerpt) -> int:
+        opened = Conversion(
+            source=source, output=tmp_path / "out.mkv", steps=(), choice=Choice(), part=part,
+            reading=Reading(strict=True),
+        ).open_source()  # fmt: skip
+        return sum(1 for _ in opened.stream.clip.frames(close=True))
+
+    with pytest.raises(SourceError, match=r"damaged: .* leave out --on-error stop"):
+        frames(Excerpt(start=Fraction(1), duration=Fraction(2)))
+    assert frames(Excerpt(duration=Fraction(1))) == frames(Excerpt(start=Fraction(3), duration=Fraction(1))) == 25
 
 
 def test_only_films_of_a_constant_rate_have_gaps() -> None:

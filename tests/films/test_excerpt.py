@@ -5,15 +5,17 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from tests.films.marks import MARKS, beeps, film, flashes, shown
 from tests.films.test_render import doubled
 from tests.films.whole import convert
-from tests.video import make_variable, make_video, time_stamps
+from tests.video import make_film, make_variable, make_video, time_stamps
 from vs_interp.errors import ArgumentError
 from vs_interp.films.excerpt import Excerpt, excerpt
-from vs_interp.films.source import open_source
+from vs_interp.films.source import Reading, open_source
 
 START = Fraction(3, 4)
 """Within frame 18 of 25 a second, which begins at 0.72."""
@@ -47,6 +49,24 @@ def test_which_frames(tmp_path: Path, part: Excerpt, expected: range) -> None:
     source, output = make_video(tmp_path / "in.mp4", rate="24"), tmp_path / "out.mp4"
     assert convert(source, output, [], part=part) == len(expected)
     assert time_stamps(output) == [Fraction(number, 24) for number in range(len(expected))]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov"])
+@pytest.mark.parametrize("end", [0.5, 0.8, 1.25])
+def test_chapters_and_subtitles_end_with_the_picture(tmp_path: Path, each_ffmpeg: str, suffix: str, end: float) -> None:
+    """Subtitles are on from 0.2 to 0.9 s and from 1 to 1.5 s; the second chapter begins at 0.8 s."""
+    source, output = make_film(tmp_path / "in.mkv"), tmp_path / f"out.{suffix}"
+    frames = convert(source, output, [], part=Excerpt(duration=Fraction(str(end))), reading=Reading(rate=Fraction(20)))
+    assert frames == end * 20
+    with av.open(str(output)) as container:
+        chapters = [
+            [float(each[edge] * each["time_base"]) for edge in ("start", "end")] for each in container.chapters()
+        ]
+        lasts = (container.duration or 0) / av.time_base
+        subtitles = [packet for packet in container.demux(subtitles=0) if packet.size > 2 and packet.duration]
+    assert np.allclose(chapters, [[0, 0.8], [0.8, end]] if end > 0.8 else [[0, end]], atol=0.001)
+    assert end <= lasts <= end + 0.05, "packets of sound are whole"
+    assert float((subtitles[-1].pts + subtitles[-1].duration) * subtitles[-1].time_base) == pytest.approx(end)
 
 
 def test_a_variable_rate_keeps_its_durations(tmp_path: Path) -> None:

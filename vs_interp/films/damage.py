@@ -28,6 +28,9 @@ core = vs.core
 REFUSED = "No frame returned for frame number"
 """BestSource's error for a frame that does not decode to the picture it indexed."""
 
+TOLERATE = "leave out --on-error stop to convert it all the same"
+"""What to do where damage stops a run."""
+
 LISTED = 8
 """How many times a report lists."""
 
@@ -46,6 +49,8 @@ class Damage:
         Time stamps of frames that are in the file, but not among the decoded ones: the frame before lasts longer.
     torn
         Time stamps of frames whose packets are incomplete.
+    skipped
+        Time stamps of frames that BestSource leaves out and libav decodes.
     gaps
         Times for which the file has no frames.
     """
@@ -57,16 +62,24 @@ class Damage:
     missing: set[int] = field(default_factory=set)
     lost: tuple[int, ...] = ()
     torn: tuple[int, ...] = ()
+    skipped: tuple[int, ...] = ()
     gaps: Sequence[Gap] = ()
 
     def between(self, begins: Fraction, ends: Fraction) -> Damage:
         """Return what of it lies in a part of the film, in seconds from its first frame; frames decoded later count."""
-        lost, torn = (
+        lost, torn, skipped = (
             tuple(stamp for stamp in stamps if begins <= self._seconds(stamp) < ends)
-            for stamps in (self.lost, self.torn)
+            for stamps in (self.lost, self.torn, self.skipped)
         )
         gaps = [gap for gap in self.gaps if gap.begins < ends and gap.ends > begins]
-        return replace(self, lost=lost, torn=torn, gaps=gaps)  # broken and missing are the same sets, and still grow
+        # broken and missing are the same sets, and still grow
+        return replace(self, lost=lost, torn=torn, skipped=skipped, gaps=gaps)
+
+    def check(self) -> None:
+        """Raise :class:`SourceError` if ``strict`` and frames are known to be lost."""
+        if self.strict and (self.lost or self.torn or self.skipped):
+            skipped = f"the film is damaged: BestSource leaves out {len(self.skipped)} of its frames"
+            raise SourceError(f"{self.report()[0] if self.lost or self.torn else skipped}: {TOLERATE}")
 
     def report(self) -> list[str]:
         """Return a line on each kind of damage that was found, with the times where it is."""
@@ -112,21 +125,19 @@ def guarded(
     """Return a film decoded by BestSource, and by libav from the first frame that it refuses; and its damage.
 
     If ``packets`` (``None`` if they were not read) show more frames than BestSource found, and libav decodes them,
-    the whole film is decoded by libav.  Raises :class:`SourceError` if ``strict`` and frames are known to be lost.
+    the whole film is decoded by libav.
     """
-    lost, more = _lost(packets, stamps), False
+    lost, skipped = _lost(packets, stamps), set[int]()
     if lost:
         decodable = libav_stamps(track)
         if len(decodable) > len(stamps):
-            stamps, more = decodable, True
+            skipped = {stamp for stamp in decodable if stamp is not None} - set(stamps)
+            stamps = decodable
             lost = _lost(packets, stamps)
     torn = tuple(sorted(set(packets.torn) - set(lost))) if packets is not None else ()
-    damage = Damage(stamps, track.tick, strict, lost=lost, torn=torn)
-    if strict and (lost or torn or more):
-        lines = damage.report() or [f"the film is damaged: BestSource decodes {len(clip)} of {len(stamps)} frames"]
-        raise SourceError(f"{lines[0]}: leave out --on-error stop to convert it all the same")
+    damage = Damage(stamps, track.tick, strict, lost=lost, torn=torn, skipped=tuple(sorted(skipped)))
     blank = core.std.BlankClip(clip, length=len(stamps), keep=True)
-    frames = blank.std.ModifyFrame(blank, _Guard(passing(clip), track, damage, by_libav=more))
+    frames = blank.std.ModifyFrame(blank, _Guard(passing(clip), track, damage, by_libav=len(stamps) > len(clip)))
     return kept(frames), damage
 
 
@@ -160,6 +171,8 @@ class _Guard:
         state = self._reader.read(n, frame, alpha)
         if alpha is not None:
             frame.props[PLANE] = alpha
+        if state != "good" and self._damage.strict:
+            raise SourceError(f"frame {n} cannot be decoded whole: {TOLERATE}")
         if state != "good":
             (self._damage.broken if state == "broken" else self._damage.missing).add(n)
         return frame

@@ -98,7 +98,7 @@ class Encoding:
         """Return the command that encodes frames from its standard input; ``first`` is the first, for its colours."""
         return [
             *self._frame_input(first), *self._mapping(), *self._frame_output(first), *self._last_duration(),
-            *self.arguments, f"file:{output}", *self._unused_picture(),
+            *self._end(), *self.arguments, f"file:{output}", *self._unused_picture(),
         ]  # fmt: skip
 
     def chunk_command(self, first: vs.VideoFrame, output: Path, container: str) -> list[str]:
@@ -111,7 +111,7 @@ class Encoding:
         """Return the command that copies encoded video from its standard input, and the rest from the source."""
         return [
             *self._head(), *self._delay(), "-f", pipe_format, "-i", "pipe:0", *self._mapping(), *self._last_duration(),
-            "-c:v:0", "copy", *self._nominal_rate(), *muxer_options(self.arguments),
+            *self._end(), "-c:v:0", "copy", *self._nominal_rate(), *muxer_options(self.arguments),
             f"file:{output}", *self._unused_picture(),
         ]  # fmt: skip
 
@@ -170,6 +170,18 @@ class Encoding:
             return []
         start, duration = self.source.window
         return ["-ss", f"{float(start):.6f}", "-t", f"{float(duration):.6f}"]
+
+    def _end(self) -> list[str]:
+        """Return the options that end chapters and subtitles with the excerpt.
+
+        :meth:`_excerpt` leaves those as they are that begin within it.  The end is given a microsecond early, since
+        ffmpeg keeps chapters that begin at it.
+        """
+        if self.source.window is None:
+            return []
+        end = float(self.source.window[1] + max(self.source.start, 0))
+        shortened = f"setts=pts=PTS:dts=DTS:duration='min(DURATION,{end!r}/TB-PTS)'"
+        return ["-t", f"{end - 1e-6:.6f}", "-bsf:s", shortened]
 
     def _last_duration(self) -> list[str]:
         """At a variable rate, tell the muxer when the last frame ends, which no time stamp does.

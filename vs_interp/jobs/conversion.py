@@ -53,7 +53,9 @@ class Conversion:
     def open_source(self, progress: Progress | None = None) -> Source:
         """Open the film, or the part of it; arguments and errors as :meth:`open`."""
         source = open_source(self.source, self.reading, progress)
-        return source if self.part is None else excerpt(source, self.part)
+        source = source if self.part is None else excerpt(source, self.part)
+        source.damage.check()
+        return source
 
     def to_json(self) -> dict[str, Any]:
         """Return the conversion as JSON values for :meth:`from_json`; paths are made absolute."""
