@@ -179,7 +179,7 @@ class Encoding:
         """
         if self.source.window is None:
             return []
-        end = float(self.source.window[1] + max(self.source.start, 0))
+        end = float(self.source.window[1] + max(self.source.start, Fraction(0)))
         shortened = f"setts=pts=PTS:dts=DTS:duration='min(DURATION,{end!r}/TB-PTS)'"
         return ["-t", f"{end - 1e-6:.6f}", "-bsf:s", shortened]
 
