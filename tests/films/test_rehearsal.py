@@ -96,3 +96,36 @@ def test_an_option_without_its_value_does_not_pass_for_a_film(tmp_path: Path) ->
     with pytest.raises(EncoderError, match="lacks its value"):
         rehearsal.rehearse(encoding, output, overwrite=False)
     assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("second.mkv",), "second.mkv"),
+        (("-crf", "20", "-y", "second.mkv"), "second.mkv"),
+        (("-shortest", "second.mkv", "-preset", "fast"), "second.mkv"),
+        (("-crf", "20", "-"), "-"),
+    ],
+)
+def test_words_that_would_be_further_outputs_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, each_ffmpeg: str, arguments: tuple[str, ...], word: str
+) -> None:
+    """Before ffmpeg writes a file of that name, or over the user's."""
+    monkeypatch.chdir(tmp_path)
+    film, output = open_source(make_film(tmp_path / "in.mkv")), tmp_path / "out.mkv"
+    (tmp_path / "second.mkv").write_text("mine")
+    before = names(tmp_path)
+    for option, choice in (
+        ("--encoder-args", Choice(arguments=arguments)),
+        ("--audio-args", Choice(sound_arguments=("-b:a", "64k", *arguments))),
+    ):
+        with pytest.raises(ArgumentError, match=f"^'{word}' in {option} is not the value of an option"):
+            rehearsal.rehearse(Encoding.prepare(film, film.stream, output, choice), output, overwrite=False)
+    assert (tmp_path / "second.mkv").read_text() == "mine"
+    assert names(tmp_path) == before
+
+
+def test_options_without_a_value_are_allowed(tmp_path: Path, each_ffmpeg: str) -> None:
+    source, output = make_film(tmp_path / "in.mkv"), tmp_path / "out.mkv"
+    arguments = ("-shortest", "-y", "-x264-params", "bframes=0:ref=1", "-metadata", "title=a b.mkv", "-bitexact")
+    rehearsal.rehearse(encoding(source, output, *arguments), output, overwrite=False)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -66,6 +67,16 @@ def keep_time_stamps(ffmpeg: str) -> tuple[str, str]:
     """Return the output option against dropped and repeated frames, whose name changed in ffmpeg 5.1."""
     renamed = "-fps_mode" in _ask(ffmpeg, "-hide_banner", "-h", "long")
     return "-fps_mode" if renamed else "-vsync", "passthrough"
+
+
+def outputs_named(ffmpeg: str, arguments: Sequence[str]) -> list[str]:
+    """Return the words among ffmpeg's options that are neither an option nor the value of one: names of output files.
+
+    ffmpeg itself sorts its words, and says so in its log; it stops at an input that cannot be opened, before outputs.
+    """
+    command = [ffmpeg, "-v", "debug", "-nostdin", "-i", "none:", *arguments]
+    log = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False).stderr
+    return re.findall(r"Reading option '(.*)' \.\.\. matched as output url", log.decode(errors="replace"))
 
 
 def error_in(log: str) -> str:

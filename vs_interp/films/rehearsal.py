@@ -10,10 +10,11 @@ from pathlib import Path
 
 import vapoursynth as vs
 
-from vs_interp.errors import EncoderError
+from vs_interp.errors import ArgumentError, EncoderError
 
 from .alpha import with_alpha
 from .encoding import Encoding
+from .ffmpeg import outputs_named
 from .render import FrameWriter, run_ffmpeg
 from .unfinished import temporary_beside
 
@@ -28,8 +29,15 @@ def rehearse(encoding: Encoding, output: Path, *, overwrite: bool) -> None:
     """Encode one grey frame with all streams that the output will have, to a file that is removed.
 
     Raises :class:`EncoderError` with ffmpeg's reason if the encoder, its options, the container or the folder cannot be
-    used, or the disk is full; :class:`ArgumentError` if ``output`` exists and ``overwrite`` is not set.
+    used, or the disk is full; :class:`ArgumentError` if ``output`` exists and ``overwrite`` is not set, or the options
+    name further outputs.
     """
+    for option, arguments in (("--encoder-args", encoding.arguments), ("--audio-args", encoding.sound_arguments)):
+        for word in outputs_named(encoding.ffmpeg, arguments):
+            raise ArgumentError(
+                f"{word!r} in {option} is not the value of an option, so ffmpeg would write a file of that name: "
+                "leave it out"
+            )
     with temporary_beside(output, overwrite=overwrite) as trial:
         free = shutil.disk_usage(trial.parent).free
         if free < LEAST_ROOM:
