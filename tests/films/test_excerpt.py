@@ -16,6 +16,7 @@ from tests.video import make_film, make_variable, make_video, time_stamps
 from vs_interp.errors import ArgumentError
 from vs_interp.films.excerpt import Excerpt, excerpt
 from vs_interp.films.source import Reading, open_source
+from vs_interp.jobs.steps import Interpolation
 
 START = Fraction(3, 4)
 """Within frame 18 of 25 a second, which begins at 0.72."""
@@ -74,6 +75,33 @@ def test_a_variable_rate_keeps_its_durations(tmp_path: Path) -> None:
     before = time_stamps(source)
     convert(source, output, [], part=Excerpt(start=before[7], frames=9))
     assert time_stamps(output) == [time - before[7] for time in before[7:16]]
+
+
+@pytest.mark.parametrize(
+    ("at", "seconds", "rate", "expected"),
+    [
+        (1, 2.08, {"factor": Fraction(2)}, [0]),
+        (1, 2.08, {"fps": Fraction(25)}, [Fraction(n, 25) for n in range(52)]),
+        (0, 0.04, {"fps": Fraction(100)}, [Fraction(n, 100) for n in range(4)]),
+    ],
+)
+def test_a_single_frame_is_a_still(
+    tmp_path: Path, at: int, seconds: float, rate: dict[str, Fraction], expected: list[Fraction]
+) -> None:
+    """Frame 9 of a film of 25 frames a second is held for 2.08 s; there is nothing to interpolate."""
+    source, output = film(tmp_path / "in.mkv", chosen="not(between(n,10,60))"), tmp_path / "out.mkv"
+    still = Interpolation(network="super-slomo", **rate).apply
+    convert(source, output, [still], part=Excerpt(start=Fraction(at), frames=1))
+    assert shown(output) == pytest.approx(expected, abs=0.001)
+    with av.open(str(output)) as container:
+        assert (container.duration or 0) / av.time_base == pytest.approx(seconds, abs=0.05), "packets of sound are whole"
+
+
+def test_a_single_frame_of_a_constant_rate_is_doubled(tmp_path: Path) -> None:
+    source, output = make_video(tmp_path / "in.mp4", rate="24"), tmp_path / "out.mp4"
+    step = Interpolation(network="super-slomo", factor=Fraction(2)).apply
+    assert convert(source, output, [step], part=Excerpt(frames=1)) == 2
+    assert time_stamps(output) == [0, Fraction(1, 48)]
 
 
 def test_a_start_beyond_the_end_is_refused(tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ class Interpolation:
         return resolve(self.model, network=self.network, **wanted)
 
     def apply(self, stream: Stream) -> Stream:
+        if len(stream.clip) == 1:
+            return self._still(stream)
         rate = {"factor": self.factor} if self.fps is None else {"fps": self.fps}
         make = partial(
             getattr(filters, self.network.replace("-", "_")), **rate, model=self.model, backend=self.backend,
@@ -82,6 +84,16 @@ class Interpolation:
         if stream.tick is None or self.factor is None:
             return Stream(clip, None, alpha=alpha)
         return replace(stream, clip=clip, tick=stream.tick / self.factor.numerator, alpha=alpha)
+
+    def _still(self, stream: Stream) -> Stream:
+        """Return a stream of one frame at the new rate; at a variable rate it stays as it is, for as long as it is."""
+        if self.fps is None and stream.tick is not None:
+            return stream
+        rate = self.fps or stream.clip.fps * (self.factor or 2)
+        seconds = 1 / stream.clip.fps if stream.seconds is None else stream.seconds
+        frames = stream.clip * max(1, int(seconds * rate))
+        still = frames.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
+        return Stream(still, None, alpha=None if stream.alpha is None else alpha_of(still))
 
 
 def _merged(stream: Stream) -> Stream:
