@@ -66,7 +66,7 @@ def test_chapters_and_subtitles_end_with_the_picture(tmp_path: Path, each_ffmpeg
         lasts = (container.duration or 0) / av.time_base
         subtitles = [packet for packet in container.demux(subtitles=0) if packet.size > 2 and packet.duration]
     assert np.allclose(chapters, [[0, 0.8], [0.8, end]] if end > 0.8 else [[0, end]], atol=0.001)
-    assert end <= lasts <= end + 0.05, "packets of sound are whole"
+    assert end <= lasts <= end + 0.05, "whole packets of sound"
     assert float((subtitles[-1].pts + subtitles[-1].duration) * subtitles[-1].time_base) == pytest.approx(end)
 
 
@@ -94,7 +94,7 @@ def test_a_single_frame_is_a_still(
     convert(source, output, [still], part=Excerpt(start=Fraction(at), frames=1))
     assert shown(output) == pytest.approx(expected, abs=0.001)
     with av.open(str(output)) as container:
-        assert (container.duration or 0) / av.time_base == pytest.approx(seconds, abs=0.05), "packets of sound are whole"
+        assert (container.duration or 0) / av.time_base == pytest.approx(seconds, abs=0.05), "whole packets of sound"
 
 
 def test_a_single_frame_of_a_constant_rate_is_doubled(tmp_path: Path) -> None:
