@@ -56,6 +56,8 @@ def both_ways(conversion: Conversion, folder: Path, seconds: float = 0.5) -> tup
         (".avi", Choice(arguments=("-c:v", "utvideo"))),
         (".avi", Choice(arguments=("-c:v", "magicyuv"))),
         (".avi", Choice(arguments=("-c:v", "rawvideo"))),
+        (".mkv", Choice(arguments=("-c:v", "utvideo"))),
+        (".mkv", Choice(arguments=("-c:v", "magicyuv"))),
         (".mkv", Choice(arguments=("-c:v", "libx265", "-x265-params", REORDERED))),
     ],
     ids=lambda value: value if isinstance(value, str) else value.codec or value.arguments[1],

@@ -107,11 +107,14 @@ class Encoding:
             *self._frame_input(first), *self._frame_output(first), *self.arguments, "-f", container, f"file:{output}",
         ]  # fmt: skip
 
-    def join_command(self, pipe_format: str, output: Path) -> list[str]:
-        """Return the command that copies encoded video from its standard input, and the rest from the source."""
+    def join_command(self, pipe_format: str, colours: Sequence[str], output: Path) -> list[str]:
+        """Return the command that copies encoded video from its standard input, and the rest from the source.
+
+        ``colours`` are ffmpeg's options for the colours of the video, where its format in the pipe has none.
+        """
         return [
             *self._head(), *self._delay(), "-f", pipe_format, "-i", "pipe:0", *self._mapping(), *self._last_duration(),
-            *self._end(), "-c:v:0", "copy", *self._nominal_rate(), *muxer_options(self.arguments),
+            *self._end(), "-c:v:0", "copy", *colours, *self._nominal_rate(), *muxer_options(self.arguments),
             f"file:{output}", *self._unused_picture(),
         ]  # fmt: skip
 

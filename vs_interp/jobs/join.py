@@ -23,6 +23,9 @@ from .conversion import OpenConversion
 MILLISECONDS = ("matroska", "webm")
 """Containers that round times to milliseconds, and carry colour tags for codecs that cannot."""
 
+COLOURS = ("color_range", "colorspace", "color_primaries", "color_trc")
+"""ffmpeg's options for colours, and libav's names of them."""
+
 PIPED = "frag_keyframe+empty_moov+negative_cts_offsets"
 """Flags to write MOV into a pipe; ``negative_cts_offsets`` allows decoding times before the first frame's time."""
 
@@ -41,9 +44,10 @@ def join(
     """
     encoding = job.encoding
     pipe_format = _pipe_format(encoding.container, folder.film(0))
+    colours = _colours(folder.film(0)) if pipe_format == "nut" else []
     with (
         finished_as(output, overwrite=overwrite) as unfinished,
-        run_ffmpeg(encoding.join_command(pipe_format, unfinished)) as pipe,
+        run_ffmpeg(encoding.join_command(pipe_format, colours, unfinished)) as pipe,
     ):
         chunks = [(folder.film(number), record) for number, record in enumerate(records)]
         rate = None if encoding.stream.tick is not None else encoding.stream.clip.fps
@@ -63,6 +67,13 @@ def _pipe_format(container: str, film: Path) -> str:
             if codec.canonical_name in able.supported_codecs:
                 return name
     raise EncoderError(f"chunks of {codec.canonical_name} cannot be joined: use --whole, or another codec")
+
+
+def _colours(film: Path) -> list[str]:
+    """Return ffmpeg's options for a chunk's colours, which NUT does not store."""
+    with av.open(str(film)) as chunk:
+        context = chunk.streams.video[0].codec_context
+        return [word for name in COLOURS for word in (f"-{name}", str(int(getattr(context, name))))]
 
 
 class TimeStamps:
