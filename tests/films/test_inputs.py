@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -65,6 +66,30 @@ def test_what_is_no_film_is_told(frames: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(SourceError, match=told):
             open_source(path)
+
+
+@pytest.mark.parametrize(
+    ("size", "pixels", "told"),
+    [
+        ("48x32", "rgb24", "shot12.png is 48x32 in rgb24, and shot5.png is 32x32 in rgb24"),
+        ("32x32", "gray", "shot12.png is 32x32 in gray, and shot5.png is 32x32 in rgb24"),
+    ],
+)
+def test_pictures_that_differ_are_named(frames: Path, size: str, pixels: str, told: str) -> None:
+    """By the user's name for them, not by the links through which they are read."""
+    ffmpeg("-f", "lavfi", "-i", f"testsrc2=s={size}", "-frames:v", "1", "-pix_fmt", pixels, frames / "shot12.png")
+    with pytest.raises(SourceError, match=re.escape(f"{frames}/{told}: make all pictures alike")):
+        open_film(frames, fps=24)
+
+
+def test_pictures_that_are_none_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.png").write_text("no picture")
+    with pytest.raises(SourceError, match=f"^{folder} cannot be decoded") as told:
+        open_film(folder, fps=24)
+    assert "links" not in str(told.value)
 
 
 def test_a_name_that_is_no_text_is_opened(tmp_path: Path) -> None:

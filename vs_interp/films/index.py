@@ -15,7 +15,7 @@ import vapoursynth as vs
 from vs_interp.errors import SourceError
 from vs_interp.memory import give_back_freed_memory
 
-from .inputs import index_folder
+from .inputs import as_given, index_folder, is_sequence, unlike_the_first
 from .stamps import Progress, known_stamps
 from .times import Stamps
 
@@ -37,10 +37,14 @@ def decode(path: Path, track: int, pixels: int, progress: Progress | None = None
                 exporttimestamps=True, cachesize=max(1, min(LARGEST_CACHE, CACHED * pixels * 3 >> 20)),
             )  # fmt: skip
     except vs.Error as error:
-        raise SourceError(f"{path} cannot be decoded ({str(error).removeprefix('VideoSource: ')})") from error
+        given = as_given(path)
+        reason = str(error).removeprefix("VideoSource: ").replace(str(path), str(given))
+        raise SourceError(f"{given} cannot be decoded ({reason})") from error
     clip: vs.VideoNode = found["clip"]
-    if clip.format is None or not clip.width:
-        raise SourceError(f"{path} changes its size or format midway: cut it at the changes first")
+    if clip.format.color_family == vs.UNDEFINED or not clip.width:
+        if is_sequence(path):
+            raise SourceError(unlike_the_first(path))
+        raise SourceError(f"{as_given(path)} changes its size or format midway: cut it at the changes first")
     return clip, known_stamps(np.atleast_1d(found["timestamps"]).tolist())  # of one frame it is a number, not a list
 
 

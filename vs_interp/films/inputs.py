@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+import av
+
 from vs_interp.errors import SourceError
 from vs_interp.files import natural
 from vs_interp.folders import cache_folder
@@ -71,6 +73,32 @@ def is_pattern(path: Path) -> bool:
 def is_sequence(opened: Path) -> bool:
     """Whether a path from :func:`openable` is a sequence of pictures."""
     return opened.stem == "%08d"
+
+
+def as_given(opened: Path) -> Path:
+    """Return what stands behind the links of a path from :func:`openable`: a file, or the folder of the pictures."""
+    if opened.parent.parent != cache_folder("links"):
+        return opened
+    file = min(opened.parent.iterdir()).readlink()
+    return file.parent if is_sequence(opened) else file
+
+
+def unlike_the_first(opened: Path) -> str:
+    """Return what is wrong with a sequence of pictures that differ in size or format, with the user's names."""
+    pictures = sorted(opened.parent.iterdir())
+    first, *others = ((picture.readlink(), _shape(picture)) for picture in pictures)
+    name, shape = next((each for each in others if each[1] != first[1]), others[-1])
+    return f"{name} is {shape}, and {first[0].name} is {first[1]}: make all pictures alike, or give a pattern for some"
+
+
+def _shape(picture: Path) -> str:
+    """Return the size and the pixel format of a picture."""
+    try:
+        with av.open(f"file:{picture}") as container:
+            video = container.streams.video[0]
+            return f"{video.width}x{video.height} in {video.pix_fmt}"
+    except (av.FFmpegError, IndexError):
+        return "no picture"
 
 
 def is_pipe(path: Path) -> bool:
