@@ -70,6 +70,22 @@ def test_chapters_and_subtitles_end_with_the_picture(tmp_path: Path, each_ffmpeg
     assert float((subtitles[-1].pts + subtitles[-1].duration) * subtitles[-1].time_base) == pytest.approx(end)
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "webm"])
+@pytest.mark.parametrize(("start", "expected"), [("0.5", [(0, 0.4), (0.5, 0.75)]), ("0.95", [(0.05, 0.55)])])
+def test_a_subtitle_that_is_on_at_the_start_is_cut(
+    tmp_path: Path, suffix: str, start: str, expected: list[tuple[float, float]]
+) -> None:
+    """And moves nothing else, where it is encoded again; one that is over is not there."""
+    source, output = make_film(tmp_path / "in.mkv"), tmp_path / f"out.{suffix}"
+    part = Excerpt(start=Fraction(start), duration=Fraction(3, 4))
+    convert(source, output, [], part=part, reading=Reading(rate=Fraction(20)))
+    assert time_stamps(output)[0] == 0
+    with av.open(str(output)) as container:
+        packets = [packet for packet in container.demux(subtitles=0) if packet.size > 2 and packet.duration]
+    times = [(float(each.pts * each.time_base), float((each.pts + each.duration) * each.time_base)) for each in packets]
+    assert np.allclose(times, expected, atol=0.002)
+
+
 def test_a_variable_rate_keeps_its_durations(tmp_path: Path) -> None:
     source, output = make_variable(tmp_path / "in.mp4"), tmp_path / "out.mp4"
     before = time_stamps(source)

@@ -175,16 +175,17 @@ class Encoding:
         return ["-ss", f"{float(start):.6f}", "-t", f"{float(duration):.6f}"]
 
     def _end(self) -> list[str]:
-        """Return the options that end chapters and subtitles with the excerpt.
+        """Return the options that cut chapters and subtitles to the excerpt, whose streams :meth:`_excerpt` has begun.
 
-        :meth:`_excerpt` leaves those as they are that begin within it.  The end is given a microsecond early, since
-        ffmpeg keeps chapters that begin at it.
+        ffmpeg leaves those as they are that begin within it, and passes on subtitles from before that it encodes again.
+        The end is given a microsecond early, since ffmpeg keeps chapters that begin at it.
         """
         if self.source.window is None:
             return []
         end = float(self.source.window[1] + max(self.source.start, Fraction(0)))
-        shortened = f"setts=pts=PTS:dts=DTS:duration='min(DURATION,{end!r}/TB-PTS)'"
-        return ["-t", f"{end - 1e-6:.6f}", "-bsf:s", shortened]
+        over = "noise=drop='lt(pts,0)*lte(pts+duration,0)'"
+        rest = f"setts=pts='max(PTS,0)':dts='max(DTS,0)':duration='min(PTS+DURATION,{end!r}/TB)-max(PTS,0)'"
+        return ["-t", f"{end - 1e-6:.6f}", "-bsf:s", f"{over},{rest}"]
 
     def _last_duration(self) -> list[str]:
         """At a variable rate, tell the muxer when the last frame ends, which no time stamp does.
