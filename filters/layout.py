@@ -30,7 +30,7 @@ def or_source(picture: vs.VideoNode, clip: vs.VideoNode, made: vs.VideoNode) -> 
     def choose(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
         return f[1 + f[0].props[REPEAT]] if REPEAT in f[0].props else f[0]
 
-    return picture.std.ModifyFrame([passing(picture), clip, shift(clip, 1)], choose)
+    return kept(picture.std.ModifyFrame([passing(picture), clip, shift(clip, 1)], choose))
 
 
 def lay_out(
@@ -42,7 +42,7 @@ def lay_out(
     from a whole factor.
     """
     source = passing(core.std.RemoveFrameProps(clip, [*MARKS, TABLE, TICK]))  # at another rate they are of other frames
-    made = [_named(kept(frame), source) for frame in made]
+    made = [_named(frame, source) for frame in made]
     if timeline.is_whole and not constant:
         return passing(core.std.Interleave([source, *made]))  # divides durations
     laid = _lay([source, *made], timeline)

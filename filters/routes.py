@@ -10,7 +10,7 @@ import vapoursynth as vs
 from trt_build.backends import Backend
 from trt_build.profile import GRAYS, RGBS, PlaneFormat
 from vs_interp.errors import ArgumentError
-from vs_interp.films.caches import passing
+from vs_interp.films.caches import kept
 from vs_interp.spec import NetworkSpec
 
 from .planes import BT709, SMALLEST, Colour, from_rgb, plane_format, to_rgb
@@ -47,7 +47,7 @@ def find_route(clip: vs.VideoNode, colour: Colour, runtime: Backend, spec: Netwo
         return Route(clip, clip, plane_format(clip, colour), lambda made: made)
     if spec.window.channels == 1:
         return _luma_route(clip, colour)
-    return Route(clip, passing(to_rgb(clip, colour)), RGBS, lambda made: from_rgb(made, clip, colour))
+    return Route(clip, kept(to_rgb(clip, colour)), RGBS, lambda made: from_rgb(made, clip, colour))
 
 
 def shrunk(clip: vs.VideoNode, colour: Colour, scale: float) -> vs.VideoNode:

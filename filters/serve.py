@@ -130,7 +130,7 @@ def _pictures(windows: vs.VideoNode, blank: vs.VideoNode, count: int) -> list[vs
     for index in range(1, count):
         name = f"{PICTURE}{index}"
         held = core.std.Splice([core.std.ClipToProp(first, first, prop=name), windows])
-        clips.append(core.std.PropToClip(held, prop=name)[1:])
+        clips.append(kept(core.std.PropToClip(held, prop=name)[1:]))
     return clips
 
 

@@ -13,16 +13,22 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 from vs_interp.filters import layout, super_slomo
+from vs_interp.filters.planes import check_clip
+from vs_interp.filters.routes import find_route
 from vs_interp.filters.scenes import difference, is_repeat
+from vs_interp.filters.windows import window_clips
 
 from tests.clips import clip_of, durations_of, lasting, moving, picture, pictures, same, with_props
 from tests.stand_in_backend import StandInBackend
 from trt_build.backends import Picture, Session
 from trt_build.backends.base import Check
+from trt_build.backends.openvino import OpenVINO
 from trt_build.backends.pool import SessionPool
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import BackendError
+from vs_interp.films.caches import passing
+from vs_interp.spec import NetworkSpec, Output, Window
 
 core = vs.core
 
@@ -170,6 +176,24 @@ def test_no_window_is_worked_on_twice_however_many_frames_are_asked_for_at_once(
     for _ in super_slomo(clip, factor=8, backend=blender).frames(prefetch=60, backlog=60, close=True):
         pass
     assert len(blender.worked) == 39
+
+
+@pytest.mark.parametrize("offsets", [(0, 1), (-1, 0, 1, 2)])
+def test_a_frame_is_converted_once_for_all_windows_that_see_it(offsets: tuple[int, ...]) -> None:
+    asked: Counter[int] = Counter()
+
+    def note(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        asked[n] += 1
+        return f
+
+    clip = moving(vs.YUV420P8, range(40))
+    spec = NetworkSpec(name="stand-in", window=Window(offsets=offsets), output=Output(times=None))
+    served = find_route(passing(clip.std.ModifyFrame(clip, note)), check_clip(clip), OpenVINO(), spec).served
+    windows = window_clips(served, spec.window)
+    for _ in windows[0].std.ModifyFrame(windows, lambda n, f: f[0]).frames(prefetch=8):
+        pass
+    assert set(asked) == set(range(40))
+    assert asked.total() <= 40 + len(offsets)  # the ends are repeated
 
 
 def test_few_frames_are_kept_and_those_that_are_asked_for_again_are() -> None:

@@ -170,6 +170,7 @@ def test_jobs_are_listed_shown_and_removed(film: Path, tmp_path: Path, capsys: p
     assert run("jobs", "remove", folder) == 0
     assert not folder.exists()
     (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "manifest.json").write_text("{}")
     capsys.readouterr()
     assert "is not a job" in refused(capsys, run("jobs", "remove", tmp_path / "films"))
 
@@ -185,6 +186,10 @@ def test_a_damaged_job_hides_no_others_and_can_be_removed(
     told = capsys.readouterr()
     assert [state["output"] for state in json.loads(told.out)] == [str(tmp_path / "b.mkv")]
     assert "a.mkv.job" in told.err and "damaged" in told.err
+    (damaged / "lock").unlink(missing_ok=True)  # as on Windows
+    (damaged / "of-mine.txt").touch()
+    assert "is not a job" in refused(capsys, run("jobs", "remove", damaged))
+    (damaged / "of-mine.txt").unlink()
     assert run("jobs", "remove", damaged) == 0
     assert not damaged.exists()
 

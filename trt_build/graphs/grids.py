@@ -14,10 +14,12 @@ LAST, FIRST = 3, 1
 
 
 def with_transposed_grids(model: ModelProto) -> ModelProto:
-    """Return the model with every stack of three-dimensional tensors along a new last axis replaced."""
+    """Return the model with every grid replaced that is a stack of three-dimensional tensors along a new last axis."""
     weights = {value.name: value for value in model.graph.initializer}
+    grids = {node.input[1] for node in model.graph.node if node.op_type == "GridSample"}
     makers = {name: node for node in model.graph.node for name in node.output}
-    if not any(_fits(node, makers, weights) for node in model.graph.node):
+    stacks = [node for node in model.graph.node if node.output[0] in grids and _fits(node, makers, weights)]
+    if not stacks:
         return model
     changed = ModelProto()
     changed.CopyFrom(model)
@@ -25,7 +27,7 @@ def with_transposed_grids(model: ModelProto) -> ModelProto:
     axis = "/grids/axis"
     changed.graph.initializer.append(numpy_helper.from_array(np.array([FIRST], np.int64), axis))
     for node in model.graph.node:
-        if not _fits(node, makers, weights):
+        if node not in stacks:
             changed.graph.node.append(node)
             continue
         (made,), planes = node.output, [f"{node.output[0]}/plane{place}" for place in range(len(node.input))]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from vs_interp.jobs.plan import Manifest
     from vs_interp.jobs.status import Status
 
+NO_JOB = "{} is not a job: name a folder that `vs-interp jobs list` shows"
+
 
 @dataclass(frozen=True)
 class State:
@@ -111,11 +113,11 @@ def remove_jobs(jobs: tuple[Path, ...]) -> None:
     Example:
       vs-interp jobs remove out.mkv.job
     """
-    from vs_interp.jobs.folder import LOCK, remove
+    from vs_interp.jobs.folder import is_job, remove
 
     for job in jobs:
-        if not (job / LOCK).exists():  # a job with a damaged manifest can be removed, too
-            _manifest(job)
+        if not is_job(job):
+            raise ArgumentError(NO_JOB.format(job))
         remove(job)
         click.echo(f"removed {job}")
 
@@ -125,7 +127,7 @@ def _manifest(job: Path) -> Manifest:
 
     manifest = read_manifest(job)
     if manifest is None:
-        raise ArgumentError(f"{job} is not a job: name a folder that `vs-interp jobs list` shows")
+        raise ArgumentError(NO_JOB.format(job))
     return manifest
 
 

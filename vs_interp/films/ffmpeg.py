@@ -62,7 +62,6 @@ def has_filter(ffmpeg: str, name: str) -> bool:
     return f"Filter {name}" in _ask(ffmpeg, "-hide_banner", "-h", f"filter={name}")
 
 
-@cache
 def keep_time_stamps(ffmpeg: str) -> tuple[str, str]:
     """Return the output option against dropped and repeated frames, whose name changed in ffmpeg 5.1."""
     renamed = "-fps_mode" in _ask(ffmpeg, "-hide_banner", "-h", "long")
@@ -74,9 +73,8 @@ def outputs_named(ffmpeg: str, arguments: Sequence[str]) -> list[str]:
 
     ffmpeg itself sorts its words, and says so in its log; it stops at an input that cannot be opened, before outputs.
     """
-    command = [ffmpeg, "-v", "debug", "-nostdin", "-i", "none:", *arguments]
-    log = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False).stderr
-    return re.findall(r"Reading option '(.*)' \.\.\. matched as output url", log.decode(errors="replace"))
+    log = _ask(ffmpeg, "-v", "debug", "-nostdin", "-i", "none:", *arguments) if arguments else ""
+    return re.findall(r"Reading option '(.*)' \.\.\. matched as output url", log)
 
 
 def error_in(log: str) -> str:
@@ -97,6 +95,6 @@ def _ask(ffmpeg: str, *arguments: str) -> str:
 
 @cache
 def _answer(ffmpeg: str, changed: int, *arguments: str) -> str:
-    """Ask a binary as it was when it was last ``changed``."""
+    """Return both outputs of a binary, as it was when it was last ``changed``."""
     asked = subprocess.run([ffmpeg, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
-    return asked.stdout.decode(errors="replace")
+    return (asked.stdout + asked.stderr).decode(errors="replace")

@@ -95,6 +95,17 @@ def _begin(folder: Path, manifest: Manifest, restart: bool) -> None:
         write_whole(folder / MANIFEST, manifest.to_json().encode())
 
 
+def is_job(folder: Path) -> bool:
+    """Whether a folder holds a job, which may be damaged: then a job's files, and no others, must be there."""
+    try:
+        if read_manifest(folder) is not None:
+            return True
+    except ArgumentError:
+        pass
+    names = {path.name for path in folder.glob("*")}
+    return bool(names - {MANIFEST}) and all(map(OURS.fullmatch, names))
+
+
 def remove(folder: Path) -> None:
     """Remove a job's folder with all its chunks.  Raises :class:`ArgumentError` if a process works on it."""
     try:
