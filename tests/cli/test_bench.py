@@ -51,7 +51,7 @@ def test_work_that_could_not_be_recorded_shows(
         moved_bytes=1, host_mib=1, device_mib=1, recorded=recorded,
     )  # fmt: skip
     _show(report)
-    assert capsys.readouterr().out.count("could not be recorded, and takes more processor time") == lines
+    assert capsys.readouterr().out.count("could not be captured, and takes more processor time") == lines
 
 
 @pytest.mark.parametrize("arguments", [["--size", "1920"], ["--size", "65x64"], ["--factor", "1"], ["--seconds", "0"]])

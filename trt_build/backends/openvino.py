@@ -97,7 +97,7 @@ class OpenVINO(Backend):
         try:
             import openvino  # noqa: F401
         except ImportError as error:
-            reason = str(error).strip().splitlines()[-1].partition(". ")[0]
+            reason = (str(error).strip() or type(error).__name__).splitlines()[-1].partition(". ")[0]
             return (
                 f"the package openvino cannot be imported ({reason}): install it again; where a VapourSynth plugin has "
                 "loaded an OpenVINO of its own (vapoursynth-mlrt-ov), take that out of this environment"

@@ -136,7 +136,7 @@ def _show(report: Report | ScriptReport) -> None:
     ]
     click.echo("\n".join(lines))
     if report.recorded is False:
-        click.echo("no CUDA graph   the GPU's work could not be recorded, and takes more processor time than it should")
+        click.echo("no CUDA graph   the GPU's work could not be captured, and takes more processor time than it should")
 
 
 def _show_table(found: Sequence[Report | ScriptReport], *, markdown: bool) -> None:

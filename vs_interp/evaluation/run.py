@@ -181,7 +181,7 @@ def _of_model(
         file = _cut(file)
     spec = file.spec
     if task_of(spec) is not task:
-        raise ArgumentError(f"{name} makes {task_of(spec).name}, but {wanted.name} {task.name}: leave it out")
+        raise ArgumentError(f"{name} makes {task_of(spec).name}, but {wanted.name} makes {task.name}: leave it out")
     if spec.output.scale != wanted.output.scale:
         raise ArgumentError(
             f"{name} upscales {spec.output.scale} times, but {wanted.name} {wanted.output.scale} times: leave it out"

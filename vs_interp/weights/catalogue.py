@@ -130,7 +130,8 @@ def resolve(model: str | os.PathLike[str] | None, *, network: str, **config: int
             f"{path} is a checkpoint: make a model file of it with `vs-interp export {path} -o NAME.onnx`"
         )
     if not path.is_file():
-        hint = _alike(str(model)) or f"give a file, {_known(network)}"
+        is_name = path.name == str(model) and path.suffix != ".onnx"
+        hint = (is_name and _alike(str(model))) or f"give a file, {_known(network)}"
         raise ArgumentError(f"there is no model file {model}: {hint}")
     return path
 
