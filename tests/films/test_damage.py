@@ -198,21 +198,24 @@ def test_packets_cut_out_of_a_broadcast_are_found_by_their_numbers(tmp_path: Pat
         open_source(source, Reading(strict=True)).damage.check()
 
 
-@pytest.mark.parametrize("harm", [torn, zeroed])
-def test_only_damage_within_the_part_stops_a_strict_run(tmp_path: Path, harm: Callable[[Path], Path]) -> None:
-    """The film of four seconds is damaged in the middle."""
+@pytest.mark.parametrize(("harm", "rate"), [(torn, 25), (zeroed, 25), (torn, 50)])
+def test_only_damage_within_the_part_stops_a_strict_run(
+    tmp_path: Path, harm: Callable[[Path], Path], rate: int
+) -> None:
+    """The film of a hundred frames is damaged in the middle, whatever rate it is given."""
     source = harm(film(tmp_path, "ts"))
 
     def frames(part: Excerpt) -> int:
         opened = Conversion(
             source=source, output=tmp_path / "out.mkv", steps=(), choice=Choice(), part=part,
-            reading=Reading(strict=True),
+            reading=Reading(rate=None if rate == 25 else Fraction(rate), strict=True),
         ).open_source()  # fmt: skip
         return sum(1 for _ in opened.stream.clip.frames(close=True))
 
     with pytest.raises(SourceError, match=r"damaged: .* leave out --on-error stop"):
-        frames(Excerpt(start=Fraction(1), duration=Fraction(2)))
-    assert frames(Excerpt(duration=Fraction(1))) == frames(Excerpt(start=Fraction(3), duration=Fraction(1))) == 25
+        frames(Excerpt(start=Fraction(25, rate), duration=Fraction(50, rate)))
+    assert frames(Excerpt(duration=Fraction(25, rate))) == 25
+    assert frames(Excerpt(start=Fraction(75, rate), duration=Fraction(25, rate))) == 25
 
 
 def test_only_films_of_a_constant_rate_have_gaps() -> None:

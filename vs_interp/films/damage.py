@@ -7,6 +7,7 @@ one frame after another, has a picture for nearly all of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -65,15 +66,23 @@ class Damage:
     skipped: tuple[int, ...] = ()
     gaps: Sequence[Gap] = ()
 
-    def between(self, begins: Fraction, ends: Fraction) -> Damage:
-        """Return what of it lies in a part of the film, in seconds from its first frame; frames decoded later count."""
+    def of_part(self, frames: range, begins: Fraction, ends: Fraction) -> Damage:
+        """Return what of it lies in some of the film's frames, which last from ``begins`` to ``ends`` (seconds).
+
+        Frames are found by the film's own stamps, which its time line may not follow.
+        """
+        first = self._stamp_from(frames.start) if frames.start else -math.inf
+        end = self._stamp_from(frames.stop)
         lost, torn, skipped = (
-            tuple(stamp for stamp in stamps if begins <= self._seconds(stamp) < ends)
-            for stamps in (self.lost, self.torn, self.skipped)
+            tuple(stamp for stamp in stamps if first <= stamp < end) for stamps in (self.lost, self.torn, self.skipped)
         )
         gaps = [gap for gap in self.gaps if gap.begins < ends and gap.ends > begins]
         # broken and missing are the same sets, and still grow
         return replace(self, lost=lost, torn=torn, skipped=skipped, gaps=gaps)
+
+    def _stamp_from(self, number: int) -> float:
+        """Return the first stamp from a frame on; infinity if there is none."""
+        return next((stamp for stamp in self.stamps[number:] if stamp is not None), math.inf)
 
     def check(self) -> None:
         """Raise :class:`SourceError` if ``strict`` and frames are known to be lost."""

@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 from vs_interp.errors import ArgumentError
@@ -55,7 +56,9 @@ def excerpt(source: Source, part: Excerpt) -> Source:
     begins = source.start + _start_of(line, first)
     window = max(begins, Fraction(0)), cut.seconds
     stream = on_time_line(source.stream.clip[first:last], cut)
-    damage = source.damage.between(_start_of(line, first), _start_of(line, first) + cut.seconds)
+    fields = len(every) // len(source.damage.stamps)
+    frames = range(first // fields, ceil(last / fields))
+    damage = source.damage.of_part(frames, _start_of(line, first), _start_of(line, first) + cut.seconds)
     return replace(source, stream=stream, line=cut, first=first, start=begins - window[0], window=window, damage=damage)
 
 

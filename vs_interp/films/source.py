@@ -183,7 +183,9 @@ def open_film(
     """
     rate = None if fps is None else Fraction(fps)
     reading = Reading(rate=rate, fields=deinterlace, progressive=assume_progressive)
-    return open_source(Path(path), reading).stream.clip
+    source = open_source(Path(path), reading)
+    source.damage.check()
+    return source.stream.clip
 
 
 def _time_line(

@@ -17,7 +17,8 @@ class Validation(Table):
     """How the weights are validated.
 
     footage, split, part
-        A data set, as in :class:`~vs_interp.training.recipe_data.Source`.  It must share no frame with the training data.
+        A data set, as in :class:`~vs_interp.training.recipe_data.Source`.  It must share no frame with the training
+        data.
     gap
         Distance in frames between the inputs of a window, for networks that take a time.
     windows
