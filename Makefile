@@ -13,22 +13,22 @@ demo: .venv/serve
 	$(BIN)/vs-interp demo --output demo-output
 
 test: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # make test-fast: all but the slow tests and those of a GPU.
 test-fast: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal -m "not slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not slow and not gpu"
 
 # make test-published: everything, and the tests of published weights, which are fetched (some hundred megabytes).
 test-published: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --published --numprocesses auto --maxprocesses 4 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --published --numprocesses auto --dist worksteal
 
 # make test-lowest: the fast tests with the oldest versions that pyproject.toml allows.
 test-lowest:
 	rm -rf .lowest && "$(PYTHON)" -m venv .lowest/installer && "$(PYTHON)" -m venv .lowest/env
 	.lowest/installer/bin/python -m pip install --quiet --disable-pip-version-check uv
 	.lowest/installer/bin/uv pip install --quiet --python .lowest/env/bin/python --resolution lowest-direct --editable ".[dev]"
-	OMP_NUM_THREADS=1 .lowest/env/bin/python -m pytest -m "not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist worksteal
+	OMP_NUM_THREADS=1 .lowest/env/bin/python -m pytest -m "not slow and not gpu" --numprocesses auto --dist worksteal
 
 # make smoke PYTHON=python3.13: the wheel in a clean environment, without constraints, away from the checkout.
 smoke:

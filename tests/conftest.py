@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from vs_interp.host import cores
+
 from .made_once import keep_in, made_once
 
 if TYPE_CHECKING:
@@ -23,6 +25,11 @@ def pytest_configure() -> None:
     """Hear Ctrl-C where a shell has it ignored, in the background: commands that tests interrupt would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one process more than there are cores, up to four: many tests wait for a process that they started."""
+    return min(4, cores() + 1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -92,6 +92,12 @@ def test_pictures_that_are_none_are_named(tmp_path: Path) -> None:
     assert "links" not in str(told.value)
 
 
+def test_a_picture_that_is_none_is_not_left_out(frames: Path) -> None:
+    (frames / "shot8.png").write_text("no picture")
+    with pytest.raises(SourceError, match=r"^1 of the 12 pictures in .*frames cannot be decoded, such as shot8.png: "):
+        open_film(frames, fps=24)
+
+
 def test_a_name_that_is_no_text_is_opened(tmp_path: Path) -> None:
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
     make_video(tmp_path / "plain.mp4", frames=5).rename(odd)

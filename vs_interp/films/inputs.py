@@ -83,6 +83,24 @@ def as_given(opened: Path) -> Path:
     return file.parent if is_sequence(opened) else file
 
 
+def check_pictures(opened: Path, decoded: int) -> None:
+    """Raise :class:`SourceError` unless all pictures of a sequence were decoded."""
+    pictures = sorted(opened.parent.iterdir())
+    if decoded < len(pictures):
+        broken = next((picture.readlink() for picture in pictures if not _is_picture(picture)), None)
+        example = "" if broken is None else f", such as {broken.name}"
+        share = f"{len(pictures) - decoded} of the {len(pictures)} pictures in {as_given(opened)}"
+        raise SourceError(f"{share} cannot be decoded{example}: replace or remove them")
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        with av.open(str(path)) as container:
+            return next(container.decode(video=0), None) is not None
+    except av.FFmpegError:
+        return False
+
+
 def unlike_the_first(opened: Path) -> str:
     """Return what is wrong with a sequence of pictures that differ in size or format, with the user's names."""
     pictures = sorted(opened.parent.iterdir())

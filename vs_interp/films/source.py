@@ -22,7 +22,7 @@ from .damage import Damage, guarded
 from .durations import with_durations
 from .fields import Fields, deinterlaced
 from .index import decode
-from .inputs import is_sequence, openable
+from .inputs import check_pictures, is_sequence, openable
 from .joins import may_jump
 from .missing import cut_off, gaps, lacks_index, may_lack_packets, read_packets, stated_duration
 from .others import Labels, OtherStream, labels, losses, main_picture, other_streams
@@ -140,6 +140,8 @@ def open_source(given: Path, reading: Reading | None = None, progress: Progress 
             ) from error
         raise SourceError(f"{given} is not a video file, or a broken one ({error.strerror})") from error
     clip, decoded = decode(path, track.index, pixels, progress)
+    if is_sequence(path):
+        check_pictures(path, len(decoded))
     packets = read_packets(track) if may_lack_packets(track, decoded, stated) else None
     clip, damage = guarded(clip, track, decoded, packets, strict=reading.strict or is_sequence(path))
     line = _time_line(track, clip, damage.stamps, reading.rate, progress)
@@ -183,9 +185,7 @@ def open_film(
     """
     rate = None if fps is None else Fraction(fps)
     reading = Reading(rate=rate, fields=deinterlace, progressive=assume_progressive)
-    source = open_source(Path(path), reading)
-    source.damage.check()
-    return source.stream.clip
+    return open_source(Path(path), reading).stream.clip
 
 
 def _time_line(
