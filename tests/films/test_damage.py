@@ -109,11 +109,14 @@ def test_frames_come_from_libav_once_one_was_refused(tmp_path: Path, refused: No
     assert sum(1 for _ in open_film(source).std.FlipVertical().frames(close=True)) == 100
 
 
-def test_a_strict_reader_stops_at_a_frame_that_is_refused(tmp_path: Path, refused: None) -> None:
+def test_a_strict_reader_stops_only_at_frames_that_libav_cannot_decode_either(tmp_path: Path, refused: None) -> None:
+    """BestSource refuses whole frames too, after damage and by chance."""
     clip = open_source(film(tmp_path, "mkv"), Reading(strict=True)).stream.clip
-    clip.get_frame(58)
-    with pytest.raises(vs.Error, match=damage.REFUSED):
-        clip.get_frame(59)
+    assert clip.get_frame(59).width == clip.width
+    broken = open_source(flipped(film(tmp_path, "mkv")), Reading(strict=True)).stream.clip
+    with pytest.raises(vs.Error, match=r"cannot be decoded whole: leave out --on-error stop"):
+        for _ in broken.frames(close=True):
+            pass
 
 
 def test_lost_frames_are_counted_with_their_times(tmp_path: Path) -> None:

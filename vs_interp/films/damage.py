@@ -166,7 +166,7 @@ class _Guard:
             try:
                 return self._clip.get_frame(n)
             except vs.Error as error:
-                if self._damage.strict or REFUSED not in str(error):
+                if REFUSED not in str(error):
                     raise
                 self._by_libav = True
         if self._properties is None:
