@@ -14,6 +14,7 @@ from trt_build.profile import Profile
 from trt_build.verify.verify import verify_session
 from vs_interp.arguments import check_share
 from vs_interp.errors import ArgumentError
+from vs_interp.films.caches import kept_shortly
 from vs_interp.films.durations import carried_durations, check_durations, variable_durations
 from vs_interp.registry import NETWORKS
 from vs_interp.spec import NetworkSpec
@@ -25,7 +26,6 @@ from .routes import Route, enlarged, find_route, shrunk
 from .scenes import DEFAULT_THRESHOLD, check_threshold
 from .serve import serve
 from .timeline import HIGHEST_FACTOR, HOLD, Rate, Timeline, as_factor, as_rate, by_factor, by_rate, check_hold, moving
-from .windows import kept_shortly
 
 core = vs.core
 

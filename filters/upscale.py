@@ -14,6 +14,7 @@ from trt_build.profile import Profile
 from trt_build.verify.verify import verify_session
 from vs_interp.arguments import check_whole
 from vs_interp.errors import ArgumentError
+from vs_interp.films.caches import kept_shortly
 from vs_interp.spec import NetworkSpec
 
 from .models import load_model, speaking_as
@@ -22,7 +23,6 @@ from .routes import Route, find_route
 from .scenes import DEFAULT_THRESHOLD, check_threshold
 from .serve import serve
 from .tiles import TiledSession, tiling
-from .windows import kept_shortly
 
 core = vs.core
 

@@ -11,9 +11,6 @@ from vs_interp.spec import Window, reflect
 
 core = vs.core
 
-KEPT = 6
-"""Frames that VapourSynth keeps of a filter's output at first; by itself it would be twenty."""
-
 
 def window_clips(clip: vs.VideoNode, window: Window) -> list[vs.VideoNode]:
     """Return one clip for each place in the window: its frame n is what the window of frame n has there."""
@@ -54,13 +51,3 @@ def near_side(numbers: Sequence[int], centre: int, is_cut: Callable[[int, int], 
             if beyond or (numbers[earlier] != numbers[later] and is_cut(earlier, later)):
                 chosen[place] = chosen[before]
     return chosen
-
-
-def kept_shortly(clip: vs.VideoNode) -> vs.VideoNode:
-    """Return the clip, of which VapourSynth begins by keeping few frames; it keeps more where that turns out to help.
-
-    Frames that nobody asks for again cost more than their memory: twenty of 1080p in 10 bits fill a processor's cache
-    three times over, and every frame made is then written to memory that is not in it.
-    """
-    core.std.SetVideoCache(clip, mode=-1, fixedsize=False, maxsize=KEPT)
-    return clip

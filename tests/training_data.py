@@ -78,3 +78,12 @@ def fsrcnn_recipe(folder: Path, **training: Any) -> dict[str, Any]:
         "losses": {"charbonnier": 1.0},
         "training": {"steps": 6, "seed": 7, "learning_rate": 1e-3, "threads": 1, "precision": "fp32", **training},
     }  # fmt: skip
+
+
+def frames(folder: Path, count: int, height: int = 96, width: int = 128) -> Path:
+    """Write consecutive frames that move; return their folder."""
+    folder.mkdir(parents=True)
+    whole = texture(3, height, width + 4 * count)
+    for number in range(count):
+        Image.fromarray(whole[:, 4 * number : 4 * number + width]).save(folder / f"{number}.png")
+    return folder

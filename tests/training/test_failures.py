@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -25,8 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 from tests.command_line import COMMAND, refused, run
-from tests.support import ROOT
-from tests.training_data import fsrcnn_recipe, recipe, super_slomo_recipe, texture
+from tests.training_data import frames, fsrcnn_recipe, recipe, super_slomo_recipe
 from tests.video import make_film
 from vs_interp.errors import BackendError, DatasetError
 from vs_interp.networks.fsrcnn import Fsrcnn
@@ -38,18 +36,7 @@ from vs_interp.training.processes import Processes
 from vs_interp.training.report import Report
 from vs_interp.training.scenes.drafts import Drafts
 
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
-
 Spoil = Callable[[Path], Any]
-
-
-def frames(folder: Path, count: int, height: int = 96, width: int = 128) -> Path:
-    """Write consecutive frames that move; return their folder."""
-    folder.mkdir(parents=True)
-    whole = texture(3, height, width + 4 * count)
-    for number in range(count):
-        Image.fromarray(whole[:, 4 * number : 4 * number + width]).save(folder / f"{number}.png")
-    return folder
 
 
 def cut_short(folder: Path) -> None:
@@ -239,70 +226,3 @@ def test_nothing_is_left_of_a_run_that_could_not_begin(
     code = run("train", path, "-o", tmp_path / "run", "--set", "data.source.0.footage=pictures:/nowhere")
     assert "/nowhere is not a folder" in refused(capsys, code)
     assert not (tmp_path / "run").exists()
-
-
-@pytest.fixture
-def two_processes(tmp_path: Path) -> Iterator[Callable[[dict[str, Any]], subprocess.Popen[str]]]:
-    """Start two gloo processes on a recipe, as a person would."""
-
-    def start(values: dict[str, Any]) -> subprocess.Popen[str]:
-        (tmp_path / "recipe.toml").write_text(tomli_w.dumps(values))
-        command = [*TORCHRUN, "--nproc-per-node", "2", "-m", "vs_interp", "train", str(tmp_path / "recipe.toml")]
-        return subprocess.Popen(
-            [*command, "-o", str(tmp_path / "run"), "--device", "cpu"], cwd=ROOT, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-
-    yield start
-    for process in of_the_run(tmp_path):
-        os.kill(int(process.name), signal.SIGKILL)
-
-
-def of_the_run(folder: Path) -> list[Path]:
-    """Return the processes that work on the recipe in a folder, data workers among them."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if str(folder / "recipe.toml").encode() in (process / "cmdline").read_bytes():
-                found.append(process)
-    return found
-
-
-def last_lines(running: subprocess.Popen[str], folder: Path) -> list[str]:
-    """Return what was said in our name by processes that have all ended."""
-    _, words = running.communicate(timeout=120)
-    assert running.returncode != 0
-    assert not of_the_run(folder)
-    return [line for line in words.splitlines() if line.startswith("vs-interp: ")]
-
-
-@pytest.mark.slow
-def test_torchrun_ends_with_the_line_of_the_worker_that_failed(tmp_path: Path, two_processes: Any) -> None:
-    folder = frames(tmp_path / "film" / "a", 8).parent
-    for path in list(folder.rglob("*.png"))[1:]:
-        path.write_bytes(path.read_bytes()[:60])
-    values = super_slomo_recipe(tmp_path)
-    values["data"] |= {"workers": 1, "source": [{"footage": f"frames:{folder}"}]}
-    running = two_processes(values)
-    said = last_lines(running, tmp_path)
-    assert said and all(
-        "windows in a row cannot be read" in line or "another process of this run died" in line for line in said
-    )
-
-
-@pytest.mark.slow
-def test_torchrun_ends_where_one_of_its_processes_is_killed(tmp_path: Path, pictures: Path, two_processes: Any) -> None:
-    """The other says so, soon, instead of waiting for it in a step."""
-    values = super_slomo_recipe(pictures, steps=100_000)
-    values["data"]["workers"] = 1
-    running = two_processes(values)
-    while not (log := tmp_path / "run" / "log.jsonl").exists() or not log.read_text():
-        assert running.poll() is None
-        time.sleep(0.2)
-    second = next(p for p in of_the_run(tmp_path) if b"\0RANK=1\0" in b"\0" + (p / "environ").read_bytes())
-    begun = time.monotonic()
-    os.kill(int(second.name), signal.SIGKILL)
-    assert last_lines(running, tmp_path) == [
-        "vs-interp: process 0 stopped because another process of this run died: see its error"
-    ]
-    assert time.monotonic() - begun < 60
