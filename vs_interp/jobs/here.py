@@ -22,9 +22,6 @@ from .steps import without_gpus
 DRAINING = 2
 """How many encoders may still be finishing chunks whose frames have all been written."""
 
-EARLY = 16
-"""Frames before the end of a chunk at which the next one's encoder is started: it takes a while to begin."""
-
 Advance = Callable[[int, int], None]
 """Called after each frame with the number of its chunk and how many of the chunk's frames are made."""
 
@@ -63,26 +60,20 @@ def _written(
     """Yield each chunk of a run of consecutive numbers once its frames are written; its encoder may still be busy."""
     start, stop = borders[run.start], borders[run.stop]
     ahead = frames_ahead(job)
-    made_by = maker(job)
-    writers: deque[ChunkWriter] = deque()  # of this chunk and, near its end, of the next
     with closing(job.clip[start:stop].frames(prefetch=ahead, backlog=ahead, close=True)) as frames:
-        try:
-            for number in run:
-                count = borders[number + 1] - borders[number]
-                for made in range(1, count + 1):
-                    if not writers:
-                        writers.append(ChunkWriter(job, chunks, number, made_by))
-                    writers[0].write(next(frames))
-                    if count - made == EARLY and number + 1 in run:
-                        writers.append(ChunkWriter(job, chunks, number + 1, made_by))
+        for number in run:
+            writer = ChunkWriter(job, chunks, number, maker(job))
+            try:
+                for made in range(1, borders[number + 1] - borders[number] + 1):
+                    writer.write(next(frames))
                     advance(number, made)
-                yield number, writers.popleft()
-        except BaseException as error:
-            for writer in writers:
+            except vs.Error as error:
                 writer.abandon(error)
-            if isinstance(error, vs.Error):
                 raise SourceError(reason_of(error)) from error
-            raise
+            except BaseException as error:
+                writer.abandon(error)
+                raise
+            yield number, writer
 
 
 def frames_ahead(job: OpenConversion) -> int:
