@@ -19,7 +19,6 @@ from tests.training_data import fsrcnn_recipe, recipe, super_slomo_recipe
 from vs_interp.errors import ArgumentError, DatasetError
 from vs_interp.registry import NETWORKS
 from vs_interp.training.batches import Batches
-from vs_interp.training.beginning import first_network
 from vs_interp.training.checkpoints import Checkpoints
 from vs_interp.training.loop import train
 from vs_interp.training.pause import PAUSE_FILE
@@ -27,7 +26,6 @@ from vs_interp.training.processes import Processes
 from vs_interp.training.report import Report
 from vs_interp.training.scenes.samples import Batch
 from vs_interp.training.trainer import Trainer
-from vs_interp.training.validation import Validator
 
 CPU = torch.device("cpu")
 
@@ -211,31 +209,3 @@ def test_data_that_cannot_be_read_ends_a_run_with_workers_in_one_line(pictures: 
         next(batches.since(0))
     assert time.monotonic() - begun < 60
     assert not multiprocessing.active_children()
-
-
-def test_validation_that_does_not_get_better_ends_the_run(pictures: Path, tmp_path: Path) -> None:
-    """With a learning rate of nothing no validation is better than the first."""
-    values = fsrcnn_recipe(pictures, steps=50, learning_rate=1e-30)
-    values["data"]["source"][0]["part"] = [0.0, 0.5]
-    values["validation"] = {
-        "footage": f"pictures:{pictures / 'photos'}", "part": [0.5, 1.0], "windows": 1, "every": 1, "patience": 3,
-    }  # fmt: skip
-    steps: list[int] = []
-    train(recipe(values), tmp_path / "run", device="cpu", listener=lambda report: steps.append(report.step))
-    assert steps[-1] == 4
-
-
-def test_a_signal_ends_a_validation_between_two_windows(pictures: Path) -> None:
-    """Slurm kills what has not ended half a minute after it asked."""
-    values = fsrcnn_recipe(pictures)
-    values["validation"] = {"footage": f"pictures:{pictures / 'photos'}", "windows": 3}
-    network = first_network(recipe(values))
-    validator = Validator.open(recipe(values), network)
-    assert validator is not None
-    looks: list[int] = []
-
-    def stopped() -> bool:
-        looks.append(len(looks))
-        return len(looks) == 2
-
-    assert validator.scores(network.state_dict(), stopped) is None and len(looks) == 2

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vs_interp.errors import DatasetError
-from vs_interp.label_code import GROUPS, label
+from vs_interp.label_code import GROUPS, SHAPES, label
 from vs_interp.size import Size
 
 from .footage import Box, Footage, Frames
@@ -40,7 +40,7 @@ COLOURS = np.array(
 )  # fmt: skip
 FLOOR = np.array((172, 172, 176), np.float32)
 
-CUBE, SPHERE, CYLINDER = 0, 1, 2
+CUBE, SPHERE = SHAPES.index("cube"), SHAPES.index("sphere")
 
 
 @dataclass(frozen=True)
@@ -193,6 +193,7 @@ def _body(shape: int, u: NDArray[np.float32], v: NDArray[np.float32]) -> tuple[N
         above = (v >= -1.6) & (v <= -1.05) & (np.abs(u - 0.15 * (-1.05 - v)) < 0.8)
         light: NDArray[np.float32] = np.where(above, 0.95, 0.5 - 0.15 * u).astype(np.float32)
         return front | above, light
+    # a cylinder
     side = (np.abs(u) < 0.8) & (v > -1.2) & (v < ASLANT * 0.8 * np.sqrt(np.clip(1 - (u / 0.8) ** 2, 0, 1)))
     lid = (u / 0.8) ** 2 + ((v + 1.2) / (ASLANT * 0.8)) ** 2 < 1
     return side | lid, np.where(lid, 0.9, np.clip(0.55 - 0.5 * u, 0, 1)).astype(np.float32)

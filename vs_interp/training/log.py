@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from vs_interp.errors import CheckpointError
@@ -30,11 +31,12 @@ class Log:
         """Write a line, if one is due.  Raises :class:`CheckpointError` if it cannot be written."""
         if report.step % EVERY and report.step not in (1, report.steps) and report.validation is None:
             return
-        made, truth = report.outcome.made.float().clamp(0, 1), report.batch.truth
+        made, truth = report.outcome.made.float().nan_to_num().clamp(0, 1), report.batch.truth
         line = {
-            "step": report.step, "seconds": round(report.seconds, 1), "losses": report.losses,
+            "step": report.step, "seconds": round(report.seconds, 1),
+            "losses": {name: _finite(loss) for name, loss in report.losses.items()},
             "psnr": round(report.psnr, 3), "ssim": round(1 - float(ssim_loss(made, truth)), 5),
-            "gradient_norm": float(report.norm), "learning_rate": report.learning_rate,
+            "gradient_norm": _finite(float(report.norm)), "learning_rate": report.learning_rate,
             "images_a_second": round(report.speed, 2), "skipped": report.skipped,
         }  # fmt: skip
         if report.validation is not None:
@@ -50,6 +52,11 @@ class Log:
             return self.path.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return []
+
+
+def _finite(value: float) -> float | None:
+    """Return a value, or ``None`` for one that JSON does not have: those of skipped steps need not be finite."""
+    return value if math.isfinite(value) else None
 
 
 def _step(line: str) -> float:

@@ -129,7 +129,7 @@ class Run:
             rate = trainer.learning_rate
             outcome = trainer.train(batch)
             trainer.seconds += self.speed.step(recipe.data.batch)
-            error = (outcome.made.detach().clamp(0, 1) - batch.truth).square().mean()
+            error = (outcome.made.detach().nan_to_num().clamp(0, 1) - batch.truth).square().mean()
             running = torch.lerp(running, error, 1 / min(number, 100))
             due = recipe.validation and (trainer.step % recipe.validation.every == 0 or trainer.finished)
             report = self._report(batch, outcome, running, rate, self._validate() if due else None)
@@ -168,8 +168,8 @@ class Run:
         """Validate the averaged weights and share the scores with all processes; ``None`` if a signal asked to stop."""
         trainer = self.trainer
         found = self.validator.scores(trainer.average, self._stopped) if self.validator is not None else None
-        psnr, ssim = trainer.processes.from_leader(found or Scores(math.nan, math.nan))
-        if math.isnan(psnr):
+        stopped, psnr, ssim = trainer.processes.from_leader((found is None, *(found or Scores(0.0, 0.0))))
+        if stopped:
             return None
         if trainer.note_validation(psnr) and trainer.processes.leads:
             self.checkpoints.write_best(trainer.average, trainer.about())

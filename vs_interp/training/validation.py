@@ -63,7 +63,7 @@ class Validator:
     def scores(self, weights: dict[str, Tensor], stopped: Callable[[], bool] = lambda: False) -> Scores | None:
         """Return the mean PSNR in dB and SSIM over all pictures made with ``weights``; ``None`` if ``stopped``.
 
-        A wrong label counts as an error of 1, and labels have no SSIM.
+        Values that are not finite count as black.  A wrong label counts as an error of 1, and labels have no SSIM.
         """
         self.network.load_state_dict(weights)
         device = next(self.network.parameters()).device
@@ -77,7 +77,7 @@ class Validator:
                     return None
                 batch = batch_maker(self._draft(window))
                 inputs = (*batch.frames, batch.time) if self.network.spec.takes_time else batch.frames
-                made = self.network(*inputs).float().clamp(0, 1)
+                made = self.network(*inputs).float().nan_to_num().clamp(0, 1)
                 error = (made - batch.truth).square().flatten(1)
                 if labels:
                     error = (error > (0.5 / 255) ** 2).float()
