@@ -61,6 +61,21 @@ with ending_on_signals(), finished_as(Path(sys.argv[1]), overwrite=False) as unf
         container.mux(packet)
 """
 
+STEPS = """
+import sys, signal, time
+from vs_interp.interrupt import ending_on_signals, on_forced_exit, uninterrupted
+
+with ending_on_signals():
+    with uninterrupted():
+        for _ in range(int(sys.argv[1])):
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(0.3)
+        print("first", flush=True)
+        undo = on_forced_exit(lambda: print("undone", flush=True))
+        undo.__enter__()
+    print("not reached")
+"""
+
 
 def started(script: str, mark: Path) -> subprocess.Popen[str]:
     """Start a script, and wait until it has made its mark."""
@@ -99,6 +114,15 @@ def test_a_file_is_not_taken_for_whole_after_a_library_swallowed_the_signal(
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr == "vs-interp: stopping …\nvs-interp: interrupted, nothing was written\n"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("presses", [1, 3])
+def test_no_signal_comes_between_the_steps_of_a_block(presses: int) -> None:
+    """Neither its exception nor the forced exit after the third; it comes as soon as the block ends."""
+    command = [sys.executable, "-c", STEPS, str(presses)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (130, "first\nundone\n")
+    assert done.stderr == "vs-interp: stopping …\nvs-interp: interrupted, nothing was written\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there signals do not wake a process")

@@ -39,6 +39,8 @@ SHOW_CURSOR = b"\x1b[?25h\r\n"
 _exit_messages = ["interrupted, nothing was written"]
 _cleanups: list[Callable[[], object]] = []
 _received: list[int] = []
+_uninterrupted: list[int] = []
+"""The threads that are inside :func:`uninterrupted`."""
 _announced = threading.Lock()
 
 
@@ -53,6 +55,23 @@ def on_forced_exit(cleanup: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         _cleanups.remove(cleanup)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Postpone the exception of a signal, and a forced exit, to the end of the block.
+
+    For steps that must not be separated, such as starting a process and registering what ends it.  Keep them short.
+    """
+    before = interrupted()
+    thread = threading.get_ident()
+    _uninterrupted.append(thread)
+    try:
+        yield
+    finally:
+        _uninterrupted.remove(thread)
+    if not before:
+        raise_if_interrupted()
 
 
 @contextmanager
@@ -124,7 +143,8 @@ def _raise(number: int, frame: FrameType | None) -> None:
     if not _received:
         _received.append(number)
         _announce()
-        raise KeyboardInterrupt
+        if threading.get_ident() not in _uninterrupted:
+            raise KeyboardInterrupt
 
 
 def _excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
@@ -163,6 +183,9 @@ def _watch(receiving: socket.socket) -> None:
 
 def _exit(number: int) -> None:
     """Clean up and end the process, whatever its threads are doing."""
+    deadline = time.monotonic() + GRACE_PERIOD
+    while _uninterrupted and time.monotonic() < deadline:
+        time.sleep(0.005)
     for cleanup in reversed(_cleanups):
         with contextlib.suppress(Exception):  # one that fails must not keep the others from running
             cleanup()

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
+import signal
 import stat
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +25,16 @@ from vs_interp.films.ffmpeg import find_ffmpeg
 from vs_interp.films.source import Stream, open_source
 
 core = vs.core
+
+STARTING = """
+import sys, time
+from vs_interp.films.render import run_ffmpeg
+from vs_interp.interrupt import ending_on_signals
+
+encoder = ["sh", "-c", "echo $$ > $0; kill -INT $PPID; exec sleep 60", sys.argv[1]]
+with ending_on_signals(), run_ffmpeg(encoder):
+    time.sleep(60)
+"""
 
 
 def doubled(stream: Stream) -> Stream:
@@ -151,3 +165,15 @@ def test_a_killed_encoder_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         convert(source, output, [], overwrite=True)
     assert output.read_text() == "what was there before"
     assert names(tmp_path) == ["ffmpeg", "in.mp4", "out.mkv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sh is not there")
+def test_an_encoder_that_is_just_starting_ends_with_a_signal(tmp_path: Path) -> None:
+    """It would write its file after the conversion has removed its own."""
+    marks = [tmp_path / str(number) for number in range(4)]  # the moment differs: without care 3 of 4 live on
+    processes = [subprocess.Popen([sys.executable, "-c", STARTING, mark], stderr=-1) for mark in marks]
+    assert [process.communicate(timeout=60) and process.returncode for process in processes] == [130] * 4
+    left = [int(mark.read_text()) for mark in marks if Path(f"/proc/{mark.read_text().strip()}").exists()]
+    for process in left:
+        os.kill(process, signal.SIGKILL)
+    assert not left

@@ -9,18 +9,19 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Buffer, Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import av
 import numpy as np
 import vapoursynth as vs
 
 from vs_interp.errors import EncoderError, SourceError
-from vs_interp.interrupt import on_forced_exit
+from vs_interp.interrupt import on_forced_exit, uninterrupted
 
 from .alpha import PLANE
 from .encoding import Encoding
@@ -163,36 +164,48 @@ class FrameWriter:
 
 @contextmanager
 def run_ffmpeg(command: list[str]) -> Iterator[Pipe]:
-    """Run ffmpeg and yield the pipe to it.  ffmpeg gets a session of its own, so that Ctrl-C does not reach it.
-
-    Raises :class:`EncoderError` with ffmpeg's reason.
-    """
+    """Run ffmpeg, yield the pipe to it, and wait for its end.  Raises :class:`EncoderError` with ffmpeg's reason."""
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-        )
-        assert process.stdin is not None
-        pipe = Pipe(process.stdin)
-        try:
-            with on_forced_exit(process.kill):
+        with _running(command, log) as process:
+            assert process.stdin is not None
+            pipe = Pipe(process.stdin)
+            try:
                 yield pipe
                 pipe.flush()
-        except BaseException as error:
-            if not (pipe.reader_ended and isinstance(error, OSError | av.FFmpegError)):  # PyAV wraps the pipe's error
-                process.kill()
-                raise
-        finally:
-            with suppress(OSError):
                 process.stdin.close()
+            except (OSError, av.FFmpegError):  # PyAV wraps the pipe's error
+                if not pipe.reader_ended:
+                    raise
             code = process.wait()
         if code:  # with -frames:v among its arguments, ffmpeg stops reading early without an error
             log.seek(0)
             raise EncoderError(f"ffmpeg stopped: {_reason(code, log.read().decode(errors='replace'))}")
+
+
+@contextmanager
+def _running(command: list[str], log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ffmpeg in a session of its own, so that Ctrl-C does not reach it; kill it if it outlives the block."""
+    with ExitStack() as stack:
+        with uninterrupted():
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+            end = partial(_end, process)
+            stack.callback(end)
+            stack.enter_context(on_forced_exit(end))
+        yield process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()  # so that it opens no file after its files were removed
+    with suppress(OSError):  # what is still buffered for it
+        cast(IO[bytes], process.stdin).close()
 
 
 def _reason(code: int, log: str) -> str:

@@ -6,11 +6,12 @@ import contextlib
 import glob
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from vs_interp.errors import ArgumentError, EncoderError
-from vs_interp.interrupt import on_forced_exit, raise_if_interrupted
+from vs_interp.interrupt import on_forced_exit, raise_if_interrupted, uninterrupted
 
 LONGEST_STEM = 200
 """Bytes of the output's name that its temporary name may repeat: file systems allow 255 in all."""
@@ -40,16 +41,16 @@ def finished_as(output: Path, *, overwrite: bool) -> Iterator[Path]:
 def temporary_beside(output: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield a temporary path beside ``output``, and remove that file at the end.  Raises as :func:`finished_as`."""
     unfinished = _temporary_name(output, str(os.getpid()))
-    with _as_encoder_error(output):
-        _check_free(output, overwrite)
-        _remove_abandoned(output)
-        file = unfinished.open("wb")
-    with file, on_forced_exit(lambda: unfinished.unlink(missing_ok=True)):
-        try:
-            lock(file.fileno())
-            yield unfinished
-        finally:
-            unfinished.unlink(missing_ok=True)
+    remove = partial(unfinished.unlink, missing_ok=True)
+    with ExitStack() as stack:
+        with _as_encoder_error(output), uninterrupted():
+            _check_free(output, overwrite)
+            _remove_abandoned(output)
+            file = stack.enter_context(unfinished.open("wb"))
+            stack.callback(remove)
+            stack.enter_context(on_forced_exit(remove))
+        lock(file.fileno())
+        yield unfinished
 
 
 @contextmanager
