@@ -9,7 +9,8 @@ import torch
 from tests.prediction_reference import error, tensor, tensors, vectors
 from vs_interp import label_code
 from vs_interp.errors import ArgumentError
-from vs_interp.networks.slot_attention import ObjectDiscovery, SetPrediction, SlotAttentionConfig
+from vs_interp.networks.set_prediction import SetPrediction
+from vs_interp.networks.slot_attention import ObjectDiscovery, SlotAttentionConfig
 from vs_interp.networks.unet49 import Unet49
 
 

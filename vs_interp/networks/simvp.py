@@ -104,9 +104,9 @@ class _Encoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        skip = self.enc[0](x)
+        x = skip = self.enc[0](x)
         for layer in list(self.enc)[1:]:
-            x = layer(skip if layer is self.enc[1] else x)
+            x = layer(x)
         return x, skip
 
 
@@ -115,19 +115,10 @@ class _Decoder(nn.Module):
 
     def __init__(self, config: SimvpConfig) -> None:
         super().__init__()
-        self.joins = config.translator == "first"
-        last, width = config.depth - 1, config.width
-        self.dec = nn.Sequential(
-            *(
-                _Layer(
-                    2 * width if index == last and self.joins else width,
-                    width,
-                    "same" if (last - index) % 2 == 0 else "double",
-                    self.joins,
-                )
-                for index in range(config.depth)
-            )
-        )
+        first, width = config.translator == "first", config.width
+        before = [_Layer(width, width, "same" if index % 2 else "double", first) for index in range(config.depth - 1)]
+        self.joins = first
+        self.dec = nn.Sequential(*before, _Layer(2 * width if first else width, width, "same", first))
         self.readout = nn.Conv2d(width, config.channels, 1)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
@@ -198,12 +189,9 @@ class Simvp(Network):
 
         depth, layers = count("enc.enc."), count("hid.enc.")
         common: dict[str, Any] = {
-            "channels": channels,
-            "width": width,
-            "depth": depth,
-            "layers": layers,
-            "labels": channels == 14,
-        }
+            "channels": channels, "width": width, "depth": depth, "layers": layers,
+            "labels": channels == label_code.PLANES,
+        }  # fmt: skip
         if "hid.enc.0.block.norm1.weight" in state:
             outer, last = (state[f"hid.enc.{index}.block.norm1.weight"].shape[0] for index in (0, layers - 1))
             ratio = state["hid.enc.0.block.mlp.fc1.weight"].shape[0] / outer

@@ -23,23 +23,23 @@ from .label_planes import Largest
 
 EPSILON = 1e-3
 LEAST = 1e-8
-"""What every weight of the attention is raised by, so that no slot's sum is zero."""
+"""Added to every weight of the attention, so that no slot's sum is zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlotAttentionConfig:
-    """What fixes a slot attention network besides its weights.
+    """Configuration of a slot attention network.
 
     slots, iterations
-        Into how many parts a frame is taken apart, and how often the slots compete for its pixels.
+        The number of slots, and of the rounds in which they compete for the pixels of a frame.
     width, hidden
-        Channels of features and slots; of the MLP that changes slots.
+        Channels of features and slots; hidden channels of the slots' MLP.
     seed
-        Of the noise that slots begin with.  The original draws it anew for every frame; so does training here, where it
-        keeps slots from a fixed place, but served it is a constant, so that a frame always gives the same slots.
+        Of the noise that initialises the slots.  Training draws new noise for every frame, as the original does; in a
+        model file it is constant, so that a frame always gives the same slots.
     output
-        ``"labels"``: the slot of each pixel; ``"soft"``: how much of it belongs to each slot; ``"picture"``: the frame
-        painted again, which is what training compares with the frame itself.  The weights are the same.
+        ``"labels"``: the slot of each pixel; ``"soft"``: the share of each slot in each pixel; ``"picture"``: the
+        reconstructed frame, which training compares with the frame itself.  The weights are the same.
     """
 
     slots: int = 7
@@ -51,7 +51,7 @@ class SlotAttentionConfig:
 
 
 class Position(nn.Module):
-    """Add what a linear layer makes of (y, x, 1 − y, 1 − x), each from 0 to 1 across the grid; B×H×W×C in and out."""
+    """Adds a linear function of (y, x, 1 − y, 1 − x), each from 0 to 1 across the grid, to B×H×W×C features."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Position(nn.Module):
 
 
 class SlotAttention(nn.Module):
-    """Slots compete for inputs, again and again: B×S×C slots of B×N×C inputs."""
+    """Slots that compete for inputs in several rounds: B×S×C slots from B×N×C inputs."""
 
     def __init__(self, config: SlotAttentionConfig) -> None:
         super().__init__()
@@ -95,10 +95,10 @@ class SlotAttention(nn.Module):
 
 
 class _Shares(nn.Module):
-    """How much of each slot's update comes from each input: B×N×S of scores, 1/√N in the mean.
+    """The share of each input in each slot's update, times √N: B×N×S from scores of that shape.
 
     A module so that an FP16 engine can keep it in FP32: shares of thousands of pixels are too small for half precision,
-    which is also why they are √N times what they mean.
+    which is also why they are multiplied by √N.
     """
 
     def forward(self, scores: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ class _Shares(nn.Module):
 
 
 class _Doubled(nn.ConvTranspose2d):
-    """TensorFlow's transposed 5×5 convolution of stride 2: one line and column fewer above and left than below."""
+    """TensorFlow's transposed 5×5 convolution with stride 2, which crops one row and column more below and right."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 5, 2, 1)
@@ -118,7 +118,7 @@ class _Doubled(nn.ConvTranspose2d):
 
 
 class SlotEncoder(nn.Module):
-    """A frame as inputs of the attention: B×N×C."""
+    """Encodes a frame as the inputs of the attention, B×N×C."""
 
     def __init__(self, config: SlotAttentionConfig, strides: tuple[int, int, int, int]) -> None:
         super().__init__()
@@ -139,7 +139,7 @@ class SlotEncoder(nn.Module):
 
 
 class _Same(nn.Conv2d):
-    """TensorFlow's 5×5 convolution that pads to the size divided by its stride."""
+    """TensorFlow's 5×5 convolution, whose output is its input's size divided by the stride."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__(inputs, outputs, 5, stride, 2 if stride == 1 else 0)
@@ -149,7 +149,7 @@ class _Same(nn.Conv2d):
 
 
 def constant_noise(config: SlotAttentionConfig) -> Tensor:
-    """Return the noise that a configuration's slots begin with, S×C."""
+    """Return the noise that initialises the slots, S×C; raise :class:`ArgumentError` for an impossible configuration."""
     if min(config.slots, config.iterations, config.width, config.hidden) < 1 or config.slots > 256:
         raise ArgumentError(f"slot attention of {config}: give 1 to 256 slots, and sizes of 1 or more")
     if config.output not in ("labels", "soft", "picture"):
@@ -159,10 +159,10 @@ def constant_noise(config: SlotAttentionConfig) -> Tensor:
 
 
 class ObjectDiscovery(SlotEncoder, Network):
-    """Slot attention that paints a frame again slot by slot, and so finds its objects without being told any.
+    """Slot attention that reconstructs a frame slot by slot, and so finds its objects without labels.
 
-    Frames are B×3×H×W RGB in [0, 1], H and W multiples of 16; the size is best the one that it was trained on.  Slots
-    have no fixed meaning: which of them takes an object may change from frame to frame.
+    Frames are B×3×H×W RGB in [0, 1], H and W multiples of 16; use the size that it was trained on.  Slots have no fixed
+    meaning: which of them takes an object may change from frame to frame.
     """
 
     Config = SlotAttentionConfig
@@ -184,7 +184,7 @@ class ObjectDiscovery(SlotEncoder, Network):
 
     @property
     def spec(self) -> NetworkSpec:
-        """A frame in, the slot of each of its pixels out, every slot's share, or the frame painted again."""
+        """A frame in; the slot of each of its pixels out, or the share of every slot, or the reconstructed frame."""
         output = {
             "labels": Output(kind="labels", channels=1, times=(0.0,)),
             "soft": Output(kind="mask", channels=1, times=(0.0,) * self.config.slots),
@@ -202,19 +202,19 @@ class ObjectDiscovery(SlotEncoder, Network):
 
     @classmethod
     def from_published(cls, tensors: Mapping[str, Tensor]) -> tuple[SlotAttentionConfig, dict[str, Tensor]] | None:
-        """Read our own names for the TensorFlow model's weights; how many slots there are no weight tells."""
+        """Read our own names for the TensorFlow model's weights, which do not tell how many slots there were (10)."""
         if "decoder_cnn.10.weight" not in tensors or "slot_attention.slots_mu" not in tensors:
             return None
         hidden, width = tensors["slot_attention.mlp.0.weight"].shape
         return SlotAttentionConfig(slots=10, width=width, hidden=hidden), dict(tensors)
 
     def slots(self, frame: Tensor, noise: Tensor) -> Tensor:
-        """Return the slots of a frame, B×S×C, for their first noise (S×C or B×S×C)."""
+        """Return the slots of a frame, B×S×C, initialised with ``noise`` (S×C or B×S×C)."""
         found: Tensor = self.slot_attention(self.inputs(frame), noise)
         return found
 
     def painted(self, slots: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-        """Return what each slot paints, B×S×3×H×W in [−1, 1], and how much it shows, B×S×1×H×W (1 over all slots)."""
+        """Return each slot's picture, B×S×3×H×W in [−1, 1], and its share in each pixel, B×S×1×H×W."""
         batch, count, channels = slots.shape
         grid = slots.reshape(batch * count, 1, 1, channels).expand(-1, height // 16, width // 16, -1)
         painted = self.decoder_cnn(self.decoder_pos(grid).movedim(3, 1))
@@ -222,7 +222,7 @@ class ObjectDiscovery(SlotEncoder, Network):
         return painted[:, :, :3], painted[:, :, 3:].softmax(1)
 
     def _drawn(self, batch: int) -> Tensor:
-        """Return new noise, B×S×C, drawn on the CPU, whose state a training run saves."""
+        """Return new noise, B×S×C, drawn on the CPU, whose random state a training run saves."""
         return torch.randn(batch, *self.noise.shape).to(self.noise)
 
     def made(self, frames: tuple[Tensor, ...], state: tuple[Tensor, ...], time: Tensor | None) -> Tensor:
@@ -237,25 +237,3 @@ class ObjectDiscovery(SlotEncoder, Network):
             return masks.flatten(0, 1)
         labels: Tensor = self.largest(masks[:, :, 0])
         return labels
-
-
-class SetPrediction(SlotEncoder):
-    """Slot attention that says what is in a scene: 19 values a slot, and no masks.
-
-    Place ((p + 3) / 6), size 2, material 2, shape 3, colour 8, and whether there is such an object, all in [0, 1].  For
-    training and study in PyTorch: it makes no pictures, so that there is nothing to serve.
-    """
-
-    def __init__(self, config: SlotAttentionConfig | None = None) -> None:
-        self.config: SlotAttentionConfig = config or SlotAttentionConfig(slots=10)
-        super().__init__(self.config, (1, 2, 2, 1))
-        width = self.config.width
-        self.slot_attention = SlotAttention(self.config)
-        self.mlp_classifier = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 19))
-        self.register_buffer("noise", constant_noise(self.config), persistent=False)
-        self.noise: Tensor
-
-    def forward(self, frame: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Return B×S×19 in [0, 1] for B×3×H×W RGB in [0, 1], H and W multiples of 4."""
-        slots = self.slot_attention(self.inputs(frame), self.noise if noise is None else noise)
-        return torch.sigmoid(self.mlp_classifier(slots))
