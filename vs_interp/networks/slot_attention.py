@@ -149,7 +149,10 @@ class _Same(nn.Conv2d):
 
 
 def constant_noise(config: SlotAttentionConfig) -> Tensor:
-    """Return the noise that initialises the slots, S×C; raise :class:`ArgumentError` for an impossible configuration."""
+    """Return the noise that initialises the slots, S×C.
+
+    Raises :class:`ArgumentError` for an impossible configuration.
+    """
     if min(config.slots, config.iterations, config.width, config.hidden) < 1 or config.slots > 256:
         raise ArgumentError(f"slot attention of {config}: give 1 to 256 slots, and sizes of 1 or more")
     if config.output not in ("labels", "soft", "picture"):
