@@ -22,7 +22,8 @@ class How:
     folder
         The folder for the job's chunks; by default beside the output.
     chunk
-        The approximate duration of a chunk in seconds.
+        The approximate duration of a chunk in seconds; by default
+        :func:`~vs_interp.jobs.borders.usual_seconds`.
     restart
         Discard the chunks of an earlier run.
     workers, cluster
@@ -40,7 +41,7 @@ class How:
 
     whole: bool = False
     folder: Path | None = None
-    chunk: float = 10
+    chunk: float | None = None
     restart: bool = False
     workers: int | None = None
     cluster: str | None = None
@@ -67,8 +68,8 @@ OPTIONS = (
     click.option("--whole", is_flag=True, help="Encode in one go, not in chunks; it cannot be resumed."),
     click.option("--job", "folder", metavar="FOLDER", type=click.Path(path_type=Path),
                  help="Folder for the chunks.  [default: OUT.job]"),
-    click.option("--chunk", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), default=10,
-                 show_default=True, help="Approximate duration of a chunk."),
+    click.option("--chunk", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True),
+                 help="Approximate duration of a chunk.  [default: 10, up to 60 for frames smaller than 1280×720]"),
     click.option("--restart", is_flag=True, help="Start from the beginning instead of resuming."),
     click.option("--workers", metavar="N|auto", type=Count(),
                  help="Make chunks in N processes on this machine; auto for one per GPU of the backend."),

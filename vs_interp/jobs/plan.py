@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,8 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import av
-
 from trt_build.backends import choose
 from trt_build.model_file import ModelFile
 from vs_interp.errors import ArgumentError
@@ -22,16 +19,11 @@ from vs_interp.films.ffmpeg import find_ffmpeg
 from vs_interp.films.ffmpeg import version as ffmpeg_version
 from vs_interp.films.inputs import is_sequence, openable
 
+from .borders import borders
 from .conversion import Conversion, OpenConversion
 from .steps import without_gpus
 
 FORMAT_VERSION = 1
-
-CHUNK_SECONDS = 10
-"""The approximate length of a chunk."""
-
-NEAR = 5
-"""A chunk's border moves to a key frame of the source within one ``NEAR``-th of a chunk's length."""
 
 SAMPLE = 1 << 20
 """Bytes that are hashed at the start, the middle and the end of a source."""
@@ -111,20 +103,19 @@ class Manifest:
         before, now = dict(_flat(self.identity)), dict(_flat(other.identity))
         names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
         return [f"{name} was {_shown(before.get(name))} and is {_shown(now.get(name))}" for name in names] or [
-            "the chunks start at other frames"
+            "its chunks have another length, see --chunk"
         ]
 
 
-def plan(conversion: Conversion, opened: OpenConversion, seconds: float = CHUNK_SECONDS) -> Manifest:
-    """Return the plan of a conversion whose film is open, in chunks of about ``seconds``.
+def plan(conversion: Conversion, opened: OpenConversion, seconds: float | None = None) -> Manifest:
+    """Return the plan of a conversion whose film is open, in chunks of about ``seconds``, by default of usual length.
 
-    Borders do not affect the frames, since each chunk is cut out of the whole clip.  They are placed at key frames of
-    the source if there are any nearby: these are mostly cuts, where a new key frame costs the output few bits.
+    See :func:`~vs_interp.jobs.borders.borders`.
     """
     return Manifest(
         conversion=conversion,
         identity=json.loads(json.dumps(_identity(conversion))),
-        borders=tuple(_borders(opened, seconds)),
+        borders=tuple(borders(opened, seconds)),
     )
 
 
@@ -168,36 +159,6 @@ def content_of(path: Path) -> str:
             file.seek(start)
             digest.update(file.read(SAMPLE))
     return f"{size} bytes, {digest.hexdigest()[:32]}"
-
-
-def _borders(opened: OpenConversion, seconds: float) -> Iterator[int]:
-    """Yield 0, the frames at which further chunks start, and the number of frames."""
-    length = len(opened.clip)
-    source, seconds_in_all = opened.source.stream.clip, opened.encoding.stream.seconds
-    fps = float(opened.clip.fps) or (length / float(seconds_in_all) if seconds_in_all else 25.0)
-    usual = max(round(seconds * fps), 1)
-    near = usual // NEAR
-    key_frames = [(number - opened.source.first) * length // len(source) for number in _key_frames(opened)]
-    border = 0
-    yield border
-    while length - border > usual + near:
-        wanted = border + usual
-        place = bisect.bisect(key_frames, wanted)
-        close = [frame for frame in key_frames[max(place - 1, 0) : place + 1] if abs(frame - wanted) <= near]
-        border = min(close, key=lambda frame: abs(frame - wanted), default=wanted)
-        yield border
-    yield length
-
-
-def _key_frames(opened: OpenConversion) -> list[int]:
-    """Return the numbers of the source's key frames, in decoding order."""
-    with av.open(f"file:{opened.source.path}") as container:
-        packets = container.demux(container.streams[opened.source.track])
-        return [number for number, packet in enumerate(filter(_holds_a_frame, packets)) if packet.is_keyframe]
-
-
-def _holds_a_frame(packet: av.Packet[Any]) -> bool:
-    return packet.size > 0
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
