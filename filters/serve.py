@@ -19,7 +19,7 @@ from vs_interp.errors import ArgumentError
 from vs_interp.films.caches import kept, passing
 from vs_interp.films.durations import UNTIMED, frame_duration
 from vs_interp.host import cores
-from vs_interp.memory import give_back_freed_memory
+from vs_interp.memory import hold_memory
 from vs_interp.spec import NetworkSpec
 
 from .planes import INTERLACED
@@ -63,7 +63,7 @@ def serve(
     Sessions tell frames apart by their numbers, counted from ``first_key``: clips that share a pool need ranges of
     their own.  Raises :class:`ArgumentError` for clips too long for VapourSynth.
     """
-    give_back_freed_memory()
+    hold_memory()
     served, lanes = route.served, _lanes(pool.size)
     height, width = spec.made_size(served.height, served.width)
     kind = served.format.id if spec.output.kind == "frame" else vs.GRAYS

@@ -78,14 +78,14 @@ def make_interlaced(path: Path) -> Path:
 
 
 def make_film(path: Path) -> Path:
-    """Write a Matroska file with a picture, two sounds, subtitles, chapters and a title."""
+    """Write a Matroska film with two sounds, subtitles, chapters, a title, and key frames half a second apart."""
     chapters, subtitles = path.with_suffix(".txt"), path.with_suffix(".srt")
     chapters.write_text(CHAPTERS)
     subtitles.write_text(SUBTITLES)
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=24:d=2", "-f", "lavfi", "-i", "sine=d=2",
            "-f", "lavfi", "-i", "sine=f=220:d=2", "-i", subtitles, "-i", chapters,
            "-map", "0", "-map", "1", "-map", "2", "-map", "3", "-map_metadata", "4", "-map_chapters", "4",
-           "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", "-c:s", "srt",
+           "-c:v", "libx264", "-g", "12", "-pix_fmt", "yuv420p", "-c:a", "aac", "-c:s", "srt",
            "-metadata:s:a:1", "language=fin", "-metadata:s:v:0", "language=swe", path)  # fmt: skip
     return path
 

@@ -9,10 +9,11 @@ import av
 import numpy as np
 import pytest
 
+from tests.films.bitmap_subtitles import make_bitmaps, shown_bitmaps
 from tests.films.marks import MARKS, beeps, film, flashes, shown
 from tests.films.test_render import doubled
 from tests.films.whole import convert
-from tests.video import make_film, make_variable, make_video, time_stamps
+from tests.video import ffmpeg, make_film, make_variable, make_video, time_stamps
 from vs_interp.errors import ArgumentError
 from vs_interp.films.excerpt import Excerpt, excerpt
 from vs_interp.films.source import Reading, open_source
@@ -70,12 +71,13 @@ def test_chapters_and_subtitles_end_with_the_picture(tmp_path: Path, each_ffmpeg
     assert float((subtitles[-1].pts + subtitles[-1].duration) * subtitles[-1].time_base) == pytest.approx(end)
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "mov", "webm"])
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "webm"])
 @pytest.mark.parametrize(("start", "expected"), [("0.5", [(0, 0.4), (0.5, 0.75)]), ("0.95", [(0.05, 0.55)])])
 def test_a_subtitle_that_is_on_at_the_start_is_cut(
-    tmp_path: Path, suffix: str, start: str, expected: list[tuple[float, float]]
+    tmp_path: Path, each_ffmpeg: str, suffix: str, start: str, expected: list[tuple[float, float]]
 ) -> None:
-    """And moves nothing else, where it is encoded again; one that is over is not there."""
+    """And moves nothing else, copied or encoded again, with a key frame between its begin and the start; one that is
+    over is not there."""
     source, output = make_film(tmp_path / "in.mkv"), tmp_path / f"out.{suffix}"
     part = Excerpt(start=Fraction(start), duration=Fraction(3, 4))
     convert(source, output, [], part=part, reading=Reading(rate=Fraction(20)))
@@ -84,6 +86,21 @@ def test_a_subtitle_that_is_on_at_the_start_is_cut(
         packets = [packet for packet in container.demux(subtitles=0) if packet.size > 2 and packet.duration]
     times = [(float(each.pts * each.time_base), float((each.pts + each.duration) * each.time_base)) for each in packets]
     assert np.allclose(times, expected, atol=0.002)
+
+
+@pytest.mark.parametrize("kind", ["sup", "mkv"], ids=["Blu-ray", "DVD"])
+@pytest.mark.parametrize(("start", "expected"), [("0.5", [(0, 0.4), (0.5, 0.75)]), ("0.95", [(0.05, 0.55)])])
+def test_bitmap_subtitles_are_cut_likewise(
+    tmp_path: Path, kind: str, start: str, expected: list[tuple[float, float]]
+) -> None:
+    """Those of Blu-rays, which have no durations, stay on if they are at the start, and off if they are."""
+    bitmaps = make_bitmaps(tmp_path / f"bitmaps.{kind}", [(0.2, 0.9), (1, 1.5)])
+    source, output = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    film = make_film(tmp_path / "film.mkv")
+    ffmpeg("-copyts", "-i", film, "-i", bitmaps, "-map", "0:v", "-map", "0:a:0", "-map", "1", "-c", "copy", source)
+    part = Excerpt(start=Fraction(start), duration=Fraction(3, 4))
+    convert(source, output, [], part=part, reading=Reading(rate=Fraction(20)))
+    assert np.allclose(shown_bitmaps(output), expected, atol=0.05), "whole packets of sound, that last as long"
 
 
 def test_a_variable_rate_keeps_its_durations(tmp_path: Path) -> None:

@@ -2,8 +2,7 @@
 
 By itself VapourSynth makes a node's cache larger and smaller as it goes.  Frames are then freed in an order in which
 the heap of glibc before 2.39 finds little use for them again (:mod:`vs_interp.memory`): a plain ``resize`` of 320×180
-grows by 200 MB in 1,000 frames.  So the nodes inside our filters
-have caches of fixed sizes.
+grows by 200 MB in 1,000 frames.  So the nodes inside our filters have caches of fixed sizes.
 """
 
 from __future__ import annotations

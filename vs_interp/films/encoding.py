@@ -10,9 +10,10 @@ from pathlib import Path
 
 import vapoursynth as vs
 
+from . import carrying
 from .alpha import format_with_alpha, with_alpha
 from .codecs import Choice, Chosen, choose_codec
-from .containers import ATTACH, Carried, carry, container_format
+from .containers import Carried, carry, container_format
 from .ffmpeg import find_ffmpeg, keep_time_stamps, version
 from .picture_options import aspect, colour_tags, for_the_picture, muxer_options
 from .pixels import pixel_format
@@ -98,7 +99,7 @@ class Encoding:
         """Return the command that encodes frames from its standard input; ``first`` is the first, for its colours."""
         return [
             *self._frame_input(first), *self._mapping(), *self._frame_output(first), *self._last_duration(),
-            *self._end(), *self.arguments, f"file:{output}", *self._unused_picture(),
+            *self.arguments, f"file:{output}", *carrying.unused_streams(self.source, self.others),
         ]  # fmt: skip
 
     def chunk_command(self, first: vs.VideoFrame, output: Path, container: str) -> list[str]:
@@ -114,8 +115,8 @@ class Encoding:
         """
         return [
             *self._head(), *self._delay(), "-f", pipe_format, "-i", "pipe:0", *self._mapping(), *self._last_duration(),
-            *self._end(), "-c:v:0", "copy", *colours, *self._nominal_rate(), *muxer_options(self.arguments),
-            f"file:{output}", *self._unused_picture(),
+            "-c:v:0", "copy", *colours, *self._nominal_rate(), *muxer_options(self.arguments), f"file:{output}",
+            *carrying.unused_streams(self.source, self.others),
         ]  # fmt: skip
 
     def _nominal_rate(self) -> list[str]:
@@ -142,8 +143,8 @@ class Encoding:
     def _mapping(self) -> list[str]:
         """Return the options that take the picture from standard input and everything else from the source."""
         return [
-            *self._excerpt(), "-i", f"file:{self.source.path}",
-            "-map", "0:v", *self._others(),
+            *carrying.inputs(self.source, self.others),
+            "-map", "0:v", *carrying.streams(self.source, self.container, self.others), *self.sound_arguments,
             "-map_chapters", "1", "-map_metadata", "1",
             *self._labels(),
         ]  # fmt: skip
@@ -167,26 +168,6 @@ class Encoding:
             *keep_time_stamps(self.ffmpeg), "-enc_time_base:v", f"{self.tick.numerator}/{self.tick.denominator}",
         ]  # fmt: skip
 
-    def _excerpt(self) -> list[str]:
-        """Return the options that cut the source's other streams to the excerpt that is encoded."""
-        if self.source.window is None:
-            return []
-        start, duration = self.source.window
-        return ["-ss", f"{float(start):.6f}", "-t", f"{float(duration):.6f}"]
-
-    def _end(self) -> list[str]:
-        """Return the options that cut chapters and subtitles to the excerpt, whose streams :meth:`_excerpt` has begun.
-
-        ffmpeg leaves those as they are that begin within it, and passes on subtitles from before that it encodes again.
-        The end is given a microsecond early, since ffmpeg keeps chapters that begin at it.
-        """
-        if self.source.window is None:
-            return []
-        end = float(self.source.window[1] + max(self.source.start, Fraction(0)))
-        over = "noise=drop='lt(pts,0)*lte(pts+duration,0)'"
-        rest = f"setts=pts='max(PTS,0)':dts='max(DTS,0)':duration='min(PTS+DURATION,{end!r}/TB)-max(PTS,0)'"
-        return ["-t", f"{end - 1e-6:.6f}", "-bsf:s", f"{over},{rest}"]
-
     def _last_duration(self) -> list[str]:
         """At a variable rate, tell the muxer when the last frame ends, which no time stamp does.
 
@@ -199,36 +180,6 @@ class Encoding:
         end, near = float(self.source.start) + duration, float(self.stream.last) + 1
         left = f"min({end!r}/TB-PTS,{duration!r}/TB-(DTS-STARTDTS))"
         return ["-bsf:v:0", f"setts=pts=PTS:dts=DTS:duration='if(gte(PTS*TB,{end - near!r}),{left},DURATION)'"]
-
-    def _unused_picture(self) -> list[str]:
-        """Make ffmpeg read the source's picture into a null output.
-
-        ffmpeg counts time from the first stream that it uses.  In files from discs and broadcasts, sound that starts
-        later than the picture would otherwise be moved to the beginning.
-        """
-        return ["-map", f"1:{self.source.track}", "-c", "copy", "-f", "null", "-"]
-
-    def _others(self) -> list[str]:
-        """Return the options that carry over the source's other streams, which follow the picture in order."""
-        options = []
-        streams = [carried for carried in self.others if carried.encoder != ATTACH]
-        for place, carried in enumerate(streams, start=1):
-            options += ["-map", f"1:{carried.stream.index}", f"-c:{place}", carried.encoder]
-            options += [] if self.source.window is None else [f"-copypriorss:{place}", "0"]  # drop what precedes it
-            options += [f"{word}:{place}" if word.startswith("-") else word for word in carried.options]
-        return [*options, *self._attached(), *self.sound_arguments]
-
-    def _attached(self) -> list[str]:
-        """Return the options for attached files in Matroska: the source's own, and covers."""
-        if self.container != "matroska":
-            return []
-        options = ["-map", "1:t?", "-c:t", "copy"]
-        covers = [carried.stream.file for carried in self.others if carried.encoder == ATTACH]
-        for place, file in enumerate(covers, start=self.source.labels.files):
-            kind = file.suffix[1:] if file else ""
-            options += ["-attach", f"file:{file}", f"-metadata:s:t:{place}", f"mimetype=image/{kind}"]
-            options += [f"-metadata:s:t:{place}", f"filename=cover.{kind}"]
-        return options
 
 
 def stream_to_encode(source: Source, output: Path, choice: Choice) -> Stream:

@@ -13,7 +13,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vs_interp.errors import SourceError
-from vs_interp.memory import give_back_freed_memory
+from vs_interp.memory import hold_memory
 
 from .inputs import as_given, index_folder, is_sequence, unlike_the_first
 from .stamps import Progress, known_stamps
@@ -29,7 +29,7 @@ def decode(path: Path, track: int, pixels: int, progress: Progress | None = None
     ``pixels`` is the size of a frame, for the cache; ``progress`` is called while the film is indexed.  Raises
     :class:`SourceError`.
     """
-    give_back_freed_memory()
+    hold_memory()
     try:
         with _messages_to(progress):
             found: Any = vs.core.bs.VideoSource(

@@ -1,0 +1,87 @@
+"""ffmpeg's options that carry over what a source holds besides its picture, cut to the part that is encoded.
+
+In the command the picture is input 0 and the source is input 1.  If a part has subtitles, the source is also input 2,
+read from :data:`LEAD` before the part, for those that are on when it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from .containers import ATTACH, Carried
+from .source import Source
+
+LEAD = Fraction(60)
+"""Seconds before a part in which subtitles may begin that are still on when it starts."""
+
+LASTING = frozenset({"dvb_subtitle", "hdmv_pgs_subtitle"})
+"""Subtitles without durations: each packet changes what is on, so that those before a part say what is on in it."""
+
+
+def inputs(source: Source, carried: Sequence[Carried]) -> list[str]:
+    """Return the inputs of the source."""
+    file = ["-i", f"file:{source.path}"]
+    if source.window is None:
+        return file
+    start, duration = source.window
+    options = ["-ss", f"{float(start):.6f}", "-t", f"{float(duration):.6f}", *file]
+    if not _reads_subtitles_apart(source, carried):
+        return options
+    lead = min(start, LEAD)
+    return [
+        *options, "-ss", f"{float(start - lead):.6f}", "-itsoffset", f"{-float(lead):.6f}",
+        "-t", f"{float(duration):.6f}", *file,
+    ]  # fmt: skip
+
+
+def streams(source: Source, container: str, carried: Sequence[Carried]) -> list[str]:
+    """Return the options for the streams that follow the picture in the output, in order, and for the output's end."""
+    options, ends = [], _ends(source)
+    for place, each in enumerate((each for each in carried if each.encoder != ATTACH), start=1):
+        is_subtitles = each.stream.kind == "subtitles"
+        apart = is_subtitles and ends is not None
+        options += ["-map", f"{2 if apart else 1}:{each.stream.index}", f"-c:{place}", each.encoder]
+        options += [f"{word}:{place}" if word.startswith("-") else word for word in each.options]
+        if ends is not None:
+            options += [f"-copypriorss:{place}", str(int(is_subtitles))]  # whether to copy what precedes the part
+            options += [f"-bsf:{place}", _within(ends, each.stream.codec)] if is_subtitles else []
+    # ffmpeg keeps chapters that begin at the end, so it is given a microsecond early
+    options += [] if ends is None else ["-t", f"{ends - 1e-6:.6f}"]
+    return [*options, *(_attached(source, carried) if container == "matroska" else ())]
+
+
+def unused_streams(source: Source, carried: Sequence[Carried]) -> list[str]:
+    """Make ffmpeg read the source's picture into a null output.
+
+    ffmpeg counts time from the first stream that it uses.  In files from discs and broadcasts, sound that starts
+    later than the picture would otherwise be moved to the beginning, and so would subtitles that are read apart.
+    """
+    apart = ["-map", f"2:{source.track}", "-map", "2:a?"] if _reads_subtitles_apart(source, carried) else []
+    return ["-map", f"1:{source.track}", *apart, "-c", "copy", "-f", "null", "-"]
+
+
+def _reads_subtitles_apart(source: Source, carried: Sequence[Carried]) -> bool:
+    return source.window is not None and any(each.stream.kind == "subtitles" for each in carried)
+
+
+def _ends(source: Source) -> float | None:
+    """Return when a part ends, in seconds of the output; ``None`` for a whole film."""
+    return None if source.window is None else float(source.window[1] + max(source.start, Fraction(0)))
+
+
+def _within(ends: float, codec: str) -> str:
+    """Return ffmpeg's bitstream filters that cut subtitles to the part; it leaves those whole that begin within it."""
+    over = "" if codec in LASTING else "noise=drop='lt(pts,0)*lte(pts+duration,0)',"
+    return f"{over}setts=pts='max(PTS,0)':dts='max(DTS,0)':duration='max(min(PTS+DURATION,{ends!r}/TB)-max(PTS,0),0)'"
+
+
+def _attached(source: Source, carried: Sequence[Carried]) -> list[str]:
+    """Return the options for attached files in Matroska: the source's own, and covers."""
+    options = ["-map", "1:t?", "-c:t", "copy"]
+    covers = [each.stream.file for each in carried if each.encoder == ATTACH]
+    for place, file in enumerate(covers, start=source.labels.files):
+        kind = file.suffix[1:] if file else ""
+        options += ["-attach", f"file:{file}", f"-metadata:s:t:{place}", f"mimetype=image/{kind}"]
+        options += [f"-metadata:s:t:{place}", f"filename=cover.{kind}"]
+    return options
