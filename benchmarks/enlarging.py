@@ -37,6 +37,7 @@ CATMULL_ROM = {"filter_param_a": 0, "filter_param_b": 0.5}
 REFERENCE = "fsrcnn-x2"
 PICTURES = ".png", ".jpg"
 TIMES = 3
+ONE_THREAD = OpenVINO(streams=1, threads=1)
 
 
 def main() -> None:
@@ -148,7 +149,7 @@ def compared(small: vs.VideoNode, large: vs.VideoNode, file: Path | None, scale:
     if file is None:
         made = core.resize.Bicubic(small, large.width, large.height, **CATMULL_ROM)
     else:
-        made = upscale(small, scale=scale, model=file, backend=OpenVINO(), scene_threshold=None)
+        made = upscale(small, scale=scale, model=file, backend=ONE_THREAD, scene_threshold=None)
     return psnr(made.get_frame(0), large.get_frame(0))
 
 
@@ -162,7 +163,7 @@ def psnr(made: vs.VideoFrame, truth: vs.VideoFrame) -> float:
 def seconds(file: Path, scale: int) -> float:
     """Return the processor time of one 1280×720 frame: the shortest of :data:`TIMES`."""
     clip = core.std.BlankClip(None, 1280, 720, vs.YUV420P8, TIMES, color=[90, 110, 140])
-    made = upscale(clip, scale=scale, model=file, backend=OpenVINO(streams=1, threads=1), scene_threshold=None)
+    made = upscale(clip, scale=scale, model=file, backend=ONE_THREAD, scene_threshold=None)
     times = []
     for number in range(TIMES):
         before = time.process_time()

@@ -67,7 +67,7 @@ class ModelFile:
         try:
             graph = onnx.load_model_from_string(content)
             onnx.checker.check_model(content)
-        except (DecodeError, onnx.checker.ValidationError) as error:
+        except (DecodeError, onnx.checker.ValidationError, UnicodeDecodeError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ModelFileError(
                 f"this is not an ONNX file, or it is truncated ({reason}): export or fetch it again"

@@ -18,12 +18,16 @@ Every message is one line that says which value is wrong, why, and what to do ab
 
 from __future__ import annotations
 
+LONGEST = 2_000
+"""Characters of a message; of a longer one, such as one that quotes a damaged file, the middle is left out."""
+
 
 class VsInterpError(ValueError):
     """Base of all errors that vs-interp raises on purpose."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.splitlines()))
+        line = " ".join(message.splitlines())
+        super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}")
 
 
 class ArgumentError(VsInterpError):

@@ -15,6 +15,15 @@ from vs_interp.errors import ModelFileError
 SMALL = ROOT / "vs_interp/models/fsrcnn-x2.onnx"
 
 
+def without_checksum(graph: onnx.ModelProto) -> bytes:
+    """Return the content of a model file as other programs write it."""
+    kept = [entry for entry in graph.metadata_props if entry.key != CHECKSUM_KEY]
+    del graph.metadata_props[:]
+    graph.metadata_props.extend(kept)
+    content: bytes = graph.SerializeToString()
+    return content
+
+
 def test_a_file_with_its_checksum_is_the_same_graph(tmp_path: Path) -> None:
     """To us and to every other reader of ONNX; written again it has one checksum, the new one."""
     model = ModelFile.load(SMALL)
@@ -52,6 +61,14 @@ def test_a_truncated_file_is_an_error(kept: int) -> None:
         ModelFile.from_bytes(to_bytes(ModelFile.load(SMALL).graph)[:kept])
 
 
+def test_text_that_cannot_be_decoded_is_an_error() -> None:
+    """The checker of a file without a checksum quotes the text, and fails on it."""
+    content = without_checksum(ModelFile.load(SMALL).graph)
+    with pytest.raises(ModelFileError, match=r"this is not an ONNX file, or it is truncated \('utf-8' codec"):
+        ModelFile.from_bytes(content.replace(b"Conv", b"Co\xff\xfe"))
+
+
 def test_a_file_of_others_needs_no_checksum() -> None:
-    content = ModelFile.load(SMALL).graph.SerializeToString()
+    content = without_checksum(ModelFile.load(SMALL).graph)
+    assert CHECKSUM_KEY.encode() not in content
     assert ModelFile.from_bytes(content).spec.name == "fsrcnn"

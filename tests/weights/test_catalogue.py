@@ -17,9 +17,9 @@ from vs_interp.cli.weights import command
 from vs_interp.errors import ArgumentError, CheckpointError, DownloadError, ModelFileError
 from vs_interp.networks.rife import Rife, RifeConfig
 from vs_interp.registry import NETWORKS
-from vs_interp.weights.catalogue import catalogue, find, resolve, verify
+from vs_interp.weights.catalogue import catalogue, find, resolve
 from vs_interp.weights.download import RemoteFile, file_digest
-from vs_interp.weights.obtain import load
+from vs_interp.weights.obtain import checked, load
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_the_catalogue_is_complete() -> None:
 
 @pytest.mark.parametrize("name", [entry.name for entry in catalogue().values() if entry.bundled])
 def test_the_bundled_model_files_are_those_of_the_catalogue(name: str) -> None:
-    verify(find(name))
+    checked(find(name))
 
 
 def test_names_and_paths_are_resolved(cache: Path, tmp_path: Path) -> None:
@@ -192,6 +192,14 @@ def test_a_damaged_model_file_is_noticed_and_made_again(
     made.write_bytes(changed)
     damaged = run("verify", "rife-4.25")
     assert (damaged.exit_code, "damaged" in damaged.stdout) == (2, True)
+    record = find("rife-4.25").record
+    whole = record.read_bytes()
+    for content in (b"", b"[]", b"{}", whole[:20], b"\xff"):
+        record.write_bytes(content)
+        damaged = run("verify", "rife-4.25")
+        assert damaged.exit_code == 2
+        assert "is damaged" in damaged.stdout
+    record.write_bytes(whole)
     with pytest.raises(ModelFileError, match=r"rife-4.25.onnx is damaged .*: run `vs-interp weights get rife-4.25`"):
         load("rife-4.25", network="rife")
     entry = replace(find("rife-4.25"), wheel="some-1.0-py3-none-any.whl", source=None)

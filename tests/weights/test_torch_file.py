@@ -115,6 +115,15 @@ def test_half_a_download_is_an_error(tmp_path: Path, legacy: bool) -> None:
         read_torch(path)
 
 
+def test_the_error_about_a_large_damaged_file_can_be_read(tmp_path: Path) -> None:
+    """Python's own errors quote the whole text that they cannot decode, which can be megabytes."""
+    path = saved(tmp_path / "long.pt", {"x" * 100_000 + "é": torch.zeros(2)}, legacy=True)
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    with pytest.raises(CheckpointError, match="download or save it again$") as raised:
+        read_torch(path)
+    assert len(str(raised.value)) < 3_000
+
+
 @LAYOUTS
 def test_mutated_files_are_an_error_or_the_right_tensors(tmp_path: Path, legacy: bool) -> None:
     """A thousand files with bytes changed, lost or cut off.

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from vs_interp.errors import ArgumentError, DownloadError
+from vs_interp.errors import ArgumentError, VsInterpError
 from vs_interp.log import logger
-from vs_interp.weights.catalogue import Weights, catalogue, find, resolve, verify
+from vs_interp.weights.catalogue import Weights, catalogue, find, resolve
 from vs_interp.weights.download import Progress
 
 from .options import json_option, quiet_option, weights_names
@@ -87,12 +87,15 @@ def get(names: tuple[str, ...], given: Path | None, quiet: bool, as_json: bool) 
 @json_option
 def verify_weights(names: tuple[str, ...], as_json: bool) -> None:
     """Compare model files, by default all that are here, with their recorded SHA-256."""
+    from vs_interp.weights.obtain import checked
+
     entries = [find(name) for name in names] or [entry for entry in catalogue().values() if entry.here]
     problems: dict[str, str] = {}
     for entry in entries:
         try:
-            verify(entry)
-        except DownloadError as error:
+            resolve(entry.name, network=entry.network)
+            checked(entry)
+        except VsInterpError as error:
             problems[entry.name] = str(error)
         if not as_json:
             click.echo(f"{entry.name}: {problems.get(entry.name, 'good')}")

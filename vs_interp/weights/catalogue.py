@@ -106,7 +106,7 @@ def find(name: str) -> Weights:
     if name in NETWORKS:
         known = ", ".join(_names(name)) or "none"
         raise ArgumentError(f"{name} is a network, not the name of weights: its weights are {known}")
-    raise ArgumentError(f"no weights are called {name!r}: {_alike(name) or f'known are {", ".join(catalogue())}'}")
+    raise ArgumentError(f"no weights are called {name!r}: {_alike(name) or '`vs-interp weights list` shows all'}")
 
 
 def resolve(model: str | os.PathLike[str] | None, *, network: str, **config: int | None) -> Path:
@@ -234,16 +234,3 @@ def write_record(entry: Weights, source: Path, skeleton: str) -> None:
         "skeleton": skeleton,
     }
     write_whole(entry.record, json.dumps(values, indent=1).encode())
-
-
-def verify(entry: Weights) -> None:
-    """Compare a model file with its recorded SHA-256.  Raises :class:`DownloadError` if it is missing or differs."""
-    if not entry.here:
-        raise DownloadError(f"the weights {entry.name} are not here: run `vs-interp weights get {entry.name}`")
-    if entry.bundled:
-        wanted, repair = entry.files[0].sha256, "install vs-interp again"
-    else:
-        wanted = json.loads(entry.record.read_text(encoding="utf-8"))["sha256"]
-        repair = f"remove it and run `vs-interp weights get {entry.name}`"
-    if file_digest(entry.model_file) != wanted:
-        raise DownloadError(f"{entry.model_file} is damaged or was changed (its SHA-256 differs): {repair}")

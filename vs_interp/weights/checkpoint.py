@@ -89,7 +89,9 @@ def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with safe_open(path, "pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is not a safetensors file, or a truncated one ({error})") from error
+        raise CheckpointError(
+            f"{path} is not a safetensors file, or a truncated one ({error}): download or save it again"
+        ) from error
 
 
 def _build(path: Path, metadata: Mapping[str, str]) -> Network:

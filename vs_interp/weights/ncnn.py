@@ -60,7 +60,7 @@ def read_ncnn(param: Path) -> dict[str, NDArray[np.float32]]:
             f"cannot read {error.filename}: {error.strerror}; an ncnn model is a .param and a .bin"
         ) from error
     except (ValueError, IndexError) as error:
-        raise CheckpointError(f"{param} is not an ncnn .param file, or a damaged one") from error
+        raise CheckpointError(f"{param} is not an ncnn .param file, or a damaged one: download it again") from error
     tensors: dict[str, NDArray[np.float32]] = {}
     try:
         for layer in layers:

@@ -37,7 +37,7 @@ def load(model: str | os.PathLike[str] | None, *, network: str, **config: int | 
     if entry is None:
         return ModelFile.load(path)
     try:
-        file = _checked(entry)
+        file = checked(entry)
         if not is_current(entry):
             logger.warning(
                 "%s was made by another version of vs-interp: `vs-interp weights get %s` makes it anew",
@@ -50,7 +50,7 @@ def load(model: str | os.PathLike[str] | None, *, network: str, **config: int | 
             raise
         logger.warning("%s: it will be made again", error)
     obtain(entry, again=True)
-    return _checked(entry)
+    return checked(entry)
 
 
 def obtain(entry: Weights, given: Path | None = None, progress: Progress = silent, *, again: bool = False) -> None:
@@ -65,7 +65,7 @@ def obtain(entry: Weights, given: Path | None = None, progress: Progress = silen
     if entry.bundled:
         if given is not None:
             raise ArgumentError(f"{entry.name} comes with vs-interp: there is nothing to make of {given}")
-        _checked(entry)
+        checked(entry)
         return
     try:
         entry.model_file.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def obtain(entry: Weights, given: Path | None = None, progress: Progress = silen
 def is_good(entry: Weights) -> bool:
     """Whether an entry's model file is here and undamaged."""
     try:
-        return entry.here and _checked(entry) is not None
+        return entry.here and checked(entry) is not None
     except ModelFileError:
         return False
 
@@ -112,8 +112,11 @@ def _record(entry: Weights) -> dict[str, Any]:
     return found
 
 
-def _checked(entry: Weights) -> ModelFile:
-    """Return an entry's model.  Raises :class:`ModelFileError` if its file is damaged or was changed."""
+def checked(entry: Weights) -> ModelFile:
+    """Return the model of an entry that is here.
+
+    Raises :class:`ModelFileError` if its file or its record is damaged or was changed.
+    """
     repair = "install vs-interp again" if entry.bundled else f"run `vs-interp weights get {entry.name}`"
     try:
         model = ModelFile.load(entry.model_file)

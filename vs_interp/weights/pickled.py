@@ -44,7 +44,7 @@ def interpret(file: IO[bytes] | Any, find: Callable[[str], Any], persistent: Cal
                 return machine.stack.pop()
             machine.step(opcode.name, argument)
     except (IndexError, KeyError, AttributeError, UnicodeError, OverflowError) as error:
-        raise PickleError(f"a pickle that refers to something missing: {error!r}") from error
+        raise PickleError(f"a damaged pickle: {type(error).__name__}: {error}") from error
     raise PickleError("a pickle without an end")
 
 

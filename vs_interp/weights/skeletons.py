@@ -73,7 +73,9 @@ def filled(skeleton: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         network = _metadata(graph, SPEC_KEY)["name"]
-        raise CheckpointError(f"{path} does not fit {network}: {'; '.join(list(problems)[:3])}{more}")
+        raise CheckpointError(
+            f"{path} does not fit {network}: {'; '.join(list(problems)[:3])}{more}: give another file"
+        )
     for initialiser in _references(graph):
         reference = {entry.key: entry.value for entry in initialiser.external_data}
         values = tensors[reference["location"]]

@@ -61,13 +61,15 @@ def read_torch(path: Path) -> dict[str, NDArray[Any]]:
         return {name: tensor for name, tensor in _flatten(content) if isinstance(tensor, np.ndarray)}
     except RefusedError as error:
         raise CheckpointError(
-            f"{path} is refused: it holds Python objects that would run code when loaded ({error}); only tensors and"
-            " plain containers are read"
+            f"{path} is refused: it holds Python objects that would run code when loaded ({error}): ask for a file"
+            " with its state_dict alone"
         ) from error
     except OSError as error:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
     except (PickleError, zipfile.BadZipFile, *_BROKEN) as error:
-        raise CheckpointError(f"{path} is not a PyTorch checkpoint, or a truncated one ({error})") from error
+        raise CheckpointError(
+            f"{path} is not a PyTorch checkpoint, or a truncated one ({error}): download or save it again"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -151,9 +153,11 @@ def _read_stream(file: io.BufferedIOBase) -> Any:
     for key in interpret(file, _call, _storage):
         wanted = storages[key]
         count = int.from_bytes(file.read(8), "little", signed=True)
-        content = file.read(wanted.count * wanted.dtype.itemsize) if count == wanted.count else b""
-        if count != wanted.count or len(content) != count * wanted.dtype.itemsize:
-            raise ValueError(f"storage {key} ends early, or has {count} elements, not {wanted.count}")
+        if count != wanted.count:
+            raise ValueError(f"storage {key} has {count} elements, not {wanted.count}")
+        content = file.read(count * wanted.dtype.itemsize)
+        if len(content) != count * wanted.dtype.itemsize:
+            raise ValueError(f"storage {key} ends early")
         elements[key] = np.frombuffer(content, wanted.dtype)
     if file.read(1):
         raise ValueError("there is data after its last storage")

@@ -28,5 +28,7 @@ def read_websr(path: Path) -> dict[str, NDArray[np.float32]]:
             tensors[f"{name}.weight"] = np.array(layer["weights"], np.float32).reshape(-1, 4, 4)
             tensors[f"{name}.bias"] = np.array(layer["bias"], np.float32).reshape(4)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not a JSON file of websr's networks, or a damaged one ({error})") from error
+        raise CheckpointError(
+            f"{path} is not a JSON file of websr's networks, or a damaged one ({error}): download it again"
+        ) from error
     return tensors
