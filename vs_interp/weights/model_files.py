@@ -29,7 +29,9 @@ def read_model_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             for value in model.graph.initializer
         }
     except (DecodeError, OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} is not a model file, or a truncated one ({error}): export or get it again") from error
+        raise CheckpointError(
+            f"{path} is not a model file, or a truncated one ({error}): export or get it again"
+        ) from error
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if "network" not in metadata:
         raise CheckpointError(
