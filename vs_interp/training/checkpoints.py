@@ -95,9 +95,7 @@ class Checkpoints:
             content = save({name: t.detach().contiguous().cpu() for name, t in tensors.items()}, metadata)
             write_whole(path, in_order(content))
         except OSError as error:
-            raise CheckpointError(
-                f"{path} cannot be written ({error.strerror}): make room and resume from an earlier checkpoint"
-            ) from error
+            raise CheckpointError(f"{path} cannot be written ({error.strerror}): make room and resume") from error
 
 
 def in_order(content: bytes) -> bytes:
