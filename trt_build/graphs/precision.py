@@ -168,24 +168,27 @@ class _Halving:
         """Return the name of the tensor, or of its copy in the given precision, which is made if there is none yet."""
         if self.types[name] == precision:
             return name
+        if name in self.weights and not bound and not self._holds(self.weights[name]) and name not in self.wrong:
+            self.wrong.append(name)  # asked of every reader, since a Clip may have made the copy
         if (name, precision) not in self.copies:
             copy = self.copies[name, precision] = self._unused(name, precision)
             if name in self.weights:
-                self.weights[copy] = self._halve(self.weights[name], copy, bound)
+                self.weights[copy] = self._halve(self.weights[name], copy)
             else:
                 self.nodes.append(_cast(name, copy, precision))
         return self.copies[name, precision]
 
-    def _halve(self, tensor: TensorProto, name: str, bound: bool) -> TensorProto:
+    def _holds(self, tensor: TensorProto) -> bool:
+        """Return whether half precision has the range for the tensor's values, as bfloat16 has for all of FP32."""
+        largest = float(np.abs(numpy_helper.to_array(tensor)).max(initial=0))
+        return self.half == BFLOAT or largest <= LARGEST_HALF
+
+    def _halve(self, tensor: TensorProto, name: str) -> TensorProto:
+        """Return the tensor in half precision, with values beyond its range, as of a bound, brought to its ends."""
         values = numpy_helper.to_array(tensor)
-        if self.half == BFLOAT:  # has the range of FP32
-            return numpy_helper.from_array(values.astype(helper.tensor_dtype_to_np_dtype(BFLOAT)), name)
-        if bound:
+        if self.half == HALF:
             values = np.clip(values, -LARGEST_HALF, LARGEST_HALF)
-        elif np.abs(values).max(initial=0) > LARGEST_HALF:
-            self.wrong += [] if tensor.name in self.wrong else [tensor.name]
-            values = np.zeros_like(values)
-        return numpy_helper.from_array(values.astype(np.float16), name)
+        return numpy_helper.from_array(values.astype(helper.tensor_dtype_to_np_dtype(self.half)), name)
 
     def _unused(self, name: str, precision: int) -> str:
         name += _SUFFIXES[precision]

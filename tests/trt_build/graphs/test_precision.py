@@ -122,6 +122,18 @@ def test_a_bound_beyond_half_is_brought_to_its_end() -> None:
     assert numpy_helper.to_array(bound) == np.float16(65504)
 
 
+@pytest.mark.parametrize("first", ["/Clip_6", "/Mul_9"])
+def test_a_large_bound_that_is_a_factor_too_is_refused(first: str) -> None:
+    """In either order: clamped for the Clip, the factor would silently be another number."""
+    model = small_model()
+    nodes = model.graph.graph.node
+    multiply = helper.make_node("Mul", ["pooled", "largest"], ["scaled"], name="/Mul_12")
+    place = next(index for index, node in enumerate(nodes) if node.name == first)
+    nodes.insert(place, multiply)
+    with pytest.raises(ModelFileError, match="cannot hold the weights largest "):
+        to_half(model)
+
+
 def test_an_operator_type_names_an_island_too() -> None:
     types = types_of(to_half(small_model(islands=("Conv",))).graph)
     assert types["first"] == types["flow"] == FLOAT
