@@ -253,14 +253,14 @@ class _OpenVINOSession:
                 self._keys[index] = key
         try:
             if self._state is not None:
-                self._state.infer()
+                self._state.infer(share_outputs=True)  # else every output is copied, for nobody
             if not self._spec.takes_time:
-                self._synthesis.infer()
+                self._synthesis.infer(share_outputs=True)
                 self._take(out)
                 return
             for time, picture in zip(times, out, strict=True):
                 self._time[...] = time
-                self._synthesis.infer()
+                self._synthesis.infer(share_outputs=True)
                 self._take([picture])
         except RuntimeError as error:
             self._keys = [None] * len(self._frames)
