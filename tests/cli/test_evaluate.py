@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,23 @@ def test_bad_input_is_refused_in_one_line(
     arguments: list[str], message: str, middlebury: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert message in refused(capsys, run(*(argument.format(middlebury) for argument in arguments)))
+
+
+def test_several_films_are_scored_one_by_one_too(
+    middlebury: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In full, however narrow the terminal is."""
+    monkeypatch.setenv("COLUMNS", "40")
+    films = [str(middlebury / "other-data" / scene) for scene in ("Beanbags", "Walking")]
+    report = tmp_path / "scores.json"
+    assert run("anime4k-s-x2", *films, "--against", "bicubic", "--report", report) == 0
+    methods = json.loads(report.read_text())["methods"]
+    lines = capsys.readouterr().out.splitlines()
+    shown = lines[lines.index(next(line for line in lines if "by film" in line)) :]
+    for film in films:
+        (row,) = [line for line in shown if film in line]
+        scores = [values["datasets"][film]["mean"]["psnr"] for values in methods.values()]
+        assert re.findall(r"([\d.]+) dB", row) == [f"{score:.2f}" for score in scores]
 
 
 def test_a_damaged_frame_ends_the_evaluation_and_nothing_is_written(

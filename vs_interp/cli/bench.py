@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from trt_build.backends import Backend
 
 SCRIPTS = (".vpy", ".py")
+HEADINGS = "", "size", "precision", "frames/s", "runtime alone", "processor ms/frame", "kMAC a pixel", "peak memory"
 
 
 @click.command("bench")
@@ -119,7 +120,7 @@ def _show(report: Report | ScriptReport) -> None:
         return
     at = f"at {report.size}" + (f", factor {report.factor}" if report.factor > 1 else "")
     lines = [
-        f"{report.network} ({report.model}) {at}, {report.streams} streams, {report.kmac:g} kMAC per pixel",
+        f"{report.network} ({report.model}) {at}, {report.streams} streams, {report.kmac:g} kMAC a pixel",
         f"{report.backend} on {report.machine}",
         *([] if report.precision is None else [f"precision       {report.precision}"]),
         f"runtime alone   {report.bare_fps:8.2f} new frames per second, {report.bare_host_ms:.1f} ms of processor each",
@@ -141,16 +142,14 @@ def _show(report: Report | ScriptReport) -> None:
 
 def _show_table(found: Sequence[Report | ScriptReport], *, markdown: bool) -> None:
     """Print a table with a line per model or script."""
-    from rich.console import Console
-
     from vs_interp.evaluation.tables import Table
 
-    headings = ["", "size", "new frames/s", "runtime alone", "processor ms/frame", "kMAC/pixel", "peak memory"]
-    table = Table(f"On {found[0].machine}", headings, [_row(each) for each in found])
+    backends = dict.fromkeys(each.backend for each in found if isinstance(each, Report))
+    table = Table(f"{', '.join(backends) or 'Scripts'} on {found[0].machine}", HEADINGS, [_row(each) for each in found])
     if markdown:
         click.echo(table.markdown())
     else:
-        Console(soft_wrap=True).print(table.terminal())
+        table.show()
 
 
 def _row(report: Report | ScriptReport) -> list[str]:
@@ -158,6 +157,7 @@ def _row(report: Report | ScriptReport) -> list[str]:
         return [
             report.script,
             report.size,
+            "",
             f"{report.fps:.2f}",
             "",
             f"{report.host_ms:,.0f}",
@@ -170,6 +170,7 @@ def _row(report: Report | ScriptReport) -> list[str]:
     return [
         name,
         report.size,
+        (report.precision or "").partition(":")[0],
         pipeline,
         f"{report.bare_fps:.2f}",
         f"{host_ms:,.0f}",

@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from vs_interp.evaluation.tasks import Made
 
 
-WIDE = 250
-"""The width of tables, in characters, when standard output is not a terminal."""
-
-
 @click.command("evaluate")
 @click.argument("model", shell_complete=models)
 @click.argument("films", metavar="FILM...", nargs=-1, required=True)
@@ -36,7 +32,11 @@ WIDE = 250
               "lanczos (upscaling); repeat, blurred (prediction); still, dis (flow); background, again, grid "
               "(labels).  [default: the first one for the model's task]")  # fmt: skip
 @click.option("--height", type=click.IntRange(16), help="Scale larger frames down to this height.")
-@click.option("--limit", type=click.IntRange(1), help="Measure at most this many windows of each film.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help="Measure at most this many windows of each film: the first ones of each excerpt, in turn.",
+)
 @click.option("--gap", type=click.IntRange(2), default=2, show_default=True,
               help="Distance in frames between the inputs of an interpolation model.")  # fmt: skip
 @click.option("--ahead", type=click.IntRange(1), metavar="N",
@@ -143,8 +143,6 @@ def _write(found: Evaluation, worst: Any, *, page: Path | None, sheet: Path | No
 
 def _show(figures: dict[str, Any], *, as_json: bool, markdown: bool) -> None:
     """Print the tables, or JSON."""
-    from rich.console import Console
-
     from vs_interp.evaluation.tables import tables
 
     if as_json:
@@ -153,7 +151,6 @@ def _show(figures: dict[str, Any], *, as_json: bool, markdown: bool) -> None:
     if markdown:
         click.echo("\n".join(table.markdown() for table in tables(figures)))
         return
-    console = Console(soft_wrap=True) if Console().is_terminal else Console(width=WIDE)
     for table in tables(figures):
-        console.print(table.terminal())
-    console.print(f"{figures['backend']} on {figures['device']}, {figures['seconds']} s", highlight=False)
+        table.show()
+    click.echo(f"{figures['backend']} on {figures['device']}, {figures['seconds']} s")

@@ -8,9 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table as Terminal
 
 from .tasks import SCORES
+
+WIDEST = 1_000
+"""Characters in a line of a table in a terminal."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,12 @@ class Table:
         for row in self._marked("[bold]", "[/]", lambda cell: cell.replace("[", "\\[")):
             table.add_row(*row)
         return table
+
+    def show(self) -> None:
+        """Print the table in full: a terminal that is too narrow wraps it, rather than cutting its cells."""
+        table, console = self.terminal(), Console()
+        needed = console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
+        Console(width=max(console.width, needed)).print(table)
 
     def markdown(self) -> str:
         """Return the table in Markdown, with its title."""
@@ -56,12 +66,19 @@ class Table:
 
 
 def tables(figures: Mapping[str, Any]) -> list[Table]:
-    """Return the tables of an evaluation: over all pictures, and by lead if there are several."""
+    """Return the tables of an evaluation: over all pictures, by film and by lead if there are several."""
     methods = figures["methods"]
     first = next(iter(methods.values()))
     what = figures["datasets"][0] if len(figures["datasets"]) == 1 else f"{len(figures['datasets'])} data sets"
     pictures = f"{first['pictures']} picture{'s' if first['pictures'] > 1 else ''}"
     found = [_by_method(f"{what}: {pictures}", {name: values["mean"] for name, values in methods.items()}, figures)]
+    if len(figures["datasets"]) > 1:
+        score = next(iter(first["mean"]))
+        means = {
+            name: [values["datasets"][film]["mean"][score] for film in figures["datasets"]]
+            for name, values in methods.items()
+        }
+        found.append(_by_place(f"{SCORES[score].title} by film", "film", score, figures["datasets"], means))
     if len(first["leads"]) > 1:
         names = [f"+{lead + 1}" for lead in range(len(first["leads"]))]
         found += [_by_place(f"{SCORES[score].title} by lead", "lead", score, names, _leads(methods, score))
