@@ -13,7 +13,7 @@ from tests.films.bitmap_subtitles import make_bitmaps, shown_bitmaps
 from tests.films.marks import MARKS, beeps, film, flashes, shown
 from tests.films.test_render import doubled
 from tests.films.whole import convert
-from tests.video import ffmpeg, make_film, make_variable, make_video, time_stamps
+from tests.video import ffmpeg, make_film, make_interlaced, make_variable, make_video, time_stamps
 from vs_interp.errors import ArgumentError
 from vs_interp.films.excerpt import Excerpt, excerpt
 from vs_interp.films.source import Reading, open_source
@@ -111,17 +111,40 @@ def test_a_variable_rate_keeps_its_durations(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("start", "seconds", "begins", "expected"),
+    [
+        ("0.2", "0.8", "0.2", [0.04] * 4 + [0.64]),
+        ("1", "0.5", "1", [0.5]),
+        ("2.3", "0.3", "2.3", [0.14] + [0.04] * 4),
+        ("2.43", "0.05", "2.4", [0.04, 0.04]),
+    ],
+    ids=["last", "only", "first", "at its end"],
+)
+def test_a_held_frame_is_cut(tmp_path: Path, start: str, seconds: str, begins: str, expected: list[float]) -> None:
+    """Frame 9 of a film of 25 frames a second is held from 0.36 to 2.44 s; no other frame is shortened."""
+    source = open_source(film(tmp_path / "in.mkv", chosen="not(between(n,10,60))"))
+    part = excerpt(source, Excerpt(start=Fraction(start), duration=Fraction(seconds)))
+    assert [float(each * part.line.tick) for each in part.line.durations] == pytest.approx(expected)
+    assert part.window == (Fraction(begins), part.line.seconds)
+
+
+def test_frames_are_counted_before_each_field_is_made_one(tmp_path: Path) -> None:
+    source = open_source(make_interlaced(tmp_path / "in.ts"), Reading(fields="double"))
+    assert len(excerpt(source, Excerpt(frames=3)).stream.clip) == 6
+
+
+@pytest.mark.parametrize(
     ("at", "seconds", "rate", "expected"),
     [
-        (1, 2.08, {"factor": Fraction(2)}, [0]),
-        (1, 2.08, {"fps": Fraction(25)}, [Fraction(n, 25) for n in range(52)]),
+        (1, 1.44, {"factor": Fraction(2)}, [0]),
+        (1, 1.44, {"fps": Fraction(25)}, [Fraction(n, 25) for n in range(36)]),
         (0, 0.04, {"fps": Fraction(100)}, [Fraction(n, 100) for n in range(4)]),
     ],
 )
 def test_a_single_frame_is_a_still(
     tmp_path: Path, at: int, seconds: float, rate: dict[str, Fraction], expected: list[Fraction]
 ) -> None:
-    """Frame 9 of a film of 25 frames a second is held for 2.08 s; there is nothing to interpolate."""
+    """Frame 9 of a film of 25 frames a second is held from 0.36 to 2.44 s; there is nothing to interpolate."""
     source, output = film(tmp_path / "in.mkv", chosen="not(between(n,10,60))"), tmp_path / "out.mkv"
     still = Interpolation(network="super-slomo", **rate).apply
     convert(source, output, [still], part=Excerpt(start=Fraction(at), frames=1))

@@ -1,4 +1,4 @@
-"""Folders and patterns of pictures, pipes, odd names and interlaced films: each is read, or says what to do."""
+"""Folders and patterns of pictures, pipes and odd names: each is read, or says what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import av
 import pytest
-import vapoursynth as vs
 
 from tests.clips import durations_of, pictures, same
 from tests.command_line import COMMAND, run
@@ -23,7 +22,7 @@ from tests.films.marks import film, shown
 from tests.films.test_true_times import VARIABLE
 from tests.films.whole import convert
 from tests.support import names
-from tests.video import ffmpeg, make_interlaced, make_video
+from tests.video import ffmpeg, make_video
 from vs_interp.errors import SourceError
 from vs_interp.films.inputs import saved_pipe
 from vs_interp.films.source import Reading, open_film, open_source
@@ -188,24 +187,6 @@ def test_the_index_is_kept_and_how_far_it_is_is_told(tmp_path: Path, monkeypatch
 
 def _must_not_be_called(*_: object, **__: object) -> None:
     raise AssertionError("the film is decoded again")
-
-
-@pytest.mark.parametrize(("fields", "count", "rate"), [("keep", 10, 25), ("double", 20, 50)])
-def test_fields_become_frames(tmp_path: Path, fields: str, count: int, rate: int) -> None:
-    if not hasattr(vs.core, "bwdif"):
-        pytest.skip("bwdif is not installed")
-    source = make_interlaced(tmp_path / "in.ts")
-    assert open_film(source).get_frame(3).props["_FieldBased"] == 2
-    clip = open_film(source, deinterlace=fields)  # type: ignore[arg-type]
-    assert (len(clip), clip.fps) == (count, rate)
-    assert all(frame.props["_FieldBased"] == 0 for frame in clip.frames(close=True))
-    assert durations_of(clip) == [Fraction(1, rate)] * count
-
-
-def test_frames_may_be_taken_for_progressive(tmp_path: Path) -> None:
-    clip = open_film(make_interlaced(tmp_path / "in.ts"), assume_progressive=True)
-    assert {frame.props["_FieldBased"] for frame in clip.frames(close=True)} == {0}
-    assert len(clip) == 10
 
 
 def test_the_sound_of_a_pipe_is_kept(tmp_path: Path) -> None:

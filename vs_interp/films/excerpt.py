@@ -9,6 +9,9 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vs_interp.errors import ArgumentError
 
 from .source import Source, on_time_line
@@ -38,28 +41,41 @@ class Excerpt:
 def excerpt(source: Source, part: Excerpt) -> Source:
     """Return the source cut to an excerpt: from the frame shown at its start to the last that begins before its end.
 
-    Raises :class:`ArgumentError` if the film ends before the excerpt starts.
+    At a variable rate a first or last frame that is held is shown only within the excerpt, but for at least as long as
+    frames usually last.  Raises :class:`ArgumentError` if the film ends before the excerpt starts.
     """
     line, every = source.line, range(len(source.stream.clip))
     if part.start >= line.seconds:
         raise ArgumentError(
             f"--start is {float(part.start):g} s, but the film ends after {float(line.seconds):g} s: start earlier"
         )
+    fields = len(every) // len(source.damage.stamps)
     first = bisect_right(every, part.start, key=lambda number: _start_of(line, number)) - 1
     last = len(every)
     if part.frames is not None:
-        last = min(last, first + part.frames)
+        last = min(last, first + part.frames * fields)
     if part.duration is not None:
         end = part.start + part.duration
         last = min(last, max(first + 1, bisect_left(every, end, key=lambda number: _start_of(line, number))))
-    cut = replace(line, starts=line.starts[first : last + 1] - line.starts[first])
-    begins = source.start + _start_of(line, first)
-    window = max(begins, Fraction(0)), cut.seconds
+    starts = line.starts[first : last + 1].copy()
+    if line.rate is None:
+        _cut_held(starts, line, part)
+    begins = first / line.rate if line.rate is not None else int(starts[0]) * line.tick
+    cut = replace(line, starts=starts - starts[0])
+    start = source.start + begins
+    window = max(start, Fraction(0)), cut.seconds
     stream = on_time_line(source.stream.clip[first:last], cut)
-    fields = len(every) // len(source.damage.stamps)
-    frames = range(first // fields, ceil(last / fields))
-    damage = source.damage.of_part(frames, _start_of(line, first), _start_of(line, first) + cut.seconds)
-    return replace(source, stream=stream, line=cut, first=first, start=begins - window[0], window=window, damage=damage)
+    damage = source.damage.of_part(range(first // fields, ceil(last / fields)), begins, begins + cut.seconds)
+    return replace(source, stream=stream, line=cut, first=first, start=start - window[0], window=window, damage=damage)
+
+
+def _cut_held(starts: NDArray[np.int64], line: TimeLine, part: Excerpt) -> None:
+    """Cut what the first and the last frame of an excerpt last beyond it, down to the usual duration."""
+    usual = int(np.median(line.durations))
+    starts[0] = max(starts[0], min(int(part.start / line.tick), starts[1] - usual))
+    if part.duration is not None:
+        end = ceil((part.start + part.duration) / line.tick)
+        starts[-1] = min(starts[-1], max(end, starts[-2] + usual))
 
 
 def _start_of(line: TimeLine, number: int) -> Fraction:

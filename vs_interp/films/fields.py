@@ -25,7 +25,7 @@ def deinterlaced(clip: vs.VideoNode, fields: Fields) -> vs.VideoNode:
     """
     if not hasattr(core, "bwdif"):
         raise SourceError(f"deinterlacing needs bwdif: {how_to_get('deinterlace')}")
-    made = core.bwdif.Bwdif(clip, field=BWDIF_MODES[fields])
+    made = core.bwdif.Bwdif(_with_whole_fields(clip), field=BWDIF_MODES[fields]).std.CropAbs(clip.width, clip.height)
     whole = clip if fields == "keep" else core.std.Interleave([clip, clip], modify_duration=False)
 
     def choose(n: int, f: vs.VideoFrame) -> vs.VideoNode:
@@ -33,3 +33,14 @@ def deinterlaced(clip: vs.VideoNode, fields: Fields) -> vs.VideoNode:
 
     chosen = core.std.BlankClip(whole, keep=True).std.FrameEval(choose, prop_src=whole, clip_src=[made, whole])
     return chosen.std.SetFieldBased(0)
+
+
+def _with_whole_fields(clip: vs.VideoNode) -> vs.VideoNode:
+    """Return the clip with an even number of lines in each plane; bwdif leaves the last line of others undefined.
+
+    The added lines continue the field that is short of them.
+    """
+    lines = 1 << clip.format.subsampling_h
+    if clip.height // lines % 2 == 0:
+        return clip
+    return core.std.StackVertical([clip, clip.std.Crop(top=clip.height - 2 * lines, bottom=lines)])
