@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 import vapoursynth as vs
+from av.sidedata.sidedata import Type
 
 from tests.clips import pictures, same
 from tests.films.whole import Step, convert
@@ -15,6 +18,7 @@ from tests.support import names
 from tests.video import ffmpeg, make_video
 from vs_interp.errors import ArgumentError, EncoderError
 from vs_interp.films.codecs import Choice, split_arguments
+from vs_interp.films.encoding import Encoding
 from vs_interp.films.ffmpeg import error_in, version
 from vs_interp.films.source import Stream, open_source
 
@@ -132,31 +136,49 @@ def test_rgb_becomes_what_players_play(tmp_path: Path, wanted: int, size: str, s
 LIGHT = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
 
 
-@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov"])
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [("h265", "mkv"), ("h265", "mp4"), ("h265", "mov"), ("h264", "mp4"), ("av1", "mkv"), ("av1", "mp4")],
+)
 def test_hdr10_arrives_with_its_mastering_display_and_light_levels(
-    tmp_path: Path, each_ffmpeg: str, suffix: str
+    tmp_path: Path, each_ffmpeg: str, codec: str, suffix: str
 ) -> None:
-    source, output = tmp_path / "in.mkv", tmp_path / f"out.{suffix}"
-    pixels = "testsrc2=s=128x64:r=24:d=0.2,format=yuv420p10"
-    pixels += ",setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc"  # newer ones want this
-    tags = ["-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc"]  # older ones this
-    ffmpeg(
-        "-f", "lavfi", "-i", pixels, *tags, "-c:v", "libx265", "-x265-params", f"log-level=error:{LIGHT}", source
-    )  # fmt: skip
-    convert(source, output, [])
-    before, after = (side_data(file) for file in (source, output))
-    assert {"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= after.keys()
-    assert after == before
+    source, output = make_hdr(tmp_path / "in.mkv"), tmp_path / f"out.{suffix}"
+    convert(source, output, [], choice=Choice(codec=codec))
+    before, after = (light(file) for file in (source, output))
+    assert len(before) == 14, "x and y of three colours and white, two luminances, two flags, two light levels"
+    assert after == pytest.approx(before, abs=1e-4), "AV1 rounds to 2^-16 and 2^-14"
     with av.open(str(output)) as container:
         picture = next(container.decode(video=0))
         assert (picture.colorspace, picture.color_primaries, picture.color_trc) == (9, 9, 16)
 
 
-def side_data(file: Path) -> dict[str, bytes]:
-    """Return what lies beside the first picture, without x265's own words."""
+@pytest.mark.parametrize(("codec", "suffix"), [("vp9", "mkv"), ("prores", "mov"), ("ffv1", "mkv")])
+def test_hdr_metadata_that_is_lost_is_told(tmp_path: Path, codec: str, suffix: str) -> None:
+    source, output = open_source(make_hdr(tmp_path / "in.mkv")), tmp_path / f"out.{suffix}"
+    (told,) = Encoding.prepare(source, source.stream, output, Choice(codec=codec)).notes
+    assert told.startswith("HDR10's mastering display and light levels are left out")
+
+
+def make_hdr(path: Path) -> Path:
+    """Write a film with HDR10's metadata."""
+    pixels = "testsrc2=s=128x64:r=24:d=0.2,format=yuv420p10"
+    pixels += ",setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc"  # newer ones want this
+    tags = ["-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc"]  # older ones this
+    ffmpeg("-f", "lavfi", "-i", pixels, *tags, "-c:v", "libx265", "-x265-params", f"log-level=error:{LIGHT}", path)
+    return path
+
+
+def light(file: Path) -> list[float]:
+    """Return what lies beside the first picture: the numbers of libav's AVMasteringDisplayMetadata and light levels."""
     with av.open(str(file)) as container:
-        found = next(container.decode(video=0)).side_data
-        return {each.name: bytes(found[each]) for each in found if "SEI" not in each.name}
+        beside = next(container.decode(video=0)).side_data
+        display, levels = (
+            np.frombuffer(bytes(beside[kind]), np.int32).tolist()
+            for kind in (Type.MASTERING_DISPLAY_METADATA, Type.CONTENT_LIGHT_LEVEL)
+        )
+    fractions = [above / below for above, below in itertools.batched(display[:20], 2)]
+    return [*fractions, *display[20:22], *levels[:2]]
 
 
 def test_floats_cannot_be_encoded(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,14 +11,17 @@ import vapoursynth as vs
 from vs_interp.errors import ArgumentError, EncoderError
 from vs_interp.host import split_words
 
+from . import hdr
 from .alpha import PLANE, formats_with_alpha
 from .encoders import APPLE_TAG, CODECS, DEFAULT_CODECS, HOLDS, IN_ORDER, PRORES_ALPHA, REORDERING, Encoder
 from .ffmpeg import pixel_formats
-from .hdr import is_high_dynamic_range, x265_parameters
 from .pixels import converted, nearest_format, pixel_format, playable_format
 
 ALPHA_FORMATS = ("yuva", "gbrap", "rgba", "argb", "bgra", "ya")
 """Prefixes of ffmpeg's names of pixel formats with alpha."""
+
+HDR_LOST = "HDR10's mastering display and light levels are left out, {encoder} does not write them: --codec h265 does"
+"""What is reported if an encoder does not keep HDR metadata."""
 
 ALPHA_LOST = (
     "the picture's alpha is left out, {encoder} in {container} has none: --codec ffv1 or vp9 in .mkv, or prores in "
@@ -98,7 +101,7 @@ def choose_codec(ffmpeg: str, container: str, clip: vs.VideoNode, choice: Choice
     elif choice.codec is not None:
         encoder, fitting = _for_codec(ffmpeg, container, clip, choice.codec)
     else:
-        encoder, fitting = _for_players(ffmpeg, container, clip, is_high_dynamic_range(first))
+        encoder, fitting = _for_players(ffmpeg, container, clip, hdr.is_high_dynamic_range(first))
     asked = _option_value(choice.arguments, "-pix_fmt", "-pix_fmt:v")
     if fitting is None or asked is not None:
         fitting = clip.format  # ffmpeg converts, or says why it cannot
@@ -114,12 +117,18 @@ def choose_codec(ffmpeg: str, container: str, clip: vs.VideoNode, choice: Choice
         options += ["-tag:v", APPLE_TAG[encoder.name]]
     if container in IN_ORDER and encoder.name in REORDERING:
         options += ["-bf", "0"]
-    made = ("-c:v", encoder.name, *options, *choice.arguments)
-    if encoder.name == "libx265":
-        made = _with_x265_parameters(made, x265_parameters(first))
+    made = _with_hdr(("-c:v", encoder.name, *options, *choice.arguments), encoder.name, first)
     note = _format_note(clip.format, fitting, choice.codec or own)
-    lost = [] if alpha or PLANE not in first.props else [ALPHA_LOST.format(encoder=encoder.name, container=container)]
+    lost = _losses(first, encoder.name, container, alpha=alpha is not None)
     return Chosen(converted(clip, fitting), made, (*([note] if note else []), *lost), alpha is not None)
+
+
+def _losses(first: vs.VideoFrame, encoder: str, container: str, *, alpha: bool) -> Iterator[str]:
+    """Yield a line on what lies beside the picture's planes and is lost."""
+    if PLANE in first.props and not alpha:
+        yield ALPHA_LOST.format(encoder=encoder, container=container)
+    if hdr.has_metadata(first) and encoder not in hdr.PARAMETERS:
+        yield HDR_LOST.format(encoder=encoder)
 
 
 def _fitting_with_alpha(
@@ -186,17 +195,23 @@ def _preset(encoder: Encoder, wanted: str | None) -> list[str]:
     return [] if (chosen := wanted or usual) is None else [option, chosen]
 
 
-def _with_x265_parameters(arguments: Sequence[str], added: str) -> tuple[str, ...]:
-    """Merge all ``-x265-params`` into one, since ffmpeg uses only the last; later ones keep precedence."""
-    joined, rest = [], []
+def _with_hdr(arguments: Sequence[str], encoder: str, first: vs.VideoFrame) -> tuple[str, ...]:
+    """Return ffmpeg's options with a frame's HDR metadata among the encoder's own parameters, if it takes them there.
+
+    All of those are merged into one option, since ffmpeg uses only the last; later ones keep precedence.
+    """
+    if encoder not in hdr.PARAMETERS:
+        return tuple(arguments)
+    option = hdr.PARAMETERS[encoder][0]
+    joined, rest = [hdr.parameters(first, encoder)], []
     words = iter(arguments)
     for word in words:
-        if word == "-x265-params":
+        if word == option:
             joined.append(next(words, ""))
         else:
             rest.append(word)
-    joined.insert(1, added)
-    return (*rest, "-x265-params", ":".join(filter(None, joined)))
+    merged = ":".join(filter(None, joined))
+    return (*rest, option, merged) if merged else tuple(rest)
 
 
 def _encoder_named(name: str) -> Encoder:
