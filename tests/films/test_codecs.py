@@ -62,6 +62,13 @@ def test_what_a_change_of_format_loses_is_said() -> None:
         assert said or not choose_codec(find_ffmpeg(), "matroska", clip(video), choice).notes
 
 
+@pytest.mark.parametrize(("name", "kind"), [("HDR10Plus", "HDR10+"), ("DolbyVisionRPU", "Dolby Vision")])
+def test_metadata_for_single_scenes_is_lost_and_said(name: str, kind: str) -> None:
+    """These are the frame properties that BestSource sets."""
+    chosen = choose_codec(find_ffmpeg(), "matroska", clip(vs.YUV420P10).std.SetFrameProps(**{name: b"x"}), Choice())
+    assert chosen.notes == (f"the film's {kind} metadata is left out",)
+
+
 @pytest.mark.parametrize(
     ("choice", "container", "told"),
     [

@@ -129,6 +129,7 @@ def _losses(first: vs.VideoFrame, encoder: str, container: str, *, alpha: bool) 
         yield ALPHA_LOST.format(encoder=encoder, container=container)
     if hdr.has_metadata(first) and encoder not in hdr.PARAMETERS:
         yield HDR_LOST.format(encoder=encoder)
+    yield from (f"the film's {kind} metadata is left out" for name, kind in hdr.CHANGING.items() if name in first.props)
 
 
 def _fitting_with_alpha(

@@ -14,6 +14,9 @@ PARAMETERS = {
 }
 """Encoder → ffmpeg's option for its own parameters, and their names for the mastering display and the light levels."""
 
+CHANGING = {"HDR10Plus": "HDR10+", "DolbyVisionRPU": "Dolby Vision"}
+"""BestSource's frame property → the kind of metadata for single scenes in it, which is not kept."""
+
 CHROMATICITY, LUMINANCE = 50_000, 10_000
 """Steps per unit in the parameters of x264 and x265: CIE 1931 x and y in 0.00002, luminance in 0.0001 cd/m²."""
 
