@@ -1,9 +1,10 @@
-"""Files that appear under their name only once they are complete, and the natural order of names."""
+"""Files and folders that appear under their name only once they are complete, and the natural order of names."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,22 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file atomically: ``path`` holds either its old content or all of the new.  Raises :class:`OSError`."""
     with appearing_whole(path) as unfinished:
         unfinished.write_bytes(content)
+
+
+@contextmanager
+def folder_appearing_whole(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``folder`` to write to; it gets that name at the end, and is removed on an error.
+
+    A process that is killed leaves ``.NAME.PID.partial`` behind.  Raises :class:`OSError`, also if ``folder`` exists
+    and is not empty.
+    """
+    unfinished = folder.absolute().with_name(f".{folder.name}.{os.getpid()}{PARTIAL}")
+    try:
+        unfinished.mkdir(parents=True)
+        yield unfinished
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def natural(name: str) -> list[tuple[int, str]]:

@@ -94,8 +94,10 @@ def command(
             ended = train(stage.recipe, stage.folder, resume=resume, device=device, listener=listen)
         if isinstance(ended, int):
             words = ["vs-interp", "train", str(recipe), "-o", str(wanted.folder), "--resume"]
+            words += ["--device", device] if device else []
             words += [word for change in given for word in ("--set", change)]
-            click.echo(f"vs-interp: stopped; continue with {shlex.join(words)}", err=True)
+            if leads:
+                click.echo(f"vs-interp: stopped; continue with {shlex.join(words)}", err=True)
             sys.exit(EXIT_CODES[signal.Signals(ended)])
         return ended
 

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vs_interp.errors import ArgumentError, DatasetError
+from vs_interp.files import folder_appearing_whole
 
 INDEX, VERSION = "index.json", 1
 
@@ -94,32 +94,28 @@ def write_chunks(rows: Iterable[Mapping[str, NDArray[Any]]], folder: Path, *, ro
     """
     if folder.exists():
         raise DatasetError(f"{folder} exists: remove it, or name another folder")
-    unfinished = folder.absolute().with_name(f".{folder.name}.{os.getpid()}.partial")
     counts: list[int] = []
     sums: dict[str, str] = {}
     waiting: list[Row] = []
     try:
-        unfinished.mkdir(parents=True)
-        for row in rows:
-            waiting.append({name: np.asarray(array) for name, array in row.items()})
-            _check_alike(waiting[0], waiting[-1])
-            if len(waiting) == rows_each:
+        with folder_appearing_whole(folder) as unfinished:
+            for row in rows:
+                waiting.append({name: np.asarray(array) for name, array in row.items()})
+                _check_alike(waiting[0], waiting[-1])
+                if len(waiting) == rows_each:
+                    sums |= _write(unfinished, len(counts), waiting)
+                    counts.append(len(waiting))
+                    waiting = []
+            if waiting:
                 sums |= _write(unfinished, len(counts), waiting)
                 counts.append(len(waiting))
-                waiting = waiting[:0]
-        if waiting:
-            sums |= _write(unfinished, len(counts), waiting)
-            counts.append(len(waiting))
-        if not counts:
-            raise ArgumentError("there are no rows to write: give at least one")
-        content = {"version": VERSION, "rows": counts, "sums": sums}
-        digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-        (unfinished / INDEX).write_text(json.dumps({"sha256": digest, "index": content}), encoding="utf-8")
-        unfinished.rename(folder)
+            if not counts:
+                raise ArgumentError("there are no rows to write: give at least one")
+            content = {"version": VERSION, "rows": counts, "sums": sums}
+            digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+            (unfinished / INDEX).write_text(json.dumps({"sha256": digest, "index": content}), encoding="utf-8")
     except OSError as error:
         raise DatasetError(f"{folder} cannot be written ({error.strerror}), and nothing of it was kept") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return sum(counts)
 
 

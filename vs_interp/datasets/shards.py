@@ -10,10 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import zlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from vs_interp.errors import DatasetError
+from vs_interp.files import folder_appearing_whole
 
 from .planar import FrameFormat, PlanarFootage, Planes, Sequence420
 from .runs import FEWEST, Frame, run_name
@@ -182,23 +182,16 @@ def make_shards(videos: Sequence[Video], folder: Path, advance: Callable[[int], 
     """
     if folder.exists():
         raise DatasetError(f"{folder} exists: remove it, or name another folder")
-    unfinished = folder.absolute().with_name(f".{folder.name}.{os.getpid()}.partial")
-    writer = Writer(unfinished)
     try:
-        unfinished.mkdir()
-        for video in videos:
-            _write(video, writer, advance)
-        if not writer.index.runs:
-            names = ", ".join(str(video.path) for video in videos)
-            raise DatasetError(f"no {FEWEST} consecutive frames of {names} move without a cut: give other videos")
-        _write_whole(unfinished / INDEX, writer.index.to_json().encode())
-        unfinished.rename(folder)
+        with folder_appearing_whole(folder) as unfinished, closing(Writer(unfinished)) as writer:
+            for video in videos:
+                _write(video, writer, advance)
+            if not writer.index.runs:
+                names = ", ".join(str(video.path) for video in videos)
+                raise DatasetError(f"no {FEWEST} consecutive frames of {names} move without a cut: give other videos")
+            _write_whole(unfinished / INDEX, writer.index.to_json().encode())
     except OSError as error:
         raise DatasetError(f"{folder} cannot be written ({error.strerror}), and nothing of it was kept") from error
-    finally:
-        with suppress(OSError):
-            writer.close()
-        shutil.rmtree(unfinished, ignore_errors=True)
     return writer.index
 
 
