@@ -5,6 +5,8 @@
 PYTHON ?= $(shell for p in python3.12 python3.13 python3.14 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 BIN := .venv/bin
+# Bytecode is kept even where the environment says otherwise: each process would compile all tests anew.
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .PHONY: demo test test-fast test-published test-lowest check docs smoke gpu-kit clean
@@ -13,22 +15,23 @@ demo: .venv/serve
 	$(BIN)/vs-interp demo --output demo-output
 
 test: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(PYTEST)
 
 # make test-fast: all but the slow tests and those of a GPU.
 test-fast: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not slow and not gpu"
+	$(PYTEST) -m "not slow and not gpu"
 
 # make test-published: everything, and the tests of published weights, which are fetched (some hundred megabytes).
 test-published: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --published --numprocesses auto --dist worksteal
+	$(PYTEST) --published
 
 # make test-lowest: the fast tests with the oldest versions that pyproject.toml allows.
+test-lowest: BIN := .lowest/env/bin
 test-lowest:
 	rm -rf .lowest && "$(PYTHON)" -m venv .lowest/installer && "$(PYTHON)" -m venv .lowest/env
 	.lowest/installer/bin/python -m pip install --quiet --disable-pip-version-check uv
 	.lowest/installer/bin/uv pip install --quiet --python .lowest/env/bin/python --resolution lowest-direct --editable ".[dev]"
-	OMP_NUM_THREADS=1 .lowest/env/bin/python -m pytest -m "not slow and not gpu" --numprocesses auto --dist worksteal
+	$(PYTEST) -m "not slow and not gpu"
 
 # make smoke PYTHON=python3.13: the wheel in a clean environment, without constraints, away from the checkout.
 smoke:

@@ -10,7 +10,6 @@ import numpy as np
 import tomli_w
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from vs_interp.training.recipe import Recipe
 from vs_interp.training.recipe_data import Source
@@ -20,8 +19,10 @@ from vs_interp.training.scenes.synthetic import Scenes
 
 def texture(seed: int, height: int, width: int) -> NDArray[np.uint8]:
     """Return a smooth coloured random picture: noise without the frequencies that no motion could be told by."""
+    from scipy.ndimage import gaussian_filter  # which takes a second to import
+
     noise = np.random.default_rng(seed).standard_normal((height, width, 3))
-    soft = ndimage.gaussian_filter(noise, (3, 3, 0), mode="wrap")
+    soft = gaussian_filter(noise, (3, 3, 0), mode="wrap")
     return ((soft - soft.min()) / np.ptp(soft) * 255).astype(np.uint8)
 
 

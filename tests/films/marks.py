@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.video import ffmpeg
 from vs_interp.films.ffmpeg import find_ffmpeg, keep_time_stamps
@@ -49,7 +49,7 @@ def film(path: Path, *, late_picture: float = 0, late_sound: float = 0, chosen: 
     ffmpeg(
         "-f", "lavfi", "-i", picture(), "-f", "lavfi", "-i", sound(), "-vf", shown, "-af", heard,
         *keep_time_stamps(find_ffmpeg()), "-c:v", pictures, "-pix_fmt", "yuv420p", "-g", "15", "-c:a", sounds,
-        *options.split(), path,
+        *(("-deadline", "realtime") if pictures == "libvpx" else ()), *options.split(), path,
     )  # fmt: skip
     return path
 
@@ -154,19 +154,18 @@ def flashes(path: Path) -> list[float]:
 
 def beeps(path: Path) -> list[float]:
     """Return when the sound begins anew, in seconds of the file's clock."""
-    found: list[float] = []
-    last = -1.0
-    for time in _heard(path):
-        if abs(time - last) > 0.2:
-            found.append(time)
-        last = time
-    return found
+    heard = _heard(path)
+    return [float(time) for time in heard[np.diff(heard, prepend=-1.0) > 0.2]]
 
 
-def _heard(path: Path) -> Iterator[float]:
+def _heard(path: Path) -> NDArray[np.float64]:
+    """Return when there is sound, sample by sample."""
     with av.open(str(path)) as container:
-        for frame in container.decode(audio=0):
-            samples = frame.to_ndarray()  # one channel
-            scale = np.iinfo(samples.dtype).max if samples.dtype.kind == "i" else 1
-            start = float(frame.pts * frame.time_base)
-            yield from (start + place / frame.sample_rate for place in np.nonzero(np.abs(samples[0]) > 0.1 * scale)[0])
+        return np.concatenate([_loud(frame) for frame in container.decode(audio=0)])
+
+
+def _loud(frame: av.AudioFrame) -> NDArray[np.float64]:
+    samples = frame.to_ndarray()  # one channel
+    scale = np.iinfo(samples.dtype).max if samples.dtype.kind == "i" else 1
+    places = np.flatnonzero(np.abs(samples[0]) > 0.1 * scale)
+    return float(frame.pts * frame.time_base) + places / frame.sample_rate

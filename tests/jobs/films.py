@@ -17,10 +17,10 @@ from vs_interp.jobs.steps import Upscaling
 SECONDS = 4
 
 
-def make_film(path: Path, rate: str = "25", seconds: float = SECONDS) -> Path:
+def make_film(path: Path, rate: str = "25", seconds: float = SECONDS, size: str = "96x64") -> Path:
     """Write a moving test picture with a tone beside it."""
     ffmpeg(
-        "-f", "lavfi", "-i", f"testsrc2=s=96x64:r={rate}:d={seconds}", "-f", "lavfi", "-i", f"sine=d={seconds}",
+        "-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}:d={seconds}", "-f", "lavfi", "-i", f"sine=d={seconds}",
         "-c:v", "libx264", "-g", "10", "-bf", "2", "-c:a", "aac", str(path),
     )  # fmt: skip
     return path

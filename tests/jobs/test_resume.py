@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,6 +44,23 @@ def begun(film: Path, output: Path, chunks: int) -> Path:
             time.sleep(0.01)
         process.kill()
     return folder
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film, and a job on it that was killed with two chunks whole: its folder, and another with a copy of it."""
+    place = tmp_path_factory.mktemp("killed")
+    folder = begun(make_film(place / "in.mkv", seconds=8), place / "out.mkv", 2)
+    shutil.copytree(folder, place / "copy" / folder.name)
+    return place
+
+
+@pytest.fixture
+def job(killed: Path) -> Path:
+    """The folder of a job that was killed, as it was then; ``in.mkv`` lies beside it, ``out.mkv`` is to be made."""
+    folder = killed / "out.mkv.job"
+    shutil.rmtree(folder, ignore_errors=True)
+    return Path(shutil.copytree(killed / "copy" / folder.name, folder))
 
 
 @pytest.mark.slow
@@ -114,20 +132,18 @@ def test_another_job_in_the_folder_is_refused_by_what_differs(
     ids=["edited", "cut", "newer"],
 )
 def test_a_manifest_that_is_not_what_was_written_is_refused(
-    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: object, told: str
+    job: Path, capsys: pytest.CaptureFixture[str], change: object, told: str
 ) -> None:
     assert callable(change)
-    folder = begun(film, tmp_path / "out.mkv", 1)
-    manifest = folder / "manifest.json"
+    manifest = job / "manifest.json"
     manifest.write_text(change(manifest.read_text()))
-    assert told in refused(capsys, convert(film, tmp_path / "out.mkv"))
+    assert told in refused(capsys, convert(job.parent / "in.mkv", job.parent / "out.mkv"))
 
 
-def test_two_runs_on_one_job_are_one_too_many(film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = begun(film, tmp_path / "out.mkv", 1)
-    with FileLock(folder / "lock"):
-        assert "another process works on" in refused(capsys, convert(film, tmp_path / "out.mkv"))
-        assert "another process works on" in refused(capsys, run("jobs", "remove", folder))
+def test_two_runs_on_one_job_are_one_too_many(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with FileLock(job / "lock"):
+        assert "another process works on" in refused(capsys, convert(job.parent / "in.mkv", job.parent / "out.mkv"))
+        assert "another process works on" in refused(capsys, run("jobs", "remove", job))
 
 
 def test_a_folder_of_other_files_is_no_place_for_a_job(
@@ -151,40 +167,35 @@ def test_a_job_that_cannot_begin_leaves_no_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
 
 
-def test_jobs_are_listed_shown_and_removed(film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = begun(film, tmp_path / "out.mkv", 2)
-    assert run("jobs", "list", tmp_path, "--json") == 0
+def test_jobs_are_listed_shown_and_removed(job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("jobs", "list", job.parent, "--json") == 0
     (state,) = json.loads(capsys.readouterr().out)
-    assert state["of_frames"] == 200 and 0 < state["frames"] < 200 and state["output"] == str(tmp_path / "out.mkv")
+    assert state["of_frames"] == 200 and 0 < state["frames"] < 200 and state["output"] == str(job.parent / "out.mkv")
     assert state["running"] is None
-    assert run("jobs", "show", folder) == 0
+    assert run("jobs", "show", job) == 0
     assert "of 20 chunks" in capsys.readouterr().out
     status = Status(50, 200, 12.5, 12.0, (Working("tcp://10.0.0.7:4711", 6, 3, 10),))
-    (folder / "status.json").write_text(json.dumps(asdict(status)))
-    with FileLock(folder / "lock"):
-        assert run("jobs", "show", folder) == 0
+    (job / "status.json").write_text(json.dumps(asdict(status)))
+    with FileLock(job / "lock"):
+        assert run("jobs", "show", job) == 0
         said = capsys.readouterr().out
         assert "12.5 fps, 0:00:12 left" in said and "tcp://10.0.0.7:4711: chunk 6, 3 of 10 frames" in said
-        assert run("jobs", "show", folder, "--json") == 0
+        assert run("jobs", "show", job, "--json") == 0
         assert json.loads(capsys.readouterr().out)["running"]["workers"][0]["chunk"] == 6
-    assert run("jobs", "remove", folder) == 0
-    assert not folder.exists()
+    assert run("jobs", "remove", job) == 0
+    assert not job.exists()
     (tmp_path / "films").mkdir()
     (tmp_path / "films" / "manifest.json").write_text("{}")
     capsys.readouterr()
     assert "is not a job" in refused(capsys, run("jobs", "remove", tmp_path / "films"))
 
 
-def test_a_damaged_job_hides_no_others_and_can_be_removed(
-    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    damaged = begun(film, tmp_path / "a.mkv", 1)
+def test_a_damaged_job_hides_no_others_and_can_be_removed(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = Path(shutil.copytree(job, job.with_name("a.mkv.job")))
     (damaged / "manifest.json").write_text("{")
-    begun(film, tmp_path / "b.mkv", 1)
-    capsys.readouterr()
-    assert run("jobs", "list", tmp_path, "--json") == 0
+    assert run("jobs", "list", job.parent, "--json") == 0
     told = capsys.readouterr()
-    assert [state["output"] for state in json.loads(told.out)] == [str(tmp_path / "b.mkv")]
+    assert [state["output"] for state in json.loads(told.out)] == [str(job.parent / "out.mkv")]
     assert "a.mkv.job" in told.err and "damaged" in told.err
     (damaged / "lock").unlink(missing_ok=True)  # as on Windows
     (damaged / "of-mine.txt").touch()

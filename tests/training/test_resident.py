@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from vs_interp.datasets.planar import FrameFormat, PlanarFootage, Planes, Sequence420
 from vs_interp.spec import NetworkSpec
@@ -35,7 +34,9 @@ class Soft(PlanarFootage):
 
 
 def soft(random: np.random.Generator, *shape: int) -> NDArray[np.uint8]:
-    noise = ndimage.gaussian_filter(random.standard_normal(shape), (0, 1.5, 1.5))
+    from scipy.ndimage import gaussian_filter  # which takes a second to import
+
+    noise = gaussian_filter(random.standard_normal(shape), (0, 1.5, 1.5))
     return (128 + 60 * noise / noise.std()).clip(0, 255).astype(np.uint8)
 
 

@@ -22,20 +22,22 @@ from vs_interp.weights.checkpoint import load_checkpoint
 
 from .test_checkpoint import Bomb
 
-spandrel = pytest.importorskip("spandrel")
-from spandrel.architectures import ESRGAN, PLKSR, RCAN, SPAN, DnCNN, SeemoRe, SwinIR  # noqa: E402
-
 pytestmark = pytest.mark.filterwarnings("ignore:torch.meshgrid")
 """SwinIR calls it in a way that is going to change; our reader keeps that to itself, the tests make networks too."""
 
 
+def architecture(name: str) -> Any:
+    """Return the module of one of spandrel's networks; spandrel is imported here since that takes seconds."""
+    return getattr(pytest.importorskip("spandrel.architectures"), name)
+
+
 def esrgan(channels: int = 3, scale: int = 4) -> torch.nn.Module:
-    return ESRGAN.ESRGAN(in_nc=channels, out_nc=channels, scale=scale, num_filters=8, num_blocks=1)
+    return architecture("ESRGAN").ESRGAN(in_nc=channels, out_nc=channels, scale=scale, num_filters=8, num_blocks=1)
 
 
 def span(**options: Any) -> torch.nn.Module:
     """SPAN as it is saved in training: what ``eval_conv`` holds is older than the convolutions it is made of."""
-    network = SPAN.SPAN(num_in_ch=3, num_out_ch=3, feature_channels=4, upscale=2, **options)
+    network = architecture("SPAN").SPAN(num_in_ch=3, num_out_ch=3, feature_channels=4, upscale=2, **options)
     for name, parameter in network.named_parameters():
         if ".sk." in name or ".conv." in name:
             parameter.data += 0.05 * torch.randn_like(parameter)
@@ -45,15 +47,15 @@ def span(**options: Any) -> torch.nn.Module:
 def swin_ir(blocks: int = 2) -> torch.nn.Module:
     options = {"upsampler": "pixelshuffledirect", "resi_connection": "1conv"}
     sizes = {"img_size": 16, "window_size": 8, "depths": [blocks], "embed_dim": 12, "num_heads": [2]}
-    return SwinIR.SwinIR(upscale=2, **sizes, **options)
+    return architecture("SwinIR").SwinIR(upscale=2, **sizes, **options)
 
 
 def plksr() -> torch.nn.Module:
-    return PLKSR.RealPLKSR(dim=8, n_blocks=1, upscaling_factor=2)
+    return architecture("PLKSR").RealPLKSR(dim=8, n_blocks=1, upscaling_factor=2)
 
 
 def rcan() -> torch.nn.Module:
-    return RCAN.RCAN(scale=2, n_resgroups=1, n_resblocks=1, n_feats=16)
+    return architecture("RCAN").RCAN(scale=2, n_resgroups=1, n_resblocks=1, n_feats=16)
 
 
 def save(network: torch.nn.Module, path: Path, wrapper: str | None = None) -> Path:
@@ -67,7 +69,9 @@ def save(network: torch.nn.Module, path: Path, wrapper: str | None = None) -> Pa
 
 def own_output(path: Path, frame: torch.Tensor) -> torch.Tensor:
     """What spandrel gives when it reads the file itself."""
-    made: torch.Tensor = spandrel.ModelLoader().load_from_file(path)(frame.clone())
+    from spandrel import ModelLoader
+
+    made: torch.Tensor = ModelLoader().load_from_file(path)(frame.clone())
     return made
 
 
@@ -120,7 +124,7 @@ def test_the_spec_is_spandrel_s_descriptor(tmp_path: Path) -> None:
 
 
 def test_what_does_not_enlarge_rgb_or_luma_is_refused(tmp_path: Path) -> None:
-    denoiser = DnCNN.DnCNN(in_nc=3, out_nc=3, nc=64, nb=17, act_mode="R")
+    denoiser = architecture("DnCNN").DnCNN(in_nc=3, out_nc=3, nc=64, nb=17, act_mode="R")
     for network, message in (
         (denoiser, r"a\.pth holds DnCNN for Restoration: only super-resolution is taken"),
         (esrgan(scale=1), r"a\.pth holds ESRGAN for Restoration: only super-resolution is taken"),
@@ -187,7 +191,9 @@ def test_masks_that_depend_on_the_size_are_in_the_graph(tmp_path: Path) -> None:
 def test_a_network_that_no_graph_can_hold_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """SeemoRe picks one of its experts by the picture, in Python."""
     network = load_checkpoint(
-        save(SeemoRe.SeemoRe(scale=2, num_experts=2, num_layers=1, embedding_dim=16), tmp_path / "a.pth")
+        save(
+            architecture("SeemoRe").SeemoRe(scale=2, num_experts=2, num_layers=1, embedding_dim=16), tmp_path / "a.pth"
+        )
     )
     with pytest.raises(ExportError, match="seemore cannot be exported with free height and width") as caught:
         to_graph(network)
