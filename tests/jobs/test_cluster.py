@@ -11,17 +11,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.command_line import COMMAND, refused, run
-from vs_interp.jobs.plan import plan
-from vs_interp.jobs.work import Order, RefusedError, make
 
-from .films import decoded, enlargement, make_film, unheard
+from .films import decoded, make_film
 
 if find_spec("distributed") is None:  # which takes a second to import
     pytest.skip("Dask is not installed", allow_module_level=True)
@@ -66,7 +63,7 @@ def scheduler() -> Iterator[str]:
 def test_two_processes_make_the_film_of_one(tmp_path: Path) -> None:
     film, whole, output = make_film(tmp_path / "in.mkv"), tmp_path / "whole.mkv", tmp_path / "out.mkv"
     assert run("convert", film, whole, *OPTIONS, "--whole") == 0
-    assert run("convert", film, output, *OPTIONS, "--workers", "2") == 0
+    assert run("convert", film, output, *OPTIONS, "--workers", "2", "--exact") == 0
     assert decoded(output) == decoded(whole)
 
 
@@ -136,32 +133,6 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
     film = make_film(tmp_path / "in.mkv")
     said = refused(capsys, run("convert", film, tmp_path / "out.mkv", *OPTIONS, "--cluster", "tcp://127.0.0.1:9"))
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in said
-
-
-def test_a_worker_without_the_source_or_of_another_version_refuses(tmp_path: Path) -> None:
-    (tmp_path / "here").mkdir()
-    film = make_film(tmp_path / "here" / "in.mkv")
-    conversion = enlargement(film, tmp_path / "out.mkv")
-    manifest = plan(conversion, conversion.open(), 0.5)
-    order = Order(manifest.to_json(), 1, str(tmp_path / "nowhere"), "a token that no folder holds")
-    (tmp_path / "there").mkdir()
-    elsewhere = ((str(tmp_path / "here"), str(tmp_path / "there")),)
-    with pytest.raises(RefusedError, match=r"does not see the source .*there/in\.mkv: .*--map"):
-        make(replace(order, paths=elsewhere), unheard)
-    (tmp_path / "there" / "in.mkv").write_bytes(b"another film")
-    with pytest.raises(RefusedError, match="has another film"):
-        make(replace(order, paths=elsewhere), unheard)
-    (tmp_path / "there" / "in.mkv").write_bytes(film.read_bytes())
-    made = make(replace(order, paths=elsewhere), unheard)
-    assert made.content is not None and made.record.frames == manifest.borders[2] - manifest.borders[1]
-    other = replace(manifest, identity={**manifest.identity, "steps": {"upscale": {"model": "another digest"}}})
-    with pytest.raises(RefusedError, match="has another model under the name fsrcnn-x2"):
-        make(replace(order, manifest=other.to_json(), paths=elsewhere), unheard)
-    with pytest.raises(RefusedError, match="leave out --exact"):
-        make(replace(order, paths=elsewhere, maker="another processor"), unheard)
-    newer = replace(manifest, identity={**manifest.identity, "versions": {"vs-interp": "99"}})
-    with pytest.raises(RefusedError, match=r"has vs-interp .*, not 99"):
-        make(replace(order, manifest=newer.to_json(), paths=elsewhere), unheard)
 
 
 @pytest.mark.parametrize(

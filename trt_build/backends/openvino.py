@@ -176,6 +176,13 @@ def devices() -> list[str]:
     return list(openvino.Core().available_devices)
 
 
+def device_name(device: str) -> str:
+    """Return the model name of a device, such as ``"Intel(R) Arc(TM) A770 Graphics (dGPU)"`` for ``"GPU"``."""
+    import openvino
+
+    return str(openvino.Core().get_property(device, "FULL_DEVICE_NAME"))
+
+
 @functools.cache
 def has_bfloat() -> bool:
     """Return whether the processor computes in bfloat16 natively (AVX-512-BF16, AMX)."""

@@ -97,7 +97,8 @@ def _in_one_go(opened: OpenConversion, output: Path, *, overwrite: bool, quiet: 
 
 def _as_a_job(opened: OpenConversion, manifest: Manifest, how: How, *, overwrite: bool, quiet: bool) -> int:
     from vs_interp.jobs.folder import folder_of
-    from vs_interp.jobs.here import make_chunks, maker
+    from vs_interp.jobs.here import make_chunks
+    from vs_interp.jobs.maker import maker
     from vs_interp.jobs.run import run
 
     folder = how.folder or folder_of(manifest.conversion.output)
@@ -112,7 +113,7 @@ def _as_a_job(opened: OpenConversion, manifest: Manifest, how: How, *, overwrite
                 numbers
             )
 
-        exactly = maker(opened) if how.exact else None
+        exactly = maker(manifest.conversion) if how.exact else None
         return run(
             opened, manifest, folder, make, overwrite=overwrite, restart=how.restart, maker=exactly, listener=progress
         )

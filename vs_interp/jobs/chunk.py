@@ -40,7 +40,7 @@ class Record:
     seconds
         How long the chunk took to make.
     maker
-        The machine and the backends that made it, see :func:`~vs_interp.jobs.here.maker`.
+        The backends and devices that made it, see :func:`~vs_interp.jobs.maker.maker`.
     """
 
     frames: int

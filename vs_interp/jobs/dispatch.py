@@ -65,7 +65,7 @@ class Dispatch:
     retries
         How often a failed chunk is tried again.
     maker
-        What all frames must be made with, see :func:`~vs_interp.jobs.here.maker`; ``None`` for anything.
+        What all frames must be made with, see :func:`~vs_interp.jobs.maker.maker`; ``None`` for anything.
     """
 
     client: Any

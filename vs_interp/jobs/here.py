@@ -10,14 +10,12 @@ from math import ceil
 
 import vapoursynth as vs
 
-from trt_build.backends import choose
 from vs_interp.errors import SourceError
 from vs_interp.films.render import reason_of
-from vs_interp.host import processor
 
 from .chunk import ChunkFolder, ChunkWriter, Record
 from .conversion import OpenConversion
-from .steps import without_gpus
+from .maker import maker
 
 DRAINING = 2
 """How many encoders may still be finishing chunks whose frames have all been written."""
@@ -62,7 +60,7 @@ def _written(
     ahead = frames_ahead(job)
     with closing(job.clip[start:stop].frames(prefetch=ahead, backlog=ahead, close=True)) as frames:
         for number in run:
-            writer = ChunkWriter(job, chunks, number, maker(job))
+            writer = ChunkWriter(job, chunks, number, maker(job.conversion))
             try:
                 for made in range(1, borders[number + 1] - borders[number] + 1):
                     writer.write(next(frames))
@@ -79,15 +77,6 @@ def _written(
 def frames_ahead(job: OpenConversion) -> int:
     """Return how many output frames to request ahead, so that each VapourSynth thread has a source frame to work on."""
     return int(vs.core.num_threads) * (1 + ceil(len(job.clip) / len(job.source.stream.clip)))
-
-
-def maker(job: OpenConversion) -> str:
-    """Return the processor and backends that make frames here.
-
-    Equal makers make identical frames; those of different makers may differ by one code value.
-    """
-    backends = dict.fromkeys(str(choose(without_gpus(step.backend))) for step in job.conversion.steps)
-    return "; ".join([processor(), *backends])
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[range]:

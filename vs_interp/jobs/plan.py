@@ -12,7 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from trt_build.backends import choose
 from trt_build.model_file import ModelFile
 from vs_interp.errors import ArgumentError
 from vs_interp.films.ffmpeg import find_ffmpeg
@@ -21,7 +20,7 @@ from vs_interp.films.inputs import is_sequence, openable
 
 from .borders import borders
 from .conversion import Conversion, OpenConversion
-from .steps import without_gpus
+from .maker import computing
 
 FORMAT_VERSION = 1
 
@@ -131,7 +130,7 @@ def _identity(conversion: Conversion) -> dict[str, Any]:
         "steps": steps,
         "encoding": values["choice"],
         "reading": values["reading"],
-        "backends": [str(choose(without_gpus(step.backend))) for step in conversion.steps],
+        "backends": [computing(step.backend) for step in conversion.steps],
         "versions": versions(),
     }
 

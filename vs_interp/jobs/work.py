@@ -15,7 +15,8 @@ from vs_interp.errors import SourceError, VsInterpError
 
 from .chunk import ChunkFolder, Record
 from .conversion import Conversion, OpenConversion
-from .here import Advance, make_chunks, maker
+from .here import Advance, make_chunks
+from .maker import maker
 from .plan import Manifest, content_of, versions
 from .steps import without_gpus
 
@@ -38,7 +39,7 @@ class Order:
     paths
         Pairs of a path prefix here and the same folder on the workers' machines.
     maker
-        What frames must be made with, see :func:`~vs_interp.jobs.here.maker`; ``None`` for anything.
+        What frames must be made with, see :func:`~vs_interp.jobs.maker.maker`; ``None`` for anything.
     """
 
     manifest: str
@@ -70,9 +71,14 @@ def make(order: Order, advance: Advance) -> Made:
     """
     manifest = Manifest.from_json(order.manifest, "the job")
     paths = dict(order.paths)
-    job = _opened(manifest, paths)
-    if order.maker is not None and maker(job) != order.maker:
-        raise RefusedError(f"{platform.node()} works with {maker(job)}, not {order.maker}: leave out --exact")
+    conversion = _on_this_machine(manifest.conversion, paths)
+    if manifest.name not in _open:
+        _check(manifest, conversion)
+    if order.maker is not None and maker(conversion) != order.maker:
+        raise RefusedError(
+            f"{platform.node()} works with {maker(conversion)}, not {order.maker}: leave out --exact to let it take part"
+        )
+    job = _opened(manifest.name, conversion)
     shared = _mapped(Path(order.folder), paths)
     if _sees(shared, order.token):
         ((number, record),) = make_chunks(job, ChunkFolder(shared), manifest.borders, [order.number], advance)
@@ -91,16 +97,15 @@ def _sees(folder: Path, token: str) -> bool:
         return False
 
 
-def _opened(manifest: Manifest, paths: Mapping[str, str]) -> OpenConversion:
-    if manifest.name not in _open:
-        conversion = _on_this_machine(manifest.conversion, paths)
-        _check(manifest, conversion)
+def _opened(name: str, conversion: Conversion) -> OpenConversion:
+    """Return the job of that name, which is opened if this process has worked on another one so far."""
+    if name not in _open:
         _open.clear()  # frees the memory of the last job's engines
         try:
-            _open[manifest.name] = conversion.open()
+            _open[name] = conversion.open()
         except VsInterpError as error:  # a codec, a runtime or memory is missing
             raise RefusedError(f"{platform.node()} cannot take part: {error}") from error
-    return _open[manifest.name]
+    return _open[name]
 
 
 def _on_this_machine(conversion: Conversion, paths: Mapping[str, str]) -> Conversion:

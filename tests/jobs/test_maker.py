@@ -1,0 +1,37 @@
+"""What frames depend on is compared, and how the work is divided is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from vs_interp.jobs.conversion import Conversion
+from vs_interp.jobs.maker import maker
+from vs_interp.jobs.plan import plan
+from vs_interp.jobs.steps import Upscaling
+
+from .films import enlargement, make_film
+
+
+def by(conversion: Conversion, backend: str) -> Conversion:
+    """Return the conversion with its step on another backend."""
+    return replace(conversion, steps=(Upscaling(scale=2, model="fsrcnn-x2", backend=backend),))
+
+
+def test_processes_with_other_numbers_of_threads_make_the_same_frames(tmp_path: Path) -> None:
+    conversion = enlargement(tmp_path / "in.mkv", tmp_path / "out.mkv")
+    one, two = by(conversion, "openvino:threads=1"), by(conversion, "openvino:threads=2,streams=2")
+    assert maker(one) == maker(two)
+    assert maker(one) != maker(by(conversion, "openvino:precision=fp32"))
+
+
+def test_a_job_can_be_resumed_with_another_number_of_threads(tmp_path: Path) -> None:
+    conversion = enlargement(make_film(tmp_path / "in.mkv"), tmp_path / "out.mkv")
+    begun = plan(conversion, conversion.open())
+    for backend, told in (
+        ("openvino:threads=2,streams=1", []),
+        ("openvino:precision=fp32", ["backends was"]),
+    ):
+        other = by(conversion, backend)
+        now = plan(other, other.open())
+        assert [text[:12] for text in begun.differences(now)] == told
