@@ -78,7 +78,9 @@ def run(
         listener.shows(board.status)
         makers = sorted({record.maker for record in records.values()})
         if len(makers) > 1:
-            listener.says(f"frames were made with {' and '.join(makers)}, whose results may differ by a few code values")
+            listener.says(
+                f"frames were made with {' and '.join(makers)}, whose results may differ by a few code values"
+            )
         listener.joins()
         in_order = [records[number] for number in sorted(records)]
         join(job, chunks, in_order, output, overwrite=overwrite)
