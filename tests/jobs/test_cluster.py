@@ -107,7 +107,7 @@ def test_what_was_made_when_the_scheduler_went_away_is_kept(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_connections_are_encrypted_by_certificates(tmp_path: Path) -> None:
+def test_connections_are_encrypted_by_certificates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import trustme
 
     authority = trustme.CA()
@@ -122,8 +122,14 @@ def test_connections_are_encrypted_by_certificates(tmp_path: Path) -> None:
         address = f"tls://{place}"
         with running(*COMMAND, "worker", address, *files):
             assert run("convert", film, output, *OPTIONS, "--cluster", address, *files) == 0
-        assert run("convert", film, output, *OPTIONS, "--overwrite", "--cluster", address) == 2, "no certificate"
-    assert len(decoded(output).times) == 100
+        assert len(decoded(output).times) == 100
+        again = ("convert", film, output, *OPTIONS, "--overwrite", "--cluster", address)
+        assert "is encrypted: give --tls-ca" in refused(capsys, run(*again))
+        strangers = trustme.CA().issue_cert("127.0.0.1")
+        strangers.cert_chain_pems[0].write_to_path(str(cert))
+        assert "cannot be used (key values mismatch): give" in refused(capsys, run(*again, *files))
+        strangers.private_key_pem.write_to_path(str(key))
+        assert f"{address} does not accept these certificates" in refused(capsys, run(*again, *files))
 
 
 def test_a_scheduler_that_does_not_answer_is_one_line(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing.util
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -70,36 +71,56 @@ def _try(distributed: Any, address: str, tls: Mapping[str, str] | None) -> None:
     if address.startswith("tls://") and not tls:
         raise ArgumentError(f"{address} is encrypted: give --tls-ca, --tls-cert and --tls-key")
 
+    secured = security(tls)
+    options = secured.get_connection_args("client") if secured else {}
+
     async def knock() -> None:
-        secured = security(tls)
-        options = secured.get_connection_args("client") if secured else {}
         comm = await distributed.comm.connect(address, timeout=PATIENCE, **options)
         comm.abort()
 
     try:
         asyncio.run(knock())
     except (OSError, ValueError, TypeError, RuntimeError, MemoryError) as error:  # MemoryError: not Dask's protocol
-        why = str(error) or type(error).__name__
+        why = _why(error)
+        if "SSL" in f"{error!r} {error.__cause__!r}":  # some of Dask's errors only quote OpenSSL's
+            raise ArgumentError(
+                f"{address} does not accept these certificates, or has none that is accepted here ({why}): all "
+                "machines need valid certificates of one authority"
+            ) from error
         raise ArgumentError(
             f"no Dask scheduler answers at {address} ({why}): start one with `dask scheduler`, or correct the address"
-            f"{' or the certificates' if tls else ''}"
         ) from error
 
 
 def security(tls: Mapping[str, str] | None) -> Any:
     """Return Dask's TLS settings with these files, ``None`` without any.
 
-    Raises :class:`ArgumentError` if a file is missing.
+    Raises :class:`ArgumentError` if a file is missing, or they do not fit together.
     """
     if not tls:
         return None
     for path in map(Path, tls.values()):
         if not path.is_file():
             raise ArgumentError(f"there is no file {path}: TLS needs the authority's, a certificate and its key as PEM")
-    return _distributed().Security(
+    settings = _distributed().Security(
         tls_ca_file=tls["ca"], tls_client_cert=tls["cert"], tls_client_key=tls["key"], tls_worker_cert=tls["cert"],
         tls_worker_key=tls["key"], require_encryption=True,
     )  # fmt: skip
+    try:
+        settings.get_connection_args("client")
+    except OSError as error:
+        raise ArgumentError(
+            f"--tls-cert {tls['cert']}, --tls-key {tls['key']} and --tls-ca {tls['ca']} cannot be used ({_why(error)}):"
+            " give a certificate, its own key and the authority's certificate as PEM"
+        ) from error
+    return settings
+
+
+def _why(error: BaseException) -> str:
+    """Return the text of the error that an error began with, without what Dask, OpenSSL and Python put around it."""
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return re.sub(r"^(in <.*>: \w+: )?(\[.*?\] )?| \(_ssl\.c:\d+\)$", "", str(error)) or type(error).__name__
 
 
 def _distributed() -> Any:

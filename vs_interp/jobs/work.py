@@ -76,7 +76,7 @@ def make(order: Order, advance: Advance) -> Made:
         _check(manifest, conversion)
     if order.maker is not None and maker(conversion) != order.maker:
         raise RefusedError(
-            f"{platform.node()} works with {maker(conversion)}, not {order.maker}: leave out --exact to let it take part"
+            f"{platform.node()} works with {maker(conversion)}, not {order.maker}: leave out --exact to admit it"
         )
     job = _opened(manifest.name, conversion)
     shared = _mapped(Path(order.folder), paths)
