@@ -22,7 +22,7 @@ from tests.support import names
 from tests.video import duration, ffmpeg, make_film, make_variable, make_video, time_stamps
 from vs_interp.errors import EncoderError, SourceError
 from vs_interp.films.ffmpeg import find_ffmpeg
-from vs_interp.films.source import Stream, open_source
+from vs_interp.films.source import Stream
 
 core = vs.core
 
@@ -123,16 +123,28 @@ def _sound_packets(path: Path) -> list[list[str]]:
         return list(found.values())
 
 
-def test_a_picture_that_begins_after_the_sound_still_does(tmp_path: Path, each_ffmpeg: str) -> None:
-    source = tmp_path / "in.mkv"
-    ffmpeg("-itsoffset", "0.5", "-f", "lavfi", "-i", "testsrc2=s=96x64:r=24:d=1", "-f", "lavfi", "-i", "sine=d=1.5",
-           "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le", source)  # fmt: skip
-    assert open_source(source).start == Fraction(1, 2)
-    for suffix in ("mkv", "mov"):
-        output = tmp_path / f"out.{suffix}"
-        convert(source, output, [doubled])
-        assert time_stamps(output)[0] == Fraction(1, 2)
-        assert len(time_stamps(output)) == 48
+@pytest.mark.parametrize(("suffix", "tick"), [("mkv", 1e-3), ("mov", 5e-5), ("ts", 5e-5), ("avi", 1 / 48)])
+@pytest.mark.parametrize("late", ["0.5", "0.49"], ids=["whole frames", "between frames"])
+def test_a_picture_that_begins_after_the_sound_still_does(
+    tmp_path: Path, each_ffmpeg: str, late: str, suffix: str, tick: float
+) -> None:
+    plain, source, output = tmp_path / "plain.mkv", tmp_path / "in.mkv", tmp_path / f"out.{suffix}"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=24:d=1", "-f", "lavfi", "-i", "sine=d=1.5",
+           "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "mp2", plain)  # fmt: skip
+    ffmpeg("-itsoffset", late, "-i", plain, "-i", plain, "-map", "0:v", "-map", "1:a", "-c", "copy", source)
+    convert(source, output, [doubled])
+    before, after = (float(time_stamps(path)[0] - _first_sound(path)) for path in (source, output))
+    assert after == pytest.approx(before, abs=tick)
+    assert before == pytest.approx(float(late), abs=0.03)
+    assert len(time_stamps(output)) == 48
+    with av.open(str(output)) as container:
+        assert container.streams.video[0].average_rate == 48
+
+
+def _first_sound(path: Path) -> Fraction:
+    with av.open(str(path)) as container:
+        packet = next(packet for packet in container.demux(audio=0) if packet.pts is not None)
+        return packet.pts * Fraction(str(packet.time_base))
 
 
 def test_the_scripts_own_error_is_told_and_nothing_is_left(tmp_path: Path) -> None:

@@ -19,11 +19,14 @@ SOUND = {
     "webm": frozenset({"opus", "vorbis"}),
     "mp4": frozenset({"aac", "ac3", "alac", "dts", "eac3", "flac", "mp1", "mp2", "mp3", "opus", "vorbis"}),
     "mov": frozenset({"aac", "ac3", "alac", "eac3", "mp1", "mp2", "mp3", "pcm"}),
-    "avi": frozenset({"aac", "ac3", "dts", "mp1", "mp2", "mp3", "pcm", "wmav1", "wmav2"}),
+    "avi": frozenset({"ac3", "dts", "mp1", "mp2", "mp3", "pcm", "wmav1", "wmav2"}),
     "mpegts": frozenset({"aac", "aac_latm", "ac3", "dts", "eac3", "mp1", "mp2", "mp3", "opus", "truehd"}),
     **dict.fromkeys(("vob", "dvd", "svcd", "mpeg"), PROGRAM_STREAM),
 }
-"""Audio codecs that a container can hold, by libav's names ("pcm" for all its kinds); Matroska holds all."""
+"""Audio codecs that a container can hold, by libav's names ("pcm" for all its kinds); Matroska holds all.
+
+AAC in AVI has no standard, and ffmpeg refuses that of broadcasts.
+"""
 
 SOUND_ENCODER = {"webm": "libopus", "mp4": "aac", "mov": "aac", "mpegts": "aac"}
 """The encoder for sound that a container cannot hold; AC-3 in containers not listed."""

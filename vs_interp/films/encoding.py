@@ -24,6 +24,9 @@ from .timecode import retimed
 STEREO_TAGGED = ("matroska", "webm")
 """Containers with a tag for the layout of stereoscopic frames; in others H.264 itself can say it."""
 
+COUNTS_FRAMES = "avi"
+"""The container that has no other time than the number of frames at the rate that its header states."""
+
 START_PRECISION = Fraction(1, 20_000)
 """Greatest error, in seconds, of the start of a picture that begins later than the sound."""
 
@@ -92,14 +95,15 @@ class Encoding:
         if self.stream.tick is not None:
             return self.stream.tick
         duration = 1 / self.stream.clip.fps
-        parts = 1 if self.source.start % duration == 0 else ceil(duration / START_PRECISION)
+        whole = self.container == COUNTS_FRAMES or self.source.start % duration == 0
+        parts = 1 if whole else ceil(duration / START_PRECISION)
         return Fraction(duration / parts)
 
     def command(self, first: vs.VideoFrame, output: Path) -> list[str]:
         """Return the command that encodes frames from its standard input; ``first`` is the first, for its colours."""
         return [
             *self._frame_input(first), *self._mapping(), *self._frame_output(first), *self._last_duration(),
-            *self.arguments, f"file:{output}", *carrying.unused_streams(self.source, self.others),
+            *self._exact_start(), *self.arguments, f"file:{output}", *carrying.unused_streams(self.source, self.others),
         ]  # fmt: skip
 
     def chunk_command(self, first: vs.VideoFrame, output: Path, container: str) -> list[str]:
@@ -114,9 +118,9 @@ class Encoding:
         ``colours`` are ffmpeg's options for the colours of the video, where its format in the pipe has none.
         """
         return [
-            *self._head(), *self._delay(), "-f", pipe_format, "-i", "pipe:0", *self._mapping(), *self._last_duration(),
-            "-c:v:0", "copy", *colours, *self._nominal_rate(), *muxer_options(self.arguments), f"file:{output}",
-            *carrying.unused_streams(self.source, self.others),
+            *self._head(), *_delay(self.source.start), "-f", pipe_format, "-i", "pipe:0",
+            *self._mapping(), *self._last_duration(), "-c:v:0", "copy", *colours, *self._nominal_rate(),
+            *muxer_options(self.arguments), f"file:{output}", *carrying.unused_streams(self.source, self.others),
         ]  # fmt: skip
 
     def _nominal_rate(self) -> list[str]:
@@ -127,9 +131,6 @@ class Encoding:
     def _head(self) -> list[str]:
         return [self.ffmpeg, "-v", "error", "-nostdin", "-y"]
 
-    def _delay(self) -> list[str]:
-        return ["-itsoffset", f"{float(self.source.start):.6f}"]
-
     def _frame_input(self, first: vs.VideoFrame) -> list[str]:
         """Return the beginning of a command that reads frames from its standard input."""
         clip = self.stream.clip
@@ -137,8 +138,22 @@ class Encoding:
         shape += ["-framerate", f"{clip.fps.numerator}/{clip.fps.denominator}"]
         return [
             *self._head(), *colour_tags(first), *(shape if self.pipe_format == "rawvideo" else ()),
-            *self._delay(), "-f", self.pipe_format, "-i", "pipe:0",
+            *_delay(self._start_of_input), "-f", self.pipe_format, "-i", "pipe:0",
         ]  # fmt: skip
+
+    @property
+    def _start_of_input(self) -> Fraction:
+        """The start of the picture, at a constant rate to whole frames: raw frames have no other times."""
+        if self.stream.tick is not None:
+            return self.source.start
+        fps = self.stream.clip.fps
+        return Fraction(round(self.source.start * fps) / fps)
+
+    def _exact_start(self) -> list[str]:
+        """Return the option that moves the picture to its exact start, by less than a frame."""
+        rest = self.source.start - self._start_of_input
+        ticks = f"round({float(rest)!r}/TB)"
+        return ["-bsf:v:0", f"setts=pts=PTS+{ticks}:dts=DTS+{ticks}"] if rest else []
 
     def _mapping(self) -> list[str]:
         """Return the options that take the picture from standard input and everything else from the source."""
@@ -198,6 +213,10 @@ def _as_encoded(stream: Stream, chosen: Chosen) -> Stream:
     if stream.alpha is None or not chosen.alpha:
         return replace(stream, clip=chosen.clip, alpha=None)
     return replace(stream, clip=with_alpha(chosen.clip, stream.alpha))
+
+
+def _delay(seconds: Fraction) -> list[str]:
+    return ["-itsoffset", f"{float(seconds):.6f}"]
 
 
 def _timecode(source: Source, stream: Stream) -> str | None:
