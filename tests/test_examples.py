@@ -179,4 +179,4 @@ def test_labels_to_come_stand_over_the_true_ones(tmp_path: Path, activated: dict
     output = tmp_path / "made.raw"
     named = ["-a", f"masks_model={seen}", "-a", f"model={model}"]
     run(["vspipe", *named, EXAMPLES / "09_masks_to_come.vpy", output], activated, tmp_path)
-    assert output.stat().st_size == 22 * 3 * 384 * 512
+    assert output.stat().st_size == 22 * 3 * 384 * (64 + 512)

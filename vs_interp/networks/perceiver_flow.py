@@ -46,8 +46,8 @@ class PerceiverFlowConfig:
     heads: int = 16
 
 
-class _SelfAttention(nn.Module):
-    """Attention from one array to another, or within one (then there is no second norm)."""
+class _MultiHead(nn.Module):
+    """Multi-head attention from one array to another, or within one (then there is no second norm)."""
 
     def __init__(self, queries: int, inputs: int | None, inner: int, heads: int) -> None:
         super().__init__()
@@ -70,9 +70,11 @@ class _SelfAttention(nn.Module):
 
 
 class _Attention(nn.Module):
+    """Multi-head attention and the linear layer after it."""
+
     def __init__(self, queries: int, inputs: int | None, inner: int, heads: int) -> None:
         super().__init__()
-        self.self = _SelfAttention(queries, inputs, inner, heads)
+        self.self = _MultiHead(queries, inputs, inner, heads)
         self.output = nn.ModuleDict({"dense": nn.Linear(inner, queries)})
 
     def forward(self, x: Tensor, inputs: Tensor | None) -> Tensor:
