@@ -37,7 +37,7 @@ CATMULL_ROM = {"filter_param_a": 0, "filter_param_b": 0.5}
 REFERENCE = "fsrcnn-x2"
 PICTURES = ".png", ".jpg"
 TIMES = 3
-ONE_THREAD = OpenVINO(streams=1, threads=1)
+ONE_THREAD = OpenVINO(streams=1, threads=1, precision="fp32")
 
 
 def main() -> None:
