@@ -173,7 +173,7 @@ class NetworkSpec:
             window = Window(**_tuples(values.pop("window")))
             output = Output(**_tuples(values.pop("output")))
             spec = cls(window=window, output=output, **_tuples(values))
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
             raise ModelFileError(f"its spec cannot be read ({error}): export the model again") from error
         spec._check()
         return spec

@@ -61,11 +61,15 @@ def test_a_truncated_file_is_an_error(kept: int) -> None:
         ModelFile.from_bytes(to_bytes(ModelFile.load(SMALL).graph)[:kept])
 
 
-def test_text_that_cannot_be_decoded_is_an_error() -> None:
-    """The checker of a file without a checksum quotes the text, and fails on it."""
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(b"Conv", "this is not an ONNX file, or it is truncated"), (b'"window"', "its spec cannot be read")],
+)
+def test_text_that_cannot_be_decoded_is_an_error(text: bytes, message: str) -> None:
+    """The checker of a file without a checksum quotes the text, and fails on it; a broken spec arrives as bytes."""
     content = without_checksum(ModelFile.load(SMALL).graph)
-    with pytest.raises(ModelFileError, match=r"this is not an ONNX file, or it is truncated \('utf-8' codec"):
-        ModelFile.from_bytes(content.replace(b"Conv", b"Co\xff\xfe"))
+    with pytest.raises(ModelFileError, match=rf"{message} \('utf-8' codec"):
+        ModelFile.from_bytes(content.replace(text, text[:2] + b"\xff\xfe" + text[4:]))
 
 
 def test_a_file_of_others_needs_no_checksum() -> None:
