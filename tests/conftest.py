@@ -44,6 +44,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if "published" not in item.keywords]
 
 
+def pytest_sessionstart() -> None:
+    """Collect no garbage while modules are imported, which is most of what a process does before its first test."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """None of what was imported is garbage, so that it is never looked at."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def old_objects_are_not_looked_at_again() -> None:
     """VapourSynth's ``clip.frames()`` collects garbage, which took half of the suite's time where torch is loaded."""
@@ -78,7 +89,6 @@ def graphs_are_compiled_once() -> Iterator[None]:
         patch.setattr(openvino, "compiled_graph", kept)
         yield
     compiled.clear()
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
