@@ -73,9 +73,14 @@ class Weights:
     weights: str = ""
 
     @property
+    def model_name(self) -> str:
+        """The name of the model file."""
+        return self.bundled or f"{self.name}.onnx"
+
+    @property
     def model_file(self) -> Path:
         """The path of the model file, whether it exists yet or not."""
-        return PACKAGE / "models" / self.bundled if self.bundled else cache_folder("weights") / f"{self.name}.onnx"
+        return (PACKAGE / "models" if self.bundled else cache_folder("weights")) / self.model_name
 
     @property
     def record(self) -> Path:

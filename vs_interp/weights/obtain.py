@@ -33,7 +33,8 @@ def load(model: str | os.PathLike[str] | None, *, network: str, **config: int | 
     :func:`~vs_interp.weights.catalogue.resolve`, :class:`ModelFileError` for a damaged file that cannot be repaired.
     """
     path = resolve(model, network=network, **config)
-    entry = next((entry for entry in catalogue().values() if entry.model_file == path), None)
+    namesakes = (entry for entry in catalogue().values() if entry.model_name == path.name)
+    entry = next((entry for entry in namesakes if entry.model_file == path), None)
     if entry is None:
         return ModelFile.load(path)
     try:
