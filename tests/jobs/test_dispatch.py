@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,11 @@ class Notes:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.most: Status | None = None
+        self._then: dict[str, Callable[[], None]] = {}
+
+    def when_said(self, beginning: str, then: Callable[[], None]) -> None:
+        """Call ``then`` when a line with this beginning is said."""
+        self._then[beginning] = then
 
     def shows(self, status: Status) -> None:
         if self.most is None or len(status.workers) >= len(self.most.workers):
@@ -41,6 +46,8 @@ class Notes:
 
     def says(self, line: str) -> None:
         self.lines.append(line)
+        for then in (self._then[beginning] for beginning in self._then if line.startswith(beginning)):
+            then()
 
     def joins(self) -> None: ...
 
@@ -124,13 +131,20 @@ def test_a_worker_that_hangs_is_restarted_and_its_chunk_made_by_another(
 def test_a_worker_whose_disk_is_full_is_left_out_and_costs_no_chunk(
     client: Any, manifest: Manifest, notes: Notes
 ) -> None:
-    """No process there can write more than a kilobyte, which fails as fast as a full disk, again and again."""
+    """No process there can write more than a kilobyte, which fails as fast as a full disk, again and again.
+
+    The other worker is stopped meanwhile, or it might make all chunks before the first one has failed often enough.
+    """
     client.wait_for_workers(2)
-    first = min(client.scheduler_info(n_workers=-1)["workers"])
+    first, other = sorted(client.scheduler_info(n_workers=-1)["workers"])
+    process = process_of(client, other)
+    notes.when_said("a worker is left out", lambda: os.kill(process, signal.SIGCONT))
     unlimited = client.run(limit_files, 1000, workers=[first])[first]
+    os.kill(process, signal.SIGSTOP)
     try:
         records = dict(dispatching(client, manifest, notes).make(range(len(manifest.chunks))))
     finally:
+        os.kill(process, signal.SIGCONT)
         client.run(limit_files, unlimited, workers=[first])
     assert sorted(records) == list(range(len(manifest.chunks)))
     failed = [line for line in notes.lines if line.startswith("chunk")]

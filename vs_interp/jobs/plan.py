@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -99,11 +100,7 @@ class Manifest:
         """Return one phrase for each setting in which another run's job differs from this one."""
         if other.name == self.name:
             return []
-        before, now = dict(_flat(self.identity)), dict(_flat(other.identity))
-        names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-        return [f"{name} was {_shown(before.get(name))} and is {_shown(now.get(name))}" for name in names] or [
-            "its chunks have another length, see --chunk"
-        ]
+        return list(_differences(self.identity, other.identity)) or ["its chunks have another length, see --chunk"]
 
 
 def plan(conversion: Conversion, opened: OpenConversion, seconds: float | None = None) -> Manifest:
@@ -160,13 +157,18 @@ def content_of(path: Path) -> str:
     return f"{size} bytes, {digest.hexdigest()[:32]}"
 
 
-def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", value
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for name in {**before, **now}:
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _differences(old, new, f"{above}{name}.")
+        elif old != new:
+            yield f"{above}{name} was {_shown(old)} and is {_shown(new)}"
 
 
 def _shown(value: Any) -> str:
-    return "not given" if value in (None, [], ()) else str(value)
+    if value in (None, [], ()):
+        return "not given"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_shown(one)}" for name, one in value.items() if one is not None)
+    return re.sub(r"[0-9a-f]{64}", lambda digest: f"{digest.group()[:12]}…", str(value))
