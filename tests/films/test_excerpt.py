@@ -71,6 +71,34 @@ def test_chapters_and_subtitles_end_with_the_picture(tmp_path: Path, each_ffmpeg
     assert float((subtitles[-1].pts + subtitles[-1].duration) * subtitles[-1].time_base) == pytest.approx(end)
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (("0.8", "0.5"), [(0, 0.5, "two")]),
+        (("0.5", "0.3"), [(0, 0.3, r"one = 1; a #b \ c")]),
+        (("0.75", "0.1"), [(0, 0.05, r"one = 1; a #b \ c"), (0.05, 0.1, "two")]),
+    ],
+    ids=["begins with one", "ends with one", "across"],
+)
+def test_chapters_that_only_touch_the_part_are_not_in_it(
+    tmp_path: Path, each_ffmpeg: str, suffix: str, part: tuple[str, str], expected: list[tuple[float, float, str]]
+) -> None:
+    titles, source, output = tmp_path / "titles.txt", tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
+    one, two = ("[CHAPTER]\nTIMEBASE=1/10\nSTART={}\nEND={}\ntitle={}\n".format(*chapter)
+                for chapter in ((0, 8, r"one \= 1\; a \#b \\ c"), (8, 20, "two")))  # fmt: skip
+    titles.write_text(f";FFMETADATA1\n{one}{two}")
+    ffmpeg("-i", make_film(tmp_path / "film.mkv"), "-i", titles, "-map", "0:v", "-map", "0:a", "-c", "copy",
+           "-map_chapters", "1", source)  # fmt: skip
+    start, seconds = map(Fraction, part)
+    convert(source, output, [], part=Excerpt(start=start, duration=seconds), reading=Reading(rate=Fraction(20)))
+    with av.open(str(output)) as container:
+        found = [(*(float(each[edge] * each["time_base"]) for edge in ("start", "end")), each["metadata"]["title"])
+                 for each in container.chapters()]  # fmt: skip
+    assert [title for *_, title in found] == [title for *_, title in expected]
+    assert np.allclose([times for *times, _ in found], [times for *times, _ in expected], atol=0.001)
+
+
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "webm"])
 @pytest.mark.parametrize(("start", "expected"), [("0.5", [(0, 0.4), (0.5, 0.75)]), ("0.95", [(0.05, 0.55)])])
 def test_a_subtitle_that_is_on_at_the_start_is_cut(

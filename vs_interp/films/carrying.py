@@ -1,14 +1,16 @@
 """ffmpeg's options that carry over what a source holds besides its picture, cut to the part that is encoded.
 
 In the command the picture is input 0 and the source is input 1.  If a part has subtitles, the source is also input 2,
-read from :data:`LEAD` before the part, for those that are on when it starts.
+read from :data:`LEAD` before the part, for those that are on when it starts.  The last is a part's chapters.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from fractions import Fraction
 
+from .chapters import chapters_within
 from .containers import ATTACH, Carried
 from .source import Source
 
@@ -20,19 +22,31 @@ LASTING = frozenset({"dvb_subtitle", "hdmv_pgs_subtitle"})
 
 
 def inputs(source: Source, carried: Sequence[Carried]) -> list[str]:
-    """Return the inputs of the source."""
+    """Return the inputs of the source, and which of them has the chapters."""
     file = ["-i", f"file:{source.path}"]
-    if source.window is None:
-        return file
+    ends = _ends(source)
+    if source.window is None or ends is None:
+        return [*file, "-map_chapters", "1"]
     start, duration = source.window
+    apart = _reads_subtitles_apart(source, carried)
     options = ["-ss", f"{float(start):.6f}", "-t", f"{float(duration):.6f}", *file]
-    if not _reads_subtitles_apart(source, carried):
-        return options
-    lead = min(start, LEAD)
+    if apart:
+        lead = min(start, LEAD)
+        options += ["-ss", f"{float(start - lead):.6f}", "-itsoffset", f"{-float(lead):.6f}"]
+        options += ["-t", f"{float(duration):.6f}", *file]
+    chapters = chapters_within(source.path, start, ends)
+    if chapters is None:
+        return [*options, "-map_chapters", "-1"]
+    text = base64.b64encode(chapters.encode()).decode()
     return [
-        *options, "-ss", f"{float(start - lead):.6f}", "-itsoffset", f"{-float(lead):.6f}",
-        "-t", f"{float(duration):.6f}", *file,
-    ]  # fmt: skip
+        *options,
+        "-f",
+        "ffmetadata",
+        "-i",
+        f"data:text/plain;base64,{text}",
+        "-map_chapters",
+        "3" if apart else "2",
+    ]
 
 
 def streams(source: Source, container: str, carried: Sequence[Carried]) -> list[str]:
@@ -46,8 +60,7 @@ def streams(source: Source, container: str, carried: Sequence[Carried]) -> list[
         if ends is not None:
             options += [f"-copypriorss:{place}", str(int(is_subtitles))]  # whether to copy what precedes the part
             options += [f"-bsf:{place}", _within(ends, each.stream.codec)] if is_subtitles else []
-    # ffmpeg keeps chapters that begin at the end, so it is given a microsecond early
-    options += [] if ends is None else ["-t", f"{ends - 1e-6:.6f}"]
+    options += [] if ends is None else ["-t", f"{float(ends):.6f}"]
     return [*options, *(_attached(source, carried) if container == "matroska" else ())]
 
 
@@ -65,15 +78,16 @@ def _reads_subtitles_apart(source: Source, carried: Sequence[Carried]) -> bool:
     return source.window is not None and any(each.stream.kind == "subtitles" for each in carried)
 
 
-def _ends(source: Source) -> float | None:
+def _ends(source: Source) -> Fraction | None:
     """Return when a part ends, in seconds of the output; ``None`` for a whole film."""
-    return None if source.window is None else float(source.window[1] + max(source.start, Fraction(0)))
+    return None if source.window is None else source.window[1] + max(source.start, Fraction(0))
 
 
-def _within(ends: float, codec: str) -> str:
+def _within(ends: Fraction, codec: str) -> str:
     """Return ffmpeg's bitstream filters that cut subtitles to the part; it leaves those whole that begin within it."""
     over = "" if codec in LASTING else "noise=drop='lt(pts,0)*lte(pts+duration,0)',"
-    return f"{over}setts=pts='max(PTS,0)':dts='max(DTS,0)':duration='max(min(PTS+DURATION,{ends!r}/TB)-max(PTS,0),0)'"
+    lasts = f"max(min(PTS+DURATION,{float(ends)!r}/TB)-max(PTS,0),0)"
+    return f"{over}setts=pts='max(PTS,0)':dts='max(DTS,0)':duration='{lasts}'"
 
 
 def _attached(source: Source, carried: Sequence[Carried]) -> list[str]:

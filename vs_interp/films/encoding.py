@@ -160,7 +160,7 @@ class Encoding:
         return [
             *carrying.inputs(self.source, self.others),
             "-map", "0:v", *carrying.streams(self.source, self.container, self.others), *self.sound_arguments,
-            "-map_chapters", "1", "-map_metadata", "1",
+            "-map_metadata", "1",
             *self._labels(),
         ]  # fmt: skip
 
