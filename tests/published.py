@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
+from vs_interp.folders import cache_folder
 from vs_interp.networks.base import Network
 from vs_interp.weights.catalogue import checkpoint, find
 from vs_interp.weights.checkpoint import load_checkpoint
 from vs_interp.weights.obtain import obtain, silent
 
 
-def published_checkpoint(name: str) -> AbstractContextManager[Path]:
-    """Fetch the checkpoint of an entry of the catalogue, which is there for as long as the context lasts."""
-    return checkpoint(find(name), None, silent)
+@contextmanager
+def published_checkpoint(name: str) -> Iterator[Path]:
+    """Fetch the checkpoint of an entry of the catalogue, which is there for as long as the context lasts.
+
+    Other processes that want the same one wait, as they do for :func:`~vs_interp.weights.obtain.obtain`.
+    """
+    folder = cache_folder("weights")
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{name}.lock"), checkpoint(find(name), None, silent) as path:
+        yield path
 
 
 def published_network(name: str, **settings: Any) -> Network:

@@ -198,7 +198,7 @@ def test_a_damaged_model_file_is_noticed_and_made_again(
         record.write_bytes(content)
         damaged = run("verify", "rife-4.25")
         assert damaged.exit_code == 2
-        assert "is damaged" in damaged.stdout
+        assert f"{record} is damaged: run `vs-interp weights get rife-4.25`" in damaged.stdout
     record.write_bytes(whole)
     with pytest.raises(ModelFileError, match=r"rife-4.25.onnx is damaged .*: run `vs-interp weights get rife-4.25`"):
         load("rife-4.25", network="rife")

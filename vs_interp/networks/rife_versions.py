@@ -39,7 +39,9 @@ VERSIONS: Mapping[Version, Layers] = {
     "4.25": Layers((192, 128, 96, 64, 32), (16, 8, 4, 2, 1), head=4, features=8, exact=1),
 }
 
-_KNOWN = "known are 4.0, 4.6 and 4.25 (the layers of 4.26 are the same), as from `vs-interp weights get rife-4.25`"
+_KNOWN = (
+    "known are 4.0, 4.6 and 4.25 (the layers of 4.26 are the same); `vs-interp weights get rife-4.25` gets the last"
+)
 
 _OTHERS = {
     ((192, 128, 96, 64), 0, 20): "4.5",

@@ -121,9 +121,12 @@ def checked(entry: Weights) -> ModelFile:
     repair = "install vs-interp again" if entry.bundled else f"run `vs-interp weights get {entry.name}`"
     try:
         model = ModelFile.load(entry.model_file)
-        wanted = entry.files[0].sha256 if entry.bundled else _record(entry)["sha256"]
-    except (ModelFileError, OSError, ValueError, KeyError, TypeError) as error:
+    except ModelFileError as error:
         raise ModelFileError(f"{entry.model_file} is damaged ({error}): {repair}") from error
+    try:
+        wanted = entry.files[0].sha256 if entry.bundled else _record(entry)["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{entry.record} is damaged: {repair}") from error
     if model.digest != wanted:
         raise ModelFileError(f"{entry.model_file} is damaged or was changed (its SHA-256 differs): {repair}")
     return model
