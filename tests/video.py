@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
-import tempfile
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 
 import av
@@ -30,25 +29,26 @@ SUBTITLES = "1\n00:00:00,200 --> 00:00:00,900\nHello\n\n2\n00:00:01,000 --> 00:0
 
 
 def ffmpeg(*arguments: str | Path) -> None:
-    """Run ffmpeg to the end; it makes a film of words alone once, however many tests want it."""
+    """Run ffmpeg to the end; what it makes of the same words and files it makes once, however many tests want it."""
     *words, output = arguments
-    if "%" in str(output) or any(isinstance(word, Path) for word in words):
+    read = [word for word in words if isinstance(word, Path)]
+    if "%" in str(output) or not all(path.is_file() for path in read):
         _run(*arguments)
-    else:
-        Path(output).write_bytes(_made(find_ffmpeg(), Path(output).suffix, *map(str, words)))
+        return
+    contents = [(path.name, hashlib.sha256(path.read_bytes()).digest()) for path in read]
+    wanted = (find_ffmpeg(), Path(output).suffix, *(word for word in words if isinstance(word, str)), *contents)
+    if wanted not in _made:
+        _run(*arguments)
+        _made[wanted] = Path(output).read_bytes()
+    Path(output).write_bytes(_made[wanted])
+
+
+_made: dict[tuple[object, ...], bytes] = {}
+"""Files by ffmpeg, ending, words, and names and contents of the files among them."""
 
 
 def _run(*arguments: str | Path) -> None:
     subprocess.run([find_ffmpeg(), "-v", "error", "-y", *map(str, arguments)], check=True, stdin=subprocess.DEVNULL)
-
-
-@cache
-def _made(binary: str, suffix: str, *words: str) -> bytes:
-    """Return the file that ffmpeg makes of generated pictures and sound."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"made{suffix}"
-        _run(*words, path)
-        return path.read_bytes()
 
 
 def make_video(
