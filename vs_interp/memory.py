@@ -68,7 +68,7 @@ def hold_memory() -> None:
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc is None or not hasattr(libc, "malloc_trim") or resident_memory() is None:
         return
-    if _glibc() < FIXED_IN and VARIABLE not in os.environ:
+    if _glibc() < FIXED_IN and not os.environ.get(VARIABLE):
         libc.mallopt(ARENA_MAX, 1)
     threading.Thread(target=_give_back, args=(libc.malloc_trim,), name="memory", daemon=True).start()
 

@@ -37,16 +37,8 @@ def inputs(source: Source, carried: Sequence[Carried]) -> list[str]:
     chapters = chapters_within(source.path, start, ends)
     if chapters is None:
         return [*options, "-map_chapters", "-1"]
-    text = base64.b64encode(chapters.encode()).decode()
-    return [
-        *options,
-        "-f",
-        "ffmetadata",
-        "-i",
-        f"data:text/plain;base64,{text}",
-        "-map_chapters",
-        "3" if apart else "2",
-    ]
+    text = f"data:text/plain;base64,{base64.b64encode(chapters.encode()).decode()}"
+    return [*options, "-f", "ffmetadata", "-i", text, "-map_chapters", "3" if apart else "2"]
 
 
 def streams(source: Source, container: str, carried: Sequence[Carried]) -> list[str]:
