@@ -26,6 +26,7 @@ if find_spec("distributed") is None:  # which takes a second to import
 from vs_interp.jobs import dispatch
 from vs_interp.jobs.cluster import local_workers
 from vs_interp.jobs.dispatch import Dispatch
+from vs_interp.jobs.failures import STRIKES
 
 
 class Notes:
@@ -148,7 +149,7 @@ def test_a_worker_whose_disk_is_full_is_left_out_and_costs_no_chunk(
         client.run(limit_files, unlimited, workers=[first])
     assert sorted(records) == list(range(len(manifest.chunks)))
     failed = [line for line in notes.lines if line.startswith("chunk")]
-    assert len(failed) == dispatch.STRIKES and all(f"failed on {first}: ffmpeg stopped" in line for line in failed)
+    assert len(failed) == STRIKES and all(f"failed on {first}: ffmpeg stopped" in line for line in failed)
     assert "a worker is left out: 3 chunks one after the other failed" in notes.lines[-1]
 
 

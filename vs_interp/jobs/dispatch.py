@@ -19,6 +19,7 @@ from vs_interp.errors import BackendError
 from vs_interp.files import write_whole
 
 from .chunk import ChunkFolder, Record
+from .failures import STRIKES, Failures
 from .in_dask import make_and_report
 from .plan import Manifest
 from .status import Board
@@ -35,9 +36,6 @@ SLOWEST = 8
 
 LONELY = 30.0
 """Seconds without any worker after which the user is told."""
-
-STRIKES = 3
-"""A worker on which this many chunks in a row failed gets no more: its disk may be full."""
 
 
 @dataclass
@@ -80,10 +78,8 @@ class Dispatch:
         self._token = secrets.token_hex(16)
         self._topic = f"vs-interp-{self._token[:8]}"
         self._busy: dict[str, Assignment] = {}
-        self._left_out: dict[str, str] = {}
+        self._failures = Failures(self.retries)
         self._restarting: set[str] = set()
-        self._strikes: dict[str, set[int]] = {}
-        self._failures: dict[int, list[tuple[str, str]]] = {}
         self._speeds: list[float] = []
         self._progress: dict[str, tuple[int, int]] = {}
         self._seen = time.monotonic()
@@ -110,12 +106,12 @@ class Dispatch:
                     work.future.cancel()
             transfers.shutdown(wait=False, cancel_futures=True)
             (self.chunks.folder / TOKEN).unlink(missing_ok=True)
-        failed = {number: tries for number, tries in self._failures.items() if len(tries) > self.retries}
+        failed = self._failures.final()
         if failed:
-            number, tries = min(failed.items())
+            number, (address, why) = next(iter(failed.items()))
             raise BackendError(
                 f"{len(failed)} of {len(self.manifest.chunks)} chunks failed {self.retries + 1} times, chunk {number} "
-                f"on {': '.join(tries[-1])}; the others are kept: fix the cause, then run the same command again"
+                f"on {address}: {why}; the others are kept: fix the cause, then run the same command again"
             )
 
     def _workers(self) -> set[str]:
@@ -136,9 +132,12 @@ class Dispatch:
 
     def _order(self, waiting: list[int], workers: set[str]) -> None:
         """Give each idle worker the longest waiting chunk that it may make."""
-        able = workers - self._left_out.keys()
+        left_out = self._failures.left_out
+        able = workers - left_out.keys()
         for address in sorted(able - self._busy.keys()):
-            number = next((number for number in reversed(waiting) if self._may_make(number, address, able)), None)
+            number = next(
+                (number for number in reversed(waiting) if self._failures.may_make(number, address, able)), None
+            )
             if number is not None:
                 waiting.remove(number)
                 order = Order(
@@ -150,8 +149,8 @@ class Dispatch:
                 )
                 self._busy[address] = Assignment(number, future, time.monotonic())
                 self.board.works(address, number, 0)
-        if workers and workers <= self._left_out.keys():
-            raise BackendError(f"no worker can take part: {next(reversed(self._left_out.values()))}")
+        if workers and workers <= left_out.keys():
+            raise BackendError(f"no worker can take part: {next(reversed(left_out.values()))}")
 
     def _collected(
         self, waiting: list[int], workers: set[str], transfers: ThreadPoolExecutor
@@ -164,7 +163,7 @@ class Dispatch:
             record = self._arrived(work, gone=address not in workers)
             if record is not None:
                 self._speeds.append(taken / self._frames(number))
-                self._strikes.pop(address, None)
+                self._failures.forgive(address)
                 del self._busy[address]
                 self.board.made(address)
                 yield number, record
@@ -194,11 +193,9 @@ class Dispatch:
             self._take_from(address)
             waiting.append(number)
             return
-        strikes = self._strikes.setdefault(address, set())
-        strikes.add(number)
         self._put_back(address, str(error) or type(error).__name__, waiting)
-        if len(strikes) >= STRIKES:
-            self._leave_out(address, f"{len(strikes)} chunks one after the other failed on {address}: {error}")
+        if self._failures.strike(address, number):
+            self._leave_out(address, f"{STRIKES} chunks one after the other failed on {address}: {error}")
 
     def _restart(self, address: str) -> None:
         """Restart a worker, which gets no chunk meanwhile.  Blocks, so it is called in a thread."""
@@ -208,15 +205,13 @@ class Dispatch:
         self._restarting.discard(address)
 
     def _leave_out(self, address: str, why: str) -> None:
-        self._left_out[address] = why
+        self._failures.left_out[address] = why
         self.board.says(f"a worker is left out: {why}")
 
     def _put_back(self, address: str, why: str, waiting: list[int]) -> None:
         """Count a worker's chunk as failed, and let it be tried again unless it failed too often."""
         number = self._take_from(address)
-        tries = self._failures.setdefault(number, [])
-        tries.append((address, why))
-        again = len(tries) <= self.retries
+        again = self._failures.add(number, address, why)
         self.board.says(f"chunk {number} failed on {address}: {why}{'; it is tried again' if again else ''}")
         if again:
             waiting.append(number)
@@ -227,11 +222,6 @@ class Dispatch:
         work.future.cancel()
         self.board.lost(address)
         return work.number
-
-    def _may_make(self, number: int, address: str, able: set[str]) -> bool:
-        """Whether a chunk has not failed on this worker yet, or has failed on all workers alike."""
-        failed = {other for other, _ in self._failures.get(number, ())}
-        return address not in failed or able <= failed
 
     def _note_progress(self, event: tuple[float, Mapping[str, Any]]) -> None:
         """Store a worker's progress report; the Dask client calls this in a thread of its own."""
