@@ -75,14 +75,15 @@ def test_what_was_whole_is_kept_and_the_film_is_that_of_one_go(film: Path, tmp_p
         file.seek(500)
         file.write(b"\x00\xff\x00")
     (folder / cut).write_bytes((folder / cut).read_bytes()[:-100])
-    process = subprocess.Popen([*COMMAND, "convert", film, output, *OPTIONS, "--quiet"])
+    process = subprocess.Popen([*COMMAND, "convert", film, output, *OPTIONS], stderr=subprocess.PIPE, text=True)
     seen: dict[str, int] = {}
     while process.poll() is None:
         for path in folder.glob("chunk-*.mkv"):
             with suppress(FileNotFoundError):  # joined meanwhile
                 seen[path.name] = path.stat().st_mtime_ns
         time.sleep(0.02)
-    assert process.returncode == 0
+    assert process.returncode == 0 and process.stderr is not None
+    assert f"damaged on the disk, and made again: chunk {int(damaged[6:11])}, {int(cut[6:11])}" in process.stderr.read()
     assert decoded(output) == decoded(whole)
     assert seen[damaged] > kept[damaged], "a chunk that changed on the disk is made again"
     assert seen[cut] > kept[cut], "a truncated chunk is made again"

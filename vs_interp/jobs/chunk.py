@@ -79,6 +79,10 @@ class ChunkFolder:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def was_kept(self, number: int) -> bool:
+        """Whether a chunk was complete once: its record is there, whatever has become of its film."""
+        return self._about(number).exists()
+
     def keep(self, number: int, record: Record) -> None:
         """Write the record of a chunk whose film is already there."""
         write_whole(self._about(number), json.dumps(asdict(record), indent=1).encode())

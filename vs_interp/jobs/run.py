@@ -61,14 +61,16 @@ def run(
     """
     output, frames = manifest.conversion.output, manifest.borders[-1]
     with locked(folder, manifest, restart=restart) as chunks:
-        records = {
-            number: record for number, record in whole_chunks(chunks, manifest).items() if maker in (None, record.maker)
-        }
+        whole = whole_chunks(chunks, manifest)
+        damaged = [number for number in range(len(manifest.chunks)) if number not in whole and chunks.was_kept(number)]
+        records = {number: record for number, record in whole.items() if maker in (None, record.maker)}
         kept = sum(record.frames for record in records.values())
         if kept:
             listener.says(f"{kept} of {frames} frames were made before and are kept in {folder}")
-        elif (whole := guess(job, manifest)) is not None:
-            listener.says(space_line(folder, output, whole))
+        elif (size := guess(job, manifest)) is not None:
+            listener.says(space_line(folder, output, size))
+        if damaged:
+            listener.says(f"damaged on the disk, and made again: chunk {', '.join(map(str, damaged))}")
         check(folder, manifest, records.values())
         board = Board(folder, manifest.borders, kept, listener)
         missing = [number for number in range(len(manifest.chunks)) if number not in records]
