@@ -19,7 +19,7 @@ from vs_interp.size import Size
 
 from .formats import PictureSize
 from .measure import MIB, Report, measure
-from .options import BackendName, json_option, models, quiet_option, report_option
+from .options import backend_option, json_option, models, quiet_option, report_option
 from .played import ScriptReport, play_script
 from .progress import working_on
 
@@ -41,12 +41,7 @@ HEADINGS = "", "size", "precision", "frames/s", "runtime alone", "processor ms/f
 )
 @click.option("--factor", type=click.IntRange(2), default=2, show_default=True,
               help="Multiple of the frame rate, for networks that make frames at any time.")  # fmt: skip
-@click.option(
-    "--backend",
-    metavar="BACKEND",
-    type=BackendName(),
-    help="Such as openvino or openvino:streams=1.  [default: the best that works]",
-)
+@backend_option
 @click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True,
               help="How long each measurement runs.")  # fmt: skip
 @quiet_option

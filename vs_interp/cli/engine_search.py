@@ -13,7 +13,7 @@ from vs_interp.errors import ArgumentError
 
 from .engine_files import in_folder, line, open_cache
 from .like import profile_like
-from .options import BackendName, json_option, models, quiet_option
+from .options import backend_option, json_option, models, quiet_option
 
 if TYPE_CHECKING:
     from trt_build.backends import Backend
@@ -31,7 +31,7 @@ NONE_FITS = 1
 @click.command("which")
 @click.argument("clip", type=click.Path(path_type=Path))
 @click.argument("model", required=False, shell_complete=models)
-@click.option("--backend", metavar="BACKEND", type=BackendName(), help="[default: the best that works]")
+@backend_option
 @click.option("--gpu", help="Another GPU than this machine's: the name of a card, or sm_89.")
 @in_folder
 @quiet_option

@@ -14,7 +14,7 @@ from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.extras import how_to_get
 from vs_interp.files import write_whole
 
-from .options import BackendName, json_option, models, quiet_option, report_option
+from .options import backend_option, json_option, models, quiet_option, report_option
 from .progress import frames_done
 
 if TYPE_CHECKING:
@@ -44,12 +44,7 @@ if TYPE_CHECKING:
               "extrapolated.")  # fmt: skip
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True,
               help="Which part of a data set.")  # fmt: skip
-@click.option(
-    "--backend",
-    metavar="BACKEND",
-    type=BackendName(),
-    help="Such as openvino or openvino:streams=1.  [default: the best that works]",
-)
+@backend_option
 @click.option("--page", metavar="FILE.html", type=click.Path(path_type=Path, dir_okay=False),
               help="Write a page with plots, and the pictures of all methods to flip and wipe between.")  # fmt: skip
 @click.option("--sheet", metavar="FILE.png", type=click.Path(path_type=Path, dir_okay=False),

@@ -126,3 +126,11 @@ class BackendText(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         BackendName().convert(value, param, ctx)
         return value
+
+
+backend_option = click.option(
+    "--backend",
+    metavar="BACKEND",
+    type=BackendName(),
+    help="Such as openvino or openvino:streams=1.  [default: the best that works]",
+)
