@@ -16,6 +16,7 @@ from vs_interp.errors import BackendError
 
 from .base import Picture
 from .frames import fill
+from .openvino_layout import with_planar_resizes
 
 if TYPE_CHECKING:
     import onnx
@@ -36,6 +37,8 @@ def compiled_graph(
         if partial[2].is_dynamic:
             shapes[port.get_any_name()] = [1, partial[1].get_length(), *size]
     model.reshape(shapes)
+    if device.startswith("CPU"):
+        model = with_planar_resizes(model)
     return core.compile_model(model, device, dict(options))
 
 

