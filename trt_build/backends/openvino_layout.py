@@ -23,7 +23,10 @@ PLANAR = {"name": "primitives_priority", "version": "0", "value": "cpu:jit_avx2"
 
 
 def with_planar_resizes(model: openvino.Model) -> openvino.Model:
-    """Return a model of static shapes with its bilinear resizes of fewer than :data:`VECTOR` channels in planes."""
+    """Return a model of static shapes with its bilinear resizes of fewer than :data:`VECTOR` channels in planes.
+
+    Where there is no room for its IR in the system's temporary folder, the model stays as it is.
+    """
     import openvino
 
     small = {
@@ -35,10 +38,13 @@ def with_planar_resizes(model: openvino.Model) -> openvino.Model:
     }
     if not small:
         return model
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.xml"
-        openvino.serialize(model, path)
-        text, weights = ElementTree.parse(path).getroot(), path.with_suffix(".bin").read_bytes()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.xml"
+            openvino.serialize(model, path)
+            text, weights = ElementTree.parse(path).getroot(), path.with_suffix(".bin").read_bytes()
+    except (OSError, RuntimeError):
+        return model
     for layer in text.iter("layer"):
         if layer.get("name") in small:
             info = layer.find("rt_info")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import openvino
@@ -48,4 +50,10 @@ def test_a_small_resize_needs_no_reordering_and_gives_the_same_numbers() -> None
 
 def test_a_model_without_small_resizes_stays_as_it_is() -> None:
     model = resizing(16)
+    assert with_planar_resizes(model) is model
+
+
+def test_no_temporary_folder_costs_only_the_speed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    model = resizing(3)
     assert with_planar_resizes(model) is model
