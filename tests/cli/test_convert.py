@@ -69,6 +69,19 @@ def test_a_rate_that_varies_only_later_is_followed(tmp_path: Path) -> None:
     assert time_stamps(output) == [Fraction(n, 60) for n in range(len(time_stamps(output)))]
 
 
+@pytest.mark.parametrize(("grain", "limit"), [(0, ()), (30, ("--repeat-limit", "0.025"))])
+def test_a_film_on_twos_is_interpolated_from_drawing_to_drawing(
+    tmp_path: Path, grain: int, limit: tuple[str, ...]
+) -> None:
+    """12 drawings a second, each shown twice: twice as many frames are one every 24th of a second, not every 48th."""
+    source, output = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    ffmpeg("-f", "lavfi", "-i", f"testsrc2=s=96x64:r=12:d=1,fps=24,noise=c0s={grain}:c0f=t", "-c:v", "ffv1", source)
+    assert convert(source, output, "--factor", "2", "--drop-repeats", *limit) == 0
+    assert time_stamps(output) == [Fraction(n, 24) for n in range(24)]
+    assert limit == () or convert(source, output, "--factor", "2", "--drop-repeats", "--overwrite") == 0
+    assert limit == () or len(time_stamps(output)) > 24, "the default limit takes this grain for drawings"
+
+
 @pytest.mark.parametrize("variable", [False, True])
 def test_convert_interpolates_and_upscales_in_one_pass(tmp_path: Path, variable: bool) -> None:
     """Frames and time stamps are those of interpolation alone, the picture is twice as wide and as high."""

@@ -21,7 +21,12 @@ INTERPOLATIONS = ("flavr", "rife", "super-slomo")
 """The interpolation networks, by the names of their filters."""
 
 
-OPTION_NAMES = {"upscale": "--scale", "upscale_model": "--scale-model", "drop_repeats": "--drop-repeats"}
+OPTION_NAMES = {
+    "upscale": "--scale",
+    "upscale_model": "--scale-model",
+    "drop_repeats": "--drop-repeats",
+    "repeat_limit": "--repeat-limit",
+}
 """Parameter → option, if their names differ."""
 
 
@@ -40,6 +45,9 @@ OPTION_NAMES = {"upscale": "--scale", "upscale_model": "--scale-model", "drop_re
 )
 @click.option("--drop-repeats", is_flag=True, default=None,
               help="For animation: interpolate from drawing to drawing, leaving out repeats of a drawing.")  # fmt: skip
+@click.option("--repeat-limit", metavar="LIMIT", type=click.FloatRange(0, 1, min_open=True),
+              help="For --drop-repeats: how much a block may differ, from 0 to 1, in a repeat; 0.03 for strongly "
+              "compressed films.  [default: 0.012]")  # fmt: skip
 @click.option(
     "--scale", "upscale", metavar="N", type=click.IntRange(1), help="Upscale to N times the width and height."
 )
@@ -74,7 +82,7 @@ OPTION_NAMES = {"upscale": "--scale", "upscale_model": "--scale-model", "drop_re
 def command(
     context: click.Context, /, *, source: Path, output: Path, interpolate: str | None,
     factor: Fraction | None, fps: Fraction | None, model: str | None, drop_repeats: bool | None,
-    upscale: int | None, upscale_model: str | None, tile: int | None, backend: str | None,
+    repeat_limit: float | None, upscale: int | None, upscale_model: str | None, tile: int | None, backend: str | None,
     scene_threshold: float | None, hold: float | None, how: How, overwrite: bool, quiet: bool, as_json: bool,
     **others: Any,
 ) -> None:  # fmt: skip
@@ -98,6 +106,7 @@ def command(
       vs-interp convert cartoon.mkv out.mkv --interpolate rife --fps 48 --drop-repeats
     """
     _check_options(context)
+    from vs_interp.filters.repeats import LIMIT
     from vs_interp.jobs.conversion import Conversion
     from vs_interp.jobs.steps import Interpolation, Upscaling
 
@@ -113,7 +122,7 @@ def command(
                 factor=factor,
                 fps=fps,
                 model=model,
-                drop_repeats=bool(drop_repeats),
+                drop_repeats=(repeat_limit or LIMIT) if drop_repeats else None,
                 **options,
                 **held,
             )
@@ -142,6 +151,7 @@ def _check_options(context: click.Context) -> None:
         raise click.UsageError("give --interpolate NETWORK, --scale N, or both", context)
     for step, details in (
         ("interpolate", ("factor", "fps", "model", "hold", "drop_repeats")),
+        ("drop_repeats", ("repeat_limit",)),
         ("upscale", ("upscale_model", "tile")),
     ):
         for detail in details:

@@ -48,7 +48,8 @@ class Interpolation:
     hold
         A source frame that lasts this many times the usual duration is repeated, not interpolated; ``None`` for never.
     drop_repeats
-        Whether to merge repeated drawings first, in a pass over the film whose result is cached.
+        The limit up to which repeats of a drawing are merged first, in a pass over the film whose result is cached;
+        ``None`` to keep them.
     """
 
     network: str
@@ -58,7 +59,7 @@ class Interpolation:
     backend: str | None = None
     scene_threshold: float | None = DEFAULT_THRESHOLD
     hold: float | None = HOLD
-    drop_repeats: bool = False
+    drop_repeats: float | None = None
 
     kind: ClassVar[str] = "interpolate"
 
@@ -76,8 +77,8 @@ class Interpolation:
             scene_threshold=self.scene_threshold, hold=self.hold,
         )  # fmt: skip
         try:
-            if self.drop_repeats:
-                stream = _merged(stream)
+            if self.drop_repeats is not None:
+                stream = _merged(stream, self.drop_repeats)
             clip, alpha = make(stream.clip), _alpha(stream, make, self.scene_threshold)
         except vs.Error as error:
             raise SourceError(str(error)) from error
@@ -96,9 +97,9 @@ class Interpolation:
         return Stream(still, None, alpha=None if stream.alpha is None else alpha_of(still))
 
 
-def _merged(stream: Stream) -> Stream:
+def _merged(stream: Stream, limit: float) -> Stream:
     """Return the stream without repeated drawings, at a variable frame rate."""
-    clip, rate = filters.drop_repeats(stream.clip, kept=cache_folder("repeats")), stream.clip.fps
+    clip, rate = filters.drop_repeats(stream.clip, limit=limit, kept=cache_folder("repeats")), stream.clip.fps
     alpha = None if stream.alpha is None else alpha_of(clip)
     if stream.tick is not None:
         return replace(stream, clip=clip, alpha=alpha)
