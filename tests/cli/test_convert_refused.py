@@ -92,7 +92,10 @@ def test_arguments_that_cannot_be_used_are_refused(
         (("--factor", "2"), "give --interpolate NETWORK, --scale N, or both"),
         (("--scale", "2", "--factor", "2"), "--factor belongs to --interpolate"),
         (("--scale", "2", "--model", "rife-4.0"), "--model belongs to --interpolate"),
-        (("--interpolate", "rife", "--factor", "2", "--repeat-limit", "0.1"), "--repeat-limit belongs to --drop-repeats"),
+        (
+            ("--interpolate", "rife", "--factor", "2", "--repeat-limit", "0.1"),
+            "--repeat-limit belongs to --drop-repeats",
+        ),
         (("--scale", "0"), "0 is not in the range"),
     ],
 )
