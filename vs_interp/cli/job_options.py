@@ -79,7 +79,8 @@ OPTIONS = (
                  help="A folder of this machine, and its path on the workers' machines."),
     click.option("--retries", metavar="N", type=click.IntRange(0), default=3, show_default=True,
                  help="How often to try a failed chunk again."),
-    click.option("--exact", is_flag=True, help="Refuse workers with another processor, GPU or backend than this machine's."),
+    click.option("--exact", is_flag=True,
+                 help="Refuse workers with another processor, GPU or backend than this machine's."),
 )  # fmt: skip
 
 
