@@ -46,8 +46,9 @@ def test_program_streams_want_an_encoder_by_name() -> None:
 
 def test_parameters_of_x265_are_joined() -> None:
     """ffmpeg takes the last alone, and the light levels of an HDR film would be lost with the others."""
-    chosen = arguments(Choice(codec="h265", arguments=("-x265-params", "aq-mode=3")))
-    assert chosen.endswith("-x265-params log-level=error:aq-mode=3") and chosen.count("-x265-params") == 1
+    for option in ("-x265-params", "-x265-params:v"):
+        chosen = arguments(Choice(codec="h265", arguments=(option, "aq-mode=3")))
+        assert chosen.endswith("-x265-params log-level=error:aq-mode=3") and chosen.count("-x265-params") == 1
 
 
 def test_what_a_change_of_format_loses_is_said() -> None:

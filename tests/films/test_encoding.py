@@ -153,11 +153,17 @@ def test_hdr10_arrives_with_its_mastering_display_and_light_levels(
         assert (picture.colorspace, picture.color_primaries, picture.color_trc) == (9, 9, 16)
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("vp9", "mkv"), ("prores", "mov"), ("ffv1", "mkv")])
-def test_hdr_metadata_that_is_lost_is_told(tmp_path: Path, codec: str, suffix: str) -> None:
+@pytest.mark.parametrize(
+    ("codec", "suffix", "better"),
+    [("vp9", "mkv", "h265"), ("prores", "mov", "h265"), ("ffv1", "mkv", "h265"), ("vp9", "webm", "av1")],
+)
+def test_hdr_metadata_that_is_lost_is_told(tmp_path: Path, codec: str, suffix: str, better: str) -> None:
+    """And the codec that keeps it, which the container holds."""
     source, output = open_source(make_hdr(tmp_path / "in.mkv")), tmp_path / f"out.{suffix}"
     (told,) = Encoding.prepare(source, source.stream, output, Choice(codec=codec)).notes
     assert told.startswith("HDR10's mastering display and light levels are left out")
+    assert told.endswith(f"--codec {better} does")
+    assert Encoding.prepare(source, source.stream, output, Choice(codec=better)).notes == ()
 
 
 def make_hdr(path: Path) -> Path:

@@ -99,6 +99,23 @@ def test_chapters_that_only_touch_the_part_are_not_in_it(
     assert np.allclose([times for *times, _ in found], [times for *times, _ in expected], atol=0.001)
 
 
+def test_many_chapters_and_titles_that_are_not_utf_8_are_kept(tmp_path: Path) -> None:
+    """More than fit on a command line, of Linux (128 KiB a word) or of Windows (32 KiB in all)."""
+    titles, source, output = tmp_path / "titles.txt", tmp_path / "in.mkv", tmp_path / "out.mkv"
+    head, chapter = (
+        b";FFMETADATA1\n",
+        b"[CHAPTER]\nTIMEBASE=1/1000\nSTART=%d\nEND=%d\ntitle=K\xe4\xe4pitel, %d of many\n",
+    )
+    titles.write_bytes(head + b"".join(chapter % (number, number + 1, number) for number in range(2000)))
+    ffmpeg(
+        "-i", make_film(tmp_path / "film.mkv"), "-i", titles, "-map", "0:v", "-c", "copy", "-map_chapters", "1", source
+    )
+    convert(source, output, [], part=Excerpt(duration=Fraction(19, 10)), reading=Reading(rate=Fraction(20)))
+    with av.open(str(source)) as before, av.open(str(output)) as after:
+        kept = [chapter["metadata"]["title"] for chapter in after.chapters()]
+        assert kept == [chapter["metadata"]["title"] for chapter in before.chapters()][:1900]
+
+
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "webm"])
 @pytest.mark.parametrize(("start", "expected"), [("0.5", [(0, 0.4), (0.5, 0.75)]), ("0.95", [(0.05, 0.55)])])
 def test_a_subtitle_that_is_on_at_the_start_is_cut(

@@ -1,12 +1,11 @@
 """ffmpeg's options that carry over what a source holds besides its picture, cut to the part that is encoded.
 
-In the command the picture is input 0 and the source is input 1.  If a part has subtitles, the source is also input 2,
-read from :data:`LEAD` before the part, for those that are on when it starts.  The last is a part's chapters.
+In the command the picture is input 0 and the source is input 1.  Of a part, its chapters are input 2; if it has
+subtitles, the source is also input 3, read from :data:`LEAD` before the part, for those that are on when it starts.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -22,32 +21,28 @@ LASTING = frozenset({"dvb_subtitle", "hdmv_pgs_subtitle"})
 
 
 def inputs(source: Source, carried: Sequence[Carried]) -> list[str]:
-    """Return the inputs of the source, and which of them has the chapters."""
-    file = ["-i", f"file:{source.path}"]
-    ends = _ends(source)
+    """Return the inputs after the picture."""
+    film, ends = ["-i", f"file:{source.path}"], _ends(source)
     if source.window is None or ends is None:
-        return [*file, "-map_chapters", "1"]
+        return film
     start, duration = source.window
-    apart = _reads_subtitles_apart(source, carried)
-    options = ["-ss", f"{float(start):.6f}", "-t", f"{float(duration):.6f}", *file]
-    if apart:
+    part = ["-t", f"{float(duration):.6f}", *film]
+    chapters = ["-f", "ffmetadata", "-i", f"file:{chapters_within(source.path, start, ends)}"]
+    options = ["-ss", f"{float(start):.6f}", *part, *chapters]
+    if _reads_subtitles_apart(source, carried):
         lead = min(start, LEAD)
-        options += ["-ss", f"{float(start - lead):.6f}", "-itsoffset", f"{-float(lead):.6f}"]
-        options += ["-t", f"{float(duration):.6f}", *file]
-    chapters = chapters_within(source.path, start, ends)
-    if chapters is None:
-        return [*options, "-map_chapters", "-1"]
-    text = f"data:text/plain;base64,{base64.b64encode(chapters.encode()).decode()}"
-    return [*options, "-f", "ffmetadata", "-i", text, "-map_chapters", "3" if apart else "2"]
+        options += ["-ss", f"{float(start - lead):.6f}", "-itsoffset", f"{-float(lead):.6f}", *part]
+    return options
 
 
 def streams(source: Source, container: str, carried: Sequence[Carried]) -> list[str]:
-    """Return the options for the streams that follow the picture in the output, in order, and for the output's end."""
-    options, ends = [], _ends(source)
+    """Return the options for the streams that follow the picture in the output, in order, its chapters and its end."""
+    ends = _ends(source)
+    options = ["-map_chapters", "1" if ends is None else "2"]
     for place, each in enumerate((each for each in carried if each.encoder != ATTACH), start=1):
         is_subtitles = each.stream.kind == "subtitles"
         apart = is_subtitles and ends is not None
-        options += ["-map", f"{2 if apart else 1}:{each.stream.index}", f"-c:{place}", each.encoder]
+        options += ["-map", f"{3 if apart else 1}:{each.stream.index}", f"-c:{place}", each.encoder]
         options += [f"{word}:{place}" if word.startswith("-") else word for word in each.options]
         if ends is not None:
             options += [f"-copypriorss:{place}", str(int(is_subtitles))]  # whether to copy what precedes the part
@@ -62,7 +57,7 @@ def unused_streams(source: Source, carried: Sequence[Carried]) -> list[str]:
     ffmpeg counts time from the first stream that it uses.  In files from discs and broadcasts, sound that starts
     later than the picture would otherwise be moved to the beginning, and so would subtitles that are read apart.
     """
-    apart = ["-map", f"2:{source.track}", "-map", "2:a?"] if _reads_subtitles_apart(source, carried) else []
+    apart = ["-map", f"3:{source.track}", "-map", "3:a?"] if _reads_subtitles_apart(source, carried) else []
     return ["-map", f"1:{source.track}", *apart, "-c", "copy", "-f", "null", "-"]
 
 

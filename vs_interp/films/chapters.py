@@ -1,23 +1,43 @@
-"""The chapters of a part of a film, in ffmpeg's format for metadata.
+"""The chapters of a part of a film, as a file for ffmpeg.
 
 ffmpeg cuts chapters itself, but keeps those that end just where the part starts, and those that begin at its end.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 
+from vs_interp.errors import EncoderError
+from vs_interp.files import write_whole
+from vs_interp.folders import VARIABLE, cache_folder
 
-def chapters_within(film: Path, start: Fraction, ends: Fraction) -> str | None:
-    """Return the chapters of a part of a film, cut to it, as the text of a metadata file; ``None`` if it has none.
 
-    The part begins ``start`` seconds after the start of the file, and ends ``ends`` seconds later.
+def chapters_within(film: Path, start: Fraction, ends: Fraction) -> Path:
+    """Return a file in the user's cache with the chapters of a part of a film, cut to it, in ffmpeg's metadata format.
+
+    The part begins ``start`` seconds after the start of the file, and ends ``ends`` seconds later.  Raises
+    :class:`EncoderError` if the file cannot be written.
     """
-    found = []
+    text = ";FFMETADATA1\n" + "".join(_chapters(film, start, ends))
+    content = text.encode(errors="surrogateescape")  # titles that are not UTF-8 keep their bytes
+    path = cache_folder("chapters") / f"{hashlib.sha256(content).hexdigest()[:32]}.txt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    except OSError as error:
+        raise EncoderError(
+            f"cannot write the chapters to {path} ({error.strerror}): name a folder in {VARIABLE}"
+        ) from error
+    return path
+
+
+def _chapters(film: Path, start: Fraction, ends: Fraction) -> Iterator[str]:
     with av.open(f"file:{film}") as container:
         zero = Fraction(container.start_time or 0, av.time_base) + start
         for chapter in container.chapters():
@@ -25,9 +45,8 @@ def chapters_within(film: Path, start: Fraction, ends: Fraction) -> str | None:
             begin, end = max(chapter["start"] * tick - zero, Fraction(0)), min(chapter["end"] * tick - zero, ends)
             if end > begin:
                 times = (round(time * av.time_base) for time in (begin, end))
-                found.append("[CHAPTER]\nTIMEBASE=1/{}\nSTART={}\nEND={}\n".format(av.time_base, *times))
-                found += [f"{_escaped(name)}={_escaped(value)}\n" for name, value in chapter["metadata"].items()]
-    return f";FFMETADATA1\n{''.join(found)}" if found else None
+                yield "[CHAPTER]\nTIMEBASE=1/{}\nSTART={}\nEND={}\n".format(av.time_base, *times)
+                yield from (f"{_escaped(name)}={_escaped(value)}\n" for name, value in chapter["metadata"].items())
 
 
 def _escaped(text: str) -> str:

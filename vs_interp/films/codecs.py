@@ -20,8 +20,13 @@ from .pixels import converted, nearest_format, pixel_format, playable_format
 ALPHA_FORMATS = ("yuva", "gbrap", "rgba", "argb", "bgra", "ya")
 """Prefixes of ffmpeg's names of pixel formats with alpha."""
 
-HDR_LOST = "HDR10's mastering display and light levels are left out, {encoder} does not write them: --codec h265 does"
+HDR_LOST = (
+    "HDR10's mastering display and light levels are left out, {encoder} does not write them: --codec {other} does"
+)
 """What is reported if an encoder does not keep HDR metadata."""
+
+HDR_KEPT = ("h265", "av1", "h264")
+"""Codecs whose encoders keep HDR metadata, the usual one first; every container that we write to holds one of them."""
 
 ALPHA_LOST = (
     "the picture's alpha is left out, {encoder} in {container} has none: --codec ffv1 or vp9 in .mkv, or prores in "
@@ -128,7 +133,8 @@ def _losses(first: vs.VideoFrame, encoder: str, container: str, *, alpha: bool) 
     if PLANE in first.props and not alpha:
         yield ALPHA_LOST.format(encoder=encoder, container=container)
     if hdr.has_metadata(first) and encoder not in hdr.PARAMETERS:
-        yield HDR_LOST.format(encoder=encoder)
+        holds = HOLDS.get(container, HDR_KEPT)
+        yield HDR_LOST.format(encoder=encoder, other=next(codec for codec in HDR_KEPT if codec in holds))
     yield from (f"the film's {kind} metadata is left out" for name, kind in hdr.CHANGING.items() if name in first.props)
 
 
@@ -207,7 +213,7 @@ def _with_hdr(arguments: Sequence[str], encoder: str, first: vs.VideoFrame) -> t
     joined, rest = [hdr.parameters(first, encoder)], []
     words = iter(arguments)
     for word in words:
-        if word == option:
+        if word.partition(":")[0] == option:  # as in -x264-params:v
             joined.append(next(words, ""))
         else:
             rest.append(word)
