@@ -19,7 +19,7 @@ USUAL_PIXELS = 1280 * 720
 LONGEST = 60
 """The length of a chunk of the smallest frames, in seconds."""
 
-SPREAD = 8
+SPREAD = 16
 """Chunks are longer only in a film that still has this many of them, for several workers to share."""
 
 NEAR = 5
