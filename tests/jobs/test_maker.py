@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vs_interp.jobs.conversion import Conversion
-from vs_interp.jobs.maker import maker
+from vs_interp.jobs.maker import computing, maker
 from vs_interp.jobs.plan import plan
 from vs_interp.jobs.steps import Upscaling
 
@@ -18,11 +18,17 @@ def by(conversion: Conversion, backend: str) -> Conversion:
     return replace(conversion, steps=(Upscaling(scale=2, model="fsrcnn-x2", backend=backend),))
 
 
-def test_processes_with_other_numbers_of_threads_make_the_same_frames(tmp_path: Path) -> None:
+def test_the_number_of_threads_is_not_compared_and_the_precision_is(tmp_path: Path) -> None:
     conversion = enlargement(tmp_path / "in.mkv", tmp_path / "out.mkv")
     one, two = by(conversion, "openvino:threads=1"), by(conversion, "openvino:threads=2,streams=2")
     assert maker(one) == maker(two)
     assert maker(one) != maker(by(conversion, "openvino:precision=fp32"))
+
+
+def test_the_number_of_a_gpu_is_not_compared_and_streams_are_where_the_engine_depends_on_them() -> None:
+    assert computing("onnxruntime:device=1") == computing("onnxruntime")
+    assert computing("tensorrt:devices=0+1") == computing("tensorrt:device=1") == computing("tensorrt")
+    assert computing("tensorrt:streams=2") != computing("tensorrt:streams=1")
 
 
 def test_a_job_can_be_resumed_with_another_number_of_threads(tmp_path: Path) -> None:

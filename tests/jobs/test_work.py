@@ -54,6 +54,18 @@ def test_a_worker_without_the_source_or_of_another_version_refuses(tmp_path: Pat
         make(replace(order, manifest=newer.to_json(), paths=elsewhere), unheard)
 
 
+@pytest.mark.parametrize("exact", [None, "a GPU"])
+def test_a_worker_without_the_device_refuses_in_one_line(tmp_path: Path, exact: str | None) -> None:
+    """Device 9 is one that no machine here has; a chunk that merely failed would be tried three times more."""
+    conversion = enlargement(make_film(tmp_path / "in.mkv"), tmp_path / "out.mkv")
+    there = replace(conversion, steps=(replace(conversion.steps[0], backend="openvino:device=GPU.9"),))
+    order = Order(plan(there, conversion.open(), 0.5).to_json(), 1, str(tmp_path), "a token", maker=exact)
+    with pytest.raises(
+        RefusedError, match=r"^\S+ cannot take part: .*OpenVINO finds no device GPU\.9 here, only [^\n]*$"
+    ):
+        make(order, unheard)
+
+
 def test_a_chunk_goes_into_the_folder_that_a_worker_sees_under_a_mapped_path(tmp_path: Path) -> None:
     folder, order = shared_folder(tmp_path / "here")
     (tmp_path / "there").symlink_to(tmp_path / "here", target_is_directory=True)

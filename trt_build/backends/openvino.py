@@ -104,11 +104,7 @@ class OpenVINO(Backend):
         absent = self.missing()
         if absent:
             raise BackendError(absent)
-        if self.device != "AUTO" and not any(seen.startswith(self.device) for seen in devices()):
-            raise BackendError(
-                f"OpenVINO finds no device {self.device} here, only {', '.join(devices())}: install its driver, or "
-                "choose another device"
-            )
+        _check_device(self.device)
         model.spec.check_size(profile.height, profile.width)
         most = self.threads if self._half == "bf16" else 2
         streams = streams_that_fit(model, profile, most if self.streams == "auto" else self.streams)
@@ -167,10 +163,22 @@ def devices() -> list[str]:
     return list(openvino.Core().available_devices)
 
 
+def _check_device(device: str) -> None:
+    if device != "AUTO" and not any(seen.startswith(device) for seen in devices()):
+        raise BackendError(
+            f"OpenVINO finds no device {device} here, only {', '.join(devices())}: install its driver, or choose "
+            "another device"
+        )
+
+
 def device_name(device: str) -> str:
-    """Return the model name of a device, such as ``"Intel(R) Arc(TM) A770 Graphics (dGPU)"`` for ``"GPU"``."""
+    """Return the model name of a device, such as ``"Intel(R) Arc(TM) A770 Graphics (dGPU)"`` for ``"GPU"``.
+
+    Raises :class:`BackendError` if there is no such device.
+    """
     import openvino
 
+    _check_device(device)
     return str(openvino.Core().get_property(device, "FULL_DEVICE_NAME"))
 
 

@@ -34,7 +34,7 @@ class How:
     retries
         How often a failed chunk is tried again.
     exact
-        Refuse workers with another processor, GPU or backend than this machine's.
+        Refuse workers whose backend or device differs from this machine's.
     tls
         Certificate files for the connection to the cluster; see :class:`~vs_interp.cli.cluster_options.Tls`.
     """
@@ -80,7 +80,7 @@ OPTIONS = (
     click.option("--retries", metavar="N", type=click.IntRange(0), default=3, show_default=True,
                  help="How often to try a failed chunk again."),
     click.option("--exact", is_flag=True,
-                 help="Refuse workers with another processor, GPU or backend than this machine's."),
+                 help="Refuse workers whose backend or device differs from this machine's."),
 )  # fmt: skip
 
 

@@ -74,10 +74,8 @@ def make(order: Order, advance: Advance) -> Made:
     conversion = _on_this_machine(manifest.conversion, paths)
     if manifest.name not in _open:
         _check(manifest, conversion)
-    if order.maker is not None and maker(conversion) != order.maker:
-        raise RefusedError(
-            f"{platform.node()} works with {maker(conversion)}, not {order.maker}: leave out --exact to admit it"
-        )
+    if order.maker is not None:
+        _check_maker(order.maker, conversion)
     job = _opened(manifest.name, conversion)
     shared = _mapped(Path(order.folder), paths)
     if _sees(shared, order.token):
@@ -150,3 +148,13 @@ def _check(manifest: Manifest, conversion: Conversion) -> None:
         if digest != manifest.identity["steps"][step.kind]["model"]:
             raise RefusedError(f"{name} has another model under the name {step.model or step.model_file}: copy this "
                                "machine's, or give --map")  # fmt: skip
+
+
+def _check_maker(wanted: str, conversion: Conversion) -> None:
+    """Raise :class:`RefusedError` unless this machine makes frames with the same.  Builds no engine."""
+    try:
+        own = maker(conversion)
+    except VsInterpError as error:  # a runtime or a device is missing
+        raise RefusedError(f"{platform.node()} cannot take part: {error}") from error
+    if own != wanted:
+        raise RefusedError(f"{platform.node()} works with {own}, not {wanted}: leave out --exact to admit it")
