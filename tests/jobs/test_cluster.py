@@ -6,8 +6,10 @@ import os
 import re
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -60,11 +62,16 @@ def scheduler() -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_two_processes_make_the_film_of_one(tmp_path: Path) -> None:
+def test_two_processes_make_the_film_of_one_and_do_not_repeat_its_warnings(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The backend is the default one, which is said where it is not TensorRT."""
     film, whole, output = make_film(tmp_path / "in.mkv"), tmp_path / "whole.mkv", tmp_path / "out.mkv"
-    assert run("convert", film, whole, *OPTIONS, "--whole") == 0
-    assert run("convert", film, output, *OPTIONS, "--workers", "2", "--exact") == 0
+    options = ("--scale", "2", "--codec", "ffv1", "--chunk", "0.25")
+    assert run("convert", film, whole, *options, "--whole") == 0
+    assert run("convert", film, output, *options, "--workers", "2", "--exact") == 0
     assert decoded(output) == decoded(whole)
+    assert capfd.readouterr().err.count("running on") <= 1
 
 
 @pytest.mark.slow
@@ -106,18 +113,24 @@ def test_what_was_made_when_the_scheduler_went_away_is_kept(tmp_path: Path) -> N
     assert len(decoded(output).times) == 100
 
 
-@pytest.mark.slow
-def test_connections_are_encrypted_by_certificates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def certified(folder: Path) -> tuple[str, ...]:
+    """Write certificates for the loopback interface, and return the options that name them."""
     import trustme
 
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
-    ca, cert, key = (tmp_path / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    ca, cert, key = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
     authority.cert_pem.write_to_path(str(ca))
     certificate.cert_chain_pems[0].write_to_path(str(cert))
     certificate.private_key_pem.write_to_path(str(key))
-    film, output = make_film(tmp_path / "in.mkv"), tmp_path / "out.mkv"
-    files = ("--tls-ca", str(ca), "--tls-cert", str(cert), "--tls-key", str(key))
+    return "--tls-ca", str(ca), "--tls-cert", str(cert), "--tls-key", str(key)
+
+
+@pytest.mark.slow
+def test_connections_are_encrypted_by_certificates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import trustme
+
+    film, output, files = make_film(tmp_path / "in.mkv"), tmp_path / "out.mkv", certified(tmp_path)
     with scheduling("--protocol", "tls", "--tls-ca-file", *files[1:]) as place:
         address = f"tls://{place}"
         with running(*COMMAND, "worker", address, *files):
@@ -126,9 +139,9 @@ def test_connections_are_encrypted_by_certificates(tmp_path: Path, capsys: pytes
         again = ("convert", film, output, *OPTIONS, "--overwrite", "--cluster", address)
         assert "is encrypted: give --tls-ca" in refused(capsys, run(*again))
         strangers = trustme.CA().issue_cert("127.0.0.1")
-        strangers.cert_chain_pems[0].write_to_path(str(cert))
+        strangers.cert_chain_pems[0].write_to_path(files[3])
         assert "cannot be used (key values mismatch): give" in refused(capsys, run(*again, *files))
-        strangers.private_key_pem.write_to_path(str(key))
+        strangers.private_key_pem.write_to_path(files[5])
         assert f"{address} does not accept these certificates" in refused(capsys, run(*again, *files))
 
 
@@ -139,6 +152,26 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
     film = make_film(tmp_path / "in.mkv")
     said = refused(capsys, run("convert", film, tmp_path / "out.mkv", *OPTIONS, "--cluster", "tcp://127.0.0.1:9"))
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in said
+
+
+class WebServer(socketserver.BaseRequestHandler):
+    """Answers as a web server answers what is not HTTP."""
+
+    def handle(self) -> None:
+        self.request.recv(1000)
+        self.request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def test_certificates_are_not_blamed_where_nothing_is_encrypted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film, files = make_film(tmp_path / "in.mkv"), certified(tmp_path)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), WebServer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"tls://127.0.0.1:{server.server_address[1]}"
+        said = refused(capsys, run("convert", film, tmp_path / "out.mkv", *OPTIONS, "--cluster", address, *files))
+        server.shutdown()
+    assert f"{address} answers without TLS: start the scheduler with its --tls options, or give tcp://" in said
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,9 @@ def command(
     if as_json:
         click.echo(json.dumps(asdict(summary)))
     elif not quiet:
-        click.echo(f"{output}: {summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps)", err=True)
+        now = "" if summary.made == summary.frames else f", {summary.made} of them made now,"
+        took = f"in {summary.seconds:.1f} s ({summary.fps:.1f} fps)"
+        click.echo(f"{output}: {summary.frames} frames{now} {took}", err=True)
 
 
 def _is_given(context: click.Context, option: str) -> bool:

@@ -32,10 +32,14 @@ HERE = "this process"
 
 @dataclass(frozen=True)
 class Summary:
-    """The result of a conversion: the output file, its frames, the seconds it took, and the frames per second."""
+    """The result of a conversion: the output file, its frames, and how many of them were made now, at what rate.
+
+    After a job was resumed, ``made`` and ``fps`` do not count the frames that were kept.
+    """
 
     output: str
     frames: int
+    made: int
     seconds: float
     fps: float
 
@@ -76,13 +80,14 @@ def _convert_file(conversion: Conversion, how: How, *, overwrite: bool, quiet: b
             "converting in one process: the film is too short for chunks, or its encoder needs all of it", err=True
         )
     if one_go:
-        frames = _in_one_go(opened, output, overwrite=overwrite, quiet=quiet)
+        frames = made = _in_one_go(opened, output, overwrite=overwrite, quiet=quiet)
     else:
-        frames = _as_a_job(opened, manifest, how, overwrite=overwrite, quiet=quiet)
+        frames = manifest.borders[-1]
+        made = _as_a_job(opened, manifest, how, overwrite=overwrite, quiet=quiet)
     seconds = time.monotonic() - start
     for line in () if quiet else opened.source.damage.report():
         click.echo(line, err=True)
-    return Summary(str(output), frames, round(seconds, 3), round(frames / seconds, 3))
+    return Summary(str(output), frames, made, round(seconds, 3), round(made / seconds, 3))
 
 
 def _in_one_go(opened: OpenConversion, output: Path, *, overwrite: bool, quiet: bool) -> int:

@@ -81,8 +81,12 @@ def _try(distributed: Any, address: str, tls: Mapping[str, str] | None) -> None:
     try:
         asyncio.run(knock())
     except (OSError, ValueError, TypeError, RuntimeError, MemoryError) as error:  # MemoryError: not Dask's protocol
-        why = _why(error)
-        if "SSL" in f"{error!r} {error.__cause__!r}":  # some of Dask's errors only quote OpenSSL's
+        why, quoted = _why(error), f"{error!r} {error.__cause__!r}"  # some of Dask's errors only quote OpenSSL's
+        if "WRONG_VERSION_NUMBER" in quoted:
+            raise ArgumentError(
+                f"{address} answers without TLS: start the scheduler with its --tls options, or give tcp://"
+            ) from error
+        if "SSL" in quoted:
             raise ArgumentError(
                 f"{address} does not accept these certificates, or has none that is accepted here ({why}): all "
                 "machines need valid certificates of one authority"

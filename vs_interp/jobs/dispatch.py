@@ -79,6 +79,7 @@ class Dispatch:
         self._topic = f"vs-interp-{self._token[:8]}"
         self._busy: dict[str, Assignment] = {}
         self._failures = Failures(self.retries)
+        self._left_out: dict[str, str] = {}
         self._restarting: set[str] = set()
         self._speeds: list[float] = []
         self._progress: dict[str, tuple[int, int]] = {}
@@ -132,8 +133,7 @@ class Dispatch:
 
     def _order(self, waiting: list[int], workers: set[str]) -> None:
         """Give each idle worker the longest waiting chunk that it may make."""
-        left_out = self._failures.left_out
-        able = workers - left_out.keys()
+        able = workers - self._left_out.keys()
         for address in sorted(able - self._busy.keys()):
             number = next(
                 (number for number in reversed(waiting) if self._failures.may_make(number, address, able)), None
@@ -149,8 +149,8 @@ class Dispatch:
                 )
                 self._busy[address] = Assignment(number, future, time.monotonic())
                 self.board.works(address, number, 0)
-        if workers and workers <= left_out.keys():
-            raise BackendError(f"no worker can take part: {next(reversed(left_out.values()))}")
+        if workers and not able:
+            raise BackendError(f"no worker can take part: {next(reversed(self._left_out.values()))}")
 
     def _collected(
         self, waiting: list[int], workers: set[str], transfers: ThreadPoolExecutor
@@ -205,7 +205,7 @@ class Dispatch:
         self._restarting.discard(address)
 
     def _leave_out(self, address: str, why: str) -> None:
-        self._failures.left_out[address] = why
+        self._left_out[address] = why
         self.board.says(f"a worker is left out: {why}")
 
     def _put_back(self, address: str, why: str, waiting: list[int]) -> None:

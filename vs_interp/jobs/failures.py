@@ -1,4 +1,4 @@
-"""Which chunks failed on which workers: what is tried again and where, and who gets no more chunks."""
+"""Which chunks failed on which workers: what is tried again and where, and whose work is to end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ class Failures:
 
     def __init__(self, retries: int) -> None:
         self.retries = retries
-        self.left_out: dict[str, str] = {}
         self._tries: dict[int, list[tuple[str, str]]] = {}
         self._strikes: dict[str, set[int]] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from distributed import WorkerPlugin, get_worker
 
 from vs_interp.host import share_cores
+from vs_interp.log import logger
 
 from .work import Made, Order, make
 
@@ -40,6 +42,7 @@ class Share(WorkerPlugin):
         self.count, self.gpus = count, gpus
 
     def setup(self, worker: object) -> None:
+        logger.setLevel(logging.ERROR)  # the process that started this one has opened the same film, with its warnings
         place = int(getattr(worker, "name", 0))
         if self.gpus is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = str(self.gpus[place % len(self.gpus)])

@@ -49,7 +49,7 @@ def run(
     maker: str | None,
     listener: Listener,
 ) -> int:
-    """Make a job's missing chunks, join them into its output and remove its folder; return the number of frames.
+    """Make a job's missing chunks, join them into its output and remove its folder; return how many frames were made.
 
     overwrite, restart
         Whether to replace an existing output; and to discard the chunks of an earlier run.
@@ -88,7 +88,7 @@ def run(
         join(job, chunks, in_order, output, overwrite=overwrite)
     with exit_message(f"interrupted, though {output} is whole: vs-interp jobs remove {folder} takes away what is left"):
         remove(folder)
-    return frames
+    return frames - kept
 
 
 def must_be_whole(conversion: Conversion, manifest: Manifest) -> bool:
