@@ -18,7 +18,9 @@ from vs_interp.training.losses import (
     charbonnier,
     cross_entropy,
     flow_distance,
+    judged,
     l1,
+    mislabelled,
     mse,
     smoothness,
     ssim_loss,
@@ -49,6 +51,25 @@ def test_a_loss_is_zero_for_equal_pictures_and_falls_with_the_difference(
     value.backward()
     assert value.shape == () and float(value.detach()) > float(loss(near, truth)) > 0
     assert far.grad is not None and torch.isfinite(far.grad).all() and far.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("loss", [mse, ssim_loss, mislabelled])
+def test_a_picture_with_a_value_that_is_not_finite_is_the_worst(
+    loss: Callable[[Tensor, Tensor], Tensor], broken: float
+) -> None:
+    """One such value in an otherwise perfect picture, white where infinity would be shown white."""
+    truth = torch.ones(1, 3, 16, 16)
+    made = truth.clone()
+    assert float(judged(loss, made, truth)) == 0
+    made[0, 1, 8, 8] = broken
+    assert float(judged(loss, made, truth)) == 1
+
+
+def test_a_loss_is_judged_of_pictures_as_they_are_shown() -> None:
+    """Values outside [0, 1] are shown black or white."""
+    assert float(judged(mse, torch.tensor([-3.0, 2.0]), torch.tensor([0.0, 0.5]))) == pytest.approx(0.125)
+    assert float(judged(mislabelled, torch.tensor([3.4, 3.6]) / 255, torch.tensor([3.0, 3.0]) / 255)) == 0.5
 
 
 def test_closed_forms() -> None:

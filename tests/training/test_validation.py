@@ -31,7 +31,7 @@ def test_validation_that_does_not_get_better_ends_the_run(pictures: Path, tmp_pa
 
 
 def test_a_network_that_overflows_is_validated_and_the_log_stays_json(pictures: Path, tmp_path: Path) -> None:
-    """Such a validation counts, as one of black pictures, and is not taken for one that a signal ended."""
+    """It gets the worst scores, is not taken for one that a signal ended, and its weights are never the best."""
     values = fsrcnn_recipe(pictures, steps=2)
     values["data"]["source"][0]["part"] = [0.0, 0.5]
     values["validation"] = {
@@ -42,12 +42,14 @@ def test_a_network_that_overflows_is_validated_and_the_log_stays_json(pictures: 
     start = Checkpoints(tmp_path, 1).write(0, trainer.state(), huge, trainer.about())
     values["training"]["start"] = str(start)
     reports: list[Report] = []
-    train(recipe(values), tmp_path / "run", device="cpu", listener=reports.append)
+    recommended = train(recipe(values), tmp_path / "run", device="cpu", listener=reports.append)
     assert [report.step for report in reports] == [1] and reports[0].skipped == 1
-    assert reports[0].validation is not None and 0 < reports[0].validation.psnr < 15
-    assert 0 < reports[0].psnr < 15
+    assert reports[0].validation == (0, 0) and reports[0].best is None and reports[0].psnr == 0
+    assert recommended == tmp_path / "run" / "step-00000001.safetensors"
+    assert not (tmp_path / "run" / "best.safetensors").exists()
     line = json.loads((tmp_path / "run" / "log.jsonl").read_text(), parse_constant=pytest.fail)
     assert line["losses"] == {"charbonnier": None} and line["gradient_norm"] is None
+    assert str(line["psnr"]) == "0.0" and line["ssim"] == 0 and line["validation"] == {"psnr": 0, "ssim": 0}
 
 
 def test_a_signal_ends_a_validation_between_two_windows(pictures: Path) -> None:

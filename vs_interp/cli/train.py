@@ -176,7 +176,7 @@ def _figures(report: Report) -> str:
     losses = "  ".join(f"{name} {value:.4f}" for name, value in report.losses.items())
     parts = [losses, f"{report.psnr:.2f} dB", f"rate {report.learning_rate:.1e}", f"{report.speed:.1f} images/s"]
     if report.latest is not None:
-        parts.append(f"validation {report.latest.psnr:.2f} dB (best {report.best:.2f})")
+        parts.append(f"validation {report.latest.psnr:.2f} dB (best {report.best or 0:.2f})")
     if report.memory:
         parts.append(f"{report.memory / 2**30:.1f} GiB")
     if report.skipped:

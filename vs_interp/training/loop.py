@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from .beginning import resolved
 from .checkpoints import Checkpoints
 from .failures import explained_failures
 from .log import Log
+from .losses import judged, mse
 from .objectives import Outcome
 from .pause import Pause
 from .processes import Processes
@@ -129,7 +129,7 @@ class Run:
             rate = trainer.learning_rate
             outcome = trainer.train(batch)
             trainer.seconds += self.speed.step(recipe.data.batch)
-            error = (outcome.made.detach().nan_to_num().clamp(0, 1) - batch.truth).square().mean()
+            error = judged(mse, outcome.made.detach(), batch.truth)
             running = torch.lerp(running, error, 1 / min(number, 100))
             due = recipe.validation and (trainer.step % recipe.validation.every == 0 or trainer.finished)
             report = self._report(batch, outcome, running, rate, self._validate() if due else None)
@@ -161,7 +161,7 @@ class Run:
             trainer.step, trainer.recipe.training.steps, trainer.recipe.data.batch, batch, outcome.detached(), running,
             trainer.norm, trainer.skips.total, rate, trainer.seconds, self.speed.images, len(self.unreadable),
             memory=torch.cuda.max_memory_allocated() if trainer.device.type == "cuda" else 0,
-            validation=validation, latest=self.latest, best=None if trainer.best == -math.inf else trainer.best,
+            validation=validation, latest=self.latest, best=trainer.best if trainer.best > 0 else None,
         )  # fmt: skip
 
     def _validate(self) -> Scores | None:

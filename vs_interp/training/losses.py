@@ -74,6 +74,11 @@ def ms_ssim_loss(made: Tensor, truth: Tensor) -> Tensor:
         return 1 - torch.stack(parts).prod(0).mean()
 
 
+def mislabelled(made: Tensor, truth: Tensor) -> Tensor:
+    """Share of wrong labels, in label pictures: those that another 8-bit code is nearer to."""
+    return ((made - truth).abs() > 0.5 / 255).float().mean()
+
+
 def bce(made: Tensor, truth: Tensor) -> Tensor:
     """Binary cross-entropy of logits and planes of 0 and 1."""
     return functional.binary_cross_entropy_with_logits(made, truth)
@@ -95,6 +100,14 @@ def census(made: Tensor, truth: Tensor) -> Tensor:
     with torch.autocast(made.device.type, enabled=False):
         difference = (_signs(made.float()) - _signs(truth.float())) ** 2
         return (difference / (0.1 + difference)).mean()
+
+
+def judged(loss: PictureLoss, made: Tensor, truth: Tensor) -> Tensor:
+    """Return a loss of pictures as they are shown, clamped to [0, 1]; 1 if any of their values is not finite.
+
+    For a mean squared error 1 is the worst there is, 0 dB; for SSIM it is no similarity; for labels, all wrong.
+    """
+    return torch.where(made.isfinite().all(), loss(made.float().clamp(0, 1), truth), 1.0)
 
 
 def smoothness(flow: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from vs_interp.metrics import decibels
 from vs_interp.training.scenes.samples import Batch
 
 from .objectives import Outcome
@@ -48,7 +48,7 @@ class Report:
     validation, latest
         Scores of the validation after this step, if any, and of the last validation.
     best
-        PSNR in dB of the best validation.
+        PSNR in dB of the best validation; ``None`` before the first above 0 dB.
     """
 
     step: int
@@ -76,7 +76,7 @@ class Report:
     @property
     def psnr(self) -> float:
         """The PSNR of about the last hundred steps, in dB."""
-        return -10 * math.log10(max(float(self.error), 1e-10))
+        return decibels(max(float(self.error), 1e-10))
 
     @property
     def skipped(self) -> int:

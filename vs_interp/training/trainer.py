@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import Any
 
@@ -43,7 +42,7 @@ class Trainer:
         if processes.world > 1:
             self.model = DistributedDataParallel(self.model)
         training = recipe.training
-        self.seconds, self.best, self.since_best = 0.0, -math.inf, 0
+        self.seconds, self.best, self.since_best = 0.0, 0.0, 0
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[training.optimiser]
         learning = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self.optimiser = kind(
@@ -123,7 +122,7 @@ class Trainer:
         return self.step == self.recipe.training.steps or self.passed() >= 1
 
     def note_validation(self, psnr: float) -> bool:
-        """Take a validation's PSNR in dB into account, and return whether it is the best so far."""
+        """Take a validation's PSNR in dB into account, and return whether it is the best so far; 0 dB never is."""
         if self.plateau:
             self.plateau.note_validation(psnr)
         better = psnr > self.best

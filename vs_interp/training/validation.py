@@ -14,6 +14,7 @@ from vs_interp.datasets.footage import Box, Footage
 from vs_interp.datasets.readers import open_footage
 from vs_interp.datasets.windows import Window, cut_windows, within
 from vs_interp.errors import DatasetError
+from vs_interp.metrics import decibels
 from vs_interp.networks.base import Network
 from vs_interp.size import Size
 from vs_interp.training.scenes.changes import Changes
@@ -21,7 +22,7 @@ from vs_interp.training.scenes.drafts import Draft, FilmDraft, spread
 from vs_interp.training.scenes.film import Crops, Reel
 from vs_interp.training.scenes.samples import BatchMaker
 
-from .losses import ssim_loss
+from .losses import judged, mislabelled, mse, ssim_loss
 from .recipe import Recipe, Validation
 from .report import Scores
 
@@ -63,12 +64,14 @@ class Validator:
     def scores(self, weights: dict[str, Tensor], stopped: Callable[[], bool] = lambda: False) -> Scores | None:
         """Return the mean PSNR in dB and SSIM over all pictures made with ``weights``; ``None`` if ``stopped``.
 
-        Values that are not finite count as black.  A wrong label counts as an error of 1, and labels have no SSIM.
+        A picture with a value that is not finite has the worst scores, 0 dB and an SSIM of 0.  A wrong label counts as
+        an error of 1, and labels have no SSIM.
         """
         self.network.load_state_dict(weights)
         device = next(self.network.parameters()).device
         batch_maker = BatchMaker(self.network.spec, device, (0, 0))
         labels = self.network.spec.output.kind == "labels"
+        error = mislabelled if labels else mse
         psnrs: list[float] = []
         ssims: list[float] = []
         with torch.inference_mode():
@@ -77,15 +80,10 @@ class Validator:
                     return None
                 batch = batch_maker(self._draft(window))
                 inputs = (*batch.frames, batch.time) if self.network.spec.takes_time else batch.frames
-                made = self.network(*inputs).float().nan_to_num().clamp(0, 1)
-                error = (made - batch.truth).square().flatten(1)
-                if labels:
-                    error = (error > (0.5 / 255) ** 2).float()
-                psnrs += (-10 * torch.log10(error.mean(1).clamp(min=1e-10))).tolist()
-                if not labels and min(made.shape[2:]) >= SSIM_WINDOW:
-                    ssims += [
-                        1 - float(ssim_loss(one[None], true[None])) for one, true in zip(made, batch.truth, strict=True)
-                    ]
+                pictures = list(zip(self.network(*inputs)[:, None], batch.truth[:, None], strict=True))
+                psnrs += [decibels(max(float(judged(error, *both)), 1e-10)) for both in pictures]
+                if not labels and min(batch.truth.shape[2:]) >= SSIM_WINDOW:
+                    ssims += [1 - float(judged(ssim_loss, *both)) for both in pictures]
         return Scores(float(np.mean(psnrs)), float(np.mean(ssims)) if ssims else 0.0)
 
     def box(self, sequence: int) -> Box:
