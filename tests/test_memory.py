@@ -40,16 +40,16 @@ restart_with_tuned_malloc()
 """
 
 
-@pytest.mark.parametrize("chosen", [None, "glibc.malloc.check=0"])
+@pytest.mark.parametrize("chosen", [None, "", "glibc.malloc.check=0"])
 def test_the_command_begins_again_once_where_glibc_is_old(chosen: str | None) -> None:
-    """As the same process, with the same words; a heap that somebody chose stays."""
+    """As the same process, with the same words; a heap that somebody chose stays, and nothing chooses none."""
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
     with subprocess.Popen(
         [sys.executable, "-c", BEGUN_AGAIN.format(root=str(ROOT)), "a b", "c"], stdout=subprocess.PIPE, text=True,
         env=environment if chosen is None else {**environment, VARIABLE: chosen},
     ) as process:  # fmt: skip
         said, _ = process.communicate()
-    again = chosen is None and memory._glibc() < memory.FIXED_IN
+    again = not chosen and memory._glibc() < memory.FIXED_IN
     heaps = [chosen, *[memory.TUNABLES][:again]]
     assert said == "".join(f"{process.pid} {heap} a b c\n" for heap in heaps)
 

@@ -42,10 +42,16 @@ GROWTH = 16 << 20
 def restart_with_tuned_malloc() -> None:
     """Restart this command, under the same process number, with malloc settings that keep the heap from growing.
 
-    Does nothing with a newer glibc, another C library, or if ``GLIBC_TUNABLES`` is set.  To be called before any work.
+    Does nothing with a newer glibc, another C library, or if ``GLIBC_TUNABLES`` chooses something.  To be called before
+    any work.
     """
-    if _glibc() < FIXED_IN and VARIABLE not in os.environ:
+    if _grows():
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, VARIABLE: TUNABLES})
+
+
+def _grows() -> bool:
+    """Whether glibc is old and nobody chose its settings; an empty ``GLIBC_TUNABLES`` chooses nothing."""
+    return _glibc() < FIXED_IN and not os.environ.get(VARIABLE)
 
 
 def _glibc() -> tuple[int, ...]:
@@ -61,14 +67,15 @@ def _glibc() -> tuple[int, ...]:
 def hold_memory() -> None:
     """Keep this process from growing, as far as that is possible after its start; later calls do nothing.
 
-    Where glibc is old, threads share one heap from now on, unless ``GLIBC_TUNABLES`` is set: what one thread frees, the
-    others reuse, which takes a fifth less processor time than giving back the freed planes of many heaps.  A thread
-    gives freed memory back to the system whenever the process has grown.  Does nothing without glibc.
+    Where glibc is old, threads share one heap from now on, unless ``GLIBC_TUNABLES`` chooses something: what one thread
+    frees, the others reuse, which takes a fifth less processor time than giving back the freed planes of many heaps
+    (``benchmarks/RESULTS.md``).  A thread gives freed memory back to the system whenever the process has grown.  Does
+    nothing without glibc.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc is None or not hasattr(libc, "malloc_trim") or resident_memory() is None:
         return
-    if _glibc() < FIXED_IN and not os.environ.get(VARIABLE):
+    if _grows():
         libc.mallopt(ARENA_MAX, 1)
     threading.Thread(target=_give_back, args=(libc.malloc_trim,), name="memory", daemon=True).start()
 
