@@ -11,6 +11,7 @@ import pytest
 
 from tests.films.bitmap_subtitles import make_bitmaps, shown_bitmaps
 from tests.films.marks import MARKS, beeps, film, flashes, shown
+from tests.films.test_fields import needs_bwdif
 from tests.films.test_render import doubled
 from tests.films.whole import convert
 from tests.video import ffmpeg, make_film, make_interlaced, make_variable, make_video, time_stamps
@@ -173,6 +174,7 @@ def test_a_held_frame_is_cut(tmp_path: Path, start: str, seconds: str, begins: s
     assert part.window == (Fraction(begins), part.line.seconds)
 
 
+@needs_bwdif
 def test_frames_are_counted_before_each_field_is_made_one(tmp_path: Path) -> None:
     source = open_source(make_interlaced(tmp_path / "in.ts"), Reading(fields="double"))
     assert len(excerpt(source, Excerpt(frames=3)).stream.clip) == 6
