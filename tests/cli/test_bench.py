@@ -97,8 +97,8 @@ def test_a_loop_counts_frames_a_second_and_processor_time_a_frame() -> None:
     assert (loop.fps, loop.host) == (25.0, 20.0)
 
 
-def bench(*arguments: str | Path) -> str:
-    small = ["--size", "64x48", "--seconds", "0.1", "--backend", "openvino:streams=1", "--json"]
+def bench(*arguments: str | Path, shown: str = "--json") -> str:
+    small = ["--size", "64x48", "--seconds", "0.1", "--backend", "openvino:streams=1", shown]
     result = CliRunner().invoke(command, [*map(str, arguments), *small], catch_exceptions=False)
     assert result.exit_code == 0
     return result.stdout
@@ -134,6 +134,7 @@ def test_several_models_are_one_table_and_a_script_is_played(tmp_path: Path) -> 
     assert figures["fps"] > 0 and figures["host_ms"] >= 0
     both = json.loads(bench(script, "fsrcnn-x2"))
     assert [each.get("script", each.get("model")) for each in both] == ["script.vpy", "fsrcnn-x2.onnx"]
+    assert "all frames of scripts" in bench(script, "fsrcnn-x2", shown="--markdown")
     script.write_text("1 / 0\n")
     with pytest.raises(ArgumentError, match=r"^there is no script .*absent\.vpy$"):
         bench(tmp_path / "absent.vpy")

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from trt_build.backends import Backend
 
 SCRIPTS = (".vpy", ".py")
-HEADINGS = "", "size", "precision", "frames/s", "runtime alone", "processor ms/frame", "kMAC a pixel", "peak memory"
 
 
 @click.command("bench")
@@ -139,8 +138,22 @@ def _show_table(found: Sequence[Report | ScriptReport], *, markdown: bool) -> No
     """Print a table with a line per model or script."""
     from vs_interp.evaluation.tables import Table
 
-    backends = dict.fromkeys(each.backend for each in found if isinstance(each, Report))
-    table = Table(f"{', '.join(backends) or 'Scripts'} on {found[0].machine}", HEADINGS, [_row(each) for each in found])
+    networks = [each for each in found if isinstance(each, Report)]
+    backends = ", ".join(dict.fromkeys(each.backend for each in networks)) or "Scripts"
+    scripts = len(found) > len(networks)
+    frames = "frames" if scripts else "new frames"
+    note = " (new frames of models, all frames of scripts)" if scripts and networks else ""
+    headings = (
+        "",
+        "size",
+        "precision",
+        f"{frames}/s",
+        "runtime alone",
+        "processor ms each",
+        "kMAC a pixel",
+        "peak memory",
+    )
+    table = Table(f"{backends} on {found[0].machine}{note}", headings, [_row(each) for each in found])
     if markdown:
         click.echo(table.markdown())
     else:
