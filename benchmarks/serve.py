@@ -21,7 +21,6 @@ machine.
 from __future__ import annotations
 
 import argparse
-import gc
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -52,6 +51,10 @@ class Kept(OpenVINO):
             self.sessions.extend(super().open(model, profile, check))
         return self.sessions
 
+
+ROUND = 3_000_000
+"""Pixels of the source in a round: so many that the full collection of garbage with which ``frames()`` ends, once a
+film but here once a round, is half a percent of it or less."""
 
 Side = Callable[[int], None]
 """Processes a number of windows."""
@@ -99,8 +102,8 @@ def main() -> None:
     parser.add_argument("--size", default="640x360", help="width and height of the clip (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=OpenVINO().threads, help="threads of OpenVINO (default: all)")
     parser.add_argument("--streams", type=int, help="windows worked on at the same time (default: one a thread)")
-    parser.add_argument("--rounds", type=int, default=15, help="rounds of both sides (default: %(default)s)")
-    parser.add_argument("--windows", type=int, default=12, help="pairs of frames a round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of both sides (default: %(default)s)")
+    parser.add_argument("--windows", type=int, help="pairs of frames a round (default: 3 million pixels)")
     parser.add_argument("--model", help="a model file or a name (default: the bundled one)")
     arguments = parser.parse_args()
     width, height = map(int, arguments.size.split("x"))
@@ -108,19 +111,22 @@ def main() -> None:
     profile = Profile(width=width, height=height)
     sessions = backend.open(ModelFile.load(resolve(arguments.model, network="super-slomo")), profile)
     clip = endless_clip(Size(width, height))
-    work = f"{len(sessions)} streams, {arguments.rounds} rounds of {arguments.windows} pairs"
+    slots = len(sessions)
+    windows = arguments.windows or multiple(ROUND // (width * height), slots)
+    work = f"{slots} streams, {arguments.rounds} rounds of {windows} pairs"
     print(f"{arguments.size}, OpenVINO on {backend.threads} threads, {work}")
 
-    gc.collect()
-    gc.freeze()  # frames() ends with a full collection: nothing for a film, but 2 % of a round of twelve pairs
-    rounds = compare(
-        Pipeline(clip, 2, backend), Bare(sessions, profile, [[1 / 2]]), arguments.rounds, arguments.windows
-    )
-    show("pipeline over bare loop, factor 2", rounds, arguments.windows)
+    rounds = compare(Pipeline(clip, 2, backend), Bare(sessions, profile, [[1 / 2]]), arguments.rounds, windows)
+    show("pipeline over bare loop, factor 2", rounds, windows)
     eighths = [[(index + 0.5) / 8] for index in range(8)]
-    fewer = max(1, arguments.windows // 4 // len(sessions)) * len(sessions)  # the same number for every slot
+    fewer = multiple(windows // 4, slots)
     rounds = compare(Pipeline(clip, 8, backend), Bare(sessions, profile, eighths), arguments.rounds, fewer)
     show("shared state in the pipeline at factor 8 over eight whole runs a pair", rounds, fewer)
+
+
+def multiple(windows: int, slots: int) -> int:
+    """Return about as many windows, the same number for every slot."""
+    return max(windows // slots, 1) * slots
 
 
 @dataclass(frozen=True)
