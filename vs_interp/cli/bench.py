@@ -141,18 +141,9 @@ def _show_table(found: Sequence[Report | ScriptReport], *, markdown: bool) -> No
     networks = [each for each in found if isinstance(each, Report)]
     backends = ", ".join(dict.fromkeys(each.backend for each in networks)) or "Scripts"
     scripts = len(found) > len(networks)
-    frames = "frames" if scripts else "new frames"
+    rate = "frames/s" if scripts else "new frames/s"
     note = " (new frames of models, all frames of scripts)" if scripts and networks else ""
-    headings = (
-        "",
-        "size",
-        "precision",
-        f"{frames}/s",
-        "runtime alone",
-        "processor ms each",
-        "kMAC a pixel",
-        "peak memory",
-    )
+    headings = "", "size", "precision", rate, "runtime alone", "processor ms each", "kMAC a pixel", "peak memory"
     table = Table(f"{backends} on {found[0].machine}{note}", headings, [_row(each) for each in found])
     if markdown:
         click.echo(table.markdown())
