@@ -1,4 +1,4 @@
-"""Generate two films without compression or camera noise in the source: an animation and a screen recording.
+"""Generate films without compression or camera noise in the source: two animations and a screen recording.
 
     python benchmarks/made_films.py FOLDER
     vs-interp evaluate rife-4.25 FOLDER/animation.mp4 --against rife-4.6,super-slomo-small,blend --markdown
@@ -6,14 +6,15 @@
 ``animation.mp4`` (24 fps) is line art with flat colours before a painted background; ``animation-twos.mp4`` holds
 every drawing for two or three frames, with grain.  ``screen.mp4`` (30 fps) has scrolling text, a window that is
 dragged, a pointer and typing.  640×360, H.264 at CRF 18.  The folders ``animation`` and ``screen`` contain every
-twelfth picture as PNG, for tests of upscaling.
+twelfth picture as PNG, for tests of upscaling.  ``kite-23.mp4``, ``kite-30.mp4`` and ``kite-18.mp4`` are a ball and
+a kite on twos and threes, 29 drawings in all, at these CRFs and with more grain, for tests of ``drop_repeats``.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import cycle
 from pathlib import Path
@@ -35,6 +36,9 @@ HOLDS = 2, 2, 3, 2, 3, 3
 
 GRAIN = 2.5
 """The standard deviation of the grain, in 8-bit codes."""
+
+KITES = {23: 4, 30: 4, 18: 8}
+"""The quality (CRF) of each film of the kite, and its grain."""
 
 SKIN, SHIRT, TROUSERS, INK = (250, 205, 165), (205, 60, 60), (60, 75, 140), (30, 25, 30)
 
@@ -64,13 +68,16 @@ def main() -> None:
             pictures[number].save(folder / name / f"{number:03}.png")
         write(folder / f"{name}.mp4", pictures, rate)
         if name == "animation":
-            write(folder / "animation-twos.mp4", list(held(pictures)), rate)
+            write(folder / "animation-twos.mp4", held(pictures, GRAIN), rate)
+    pictures = [kite(number / FRAMES).resize(SIZE, Image.Resampling.BOX) for number in range(FRAMES)]
+    for quality, grain in KITES.items():
+        write(folder / f"kite-{quality}.mp4", held(pictures, grain), 24, quality)
 
 
-def write(path: Path, pictures: Sequence[Image.Image], rate: int) -> None:
+def write(path: Path, pictures: Iterable[Image.Image], rate: int, quality: int = 18) -> None:
     """Encode a film in H.264."""
     with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate, options={"crf": "18", "preset": "slow"})
+        stream = container.add_stream("libx264", rate, options={"crf": str(quality), "preset": "slow"})
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         stream.codec_context.time_base = Fraction(1, rate)
         for number, picture in enumerate(pictures):
@@ -82,14 +89,14 @@ def write(path: Path, pictures: Sequence[Image.Image], rate: int) -> None:
         container.mux(stream.encode(None))
 
 
-def held(pictures: Sequence[Image.Image]) -> Iterator[Image.Image]:
+def held(pictures: Sequence[Image.Image], deviation: float) -> Iterator[Image.Image]:
     """Yield as many pictures with each drawing held for two or three frames, and new grain on every frame."""
     random = np.random.default_rng(1)
     shown, until, holds = 0, 0, cycle(HOLDS)
     for number in range(len(pictures)):
         if number == until:
             shown, until = number, number + next(holds)
-        grain = random.normal(0, GRAIN, (SIZE[1], SIZE[0], 1))
+        grain = random.normal(0, deviation, (SIZE[1], SIZE[0], 1))
         yield Image.fromarray((np.asarray(pictures[shown]) + grain).clip(0, 255).astype(np.uint8))
 
 
@@ -144,6 +151,25 @@ def limb(
         pen.line(points, fill=ink, width=at(width), joint="curve")
         for px, py in points:
             pen.ellipse((px - at(width / 2), py - at(width / 2), px + at(width / 2), py + at(width / 2)), fill=ink)
+
+
+def kite(time: float) -> Image.Image:
+    """Return a ball that bounces across a meadow, and a kite in the air above a tree, at ``time`` in [0, 1)."""
+    picture, pen, at = canvas((150, 190, 230))
+    pen.rectangle((0, at(270), at(640), at(360)), fill=(110, 150, 80))
+    for furrow in range(0, 640, 80):
+        pen.line((at(furrow), at(270), at(furrow - 30), at(360)), fill=(60, 90, 40), width=at(3))
+    pen.rectangle((at(520), at(180), at(540), at(280)), fill=(90, 60, 40))
+    pen.ellipse((at(480), at(110), at(580), at(210)), fill=(60, 120, 60), outline=INK, width=at(4))
+    x, y = 50 + 540 * time, 240 - 130 * abs(math.sin(20 * time))
+    pen.ellipse((at(x - 30), at(y - 30), at(x + 30), at(y + 30)), fill=(220, 60, 50), outline=INK, width=at(4))
+    pen.line((at(x - 30), at(y), at(x + 30), at(y)), fill=INK, width=at(3))
+    turn = 14.5 * time
+    x, y = 320 + 100 * math.sin(turn), 70 + 25 * math.cos(1.3 * turn)
+    corners = (x, y - 35), (x + 25, y), (x, y + 35), (x - 25, y)
+    pen.polygon([(at(left), at(top)) for left, top in corners], fill=(240, 210, 60), outline=INK)
+    pen.line((at(x), at(y + 35), at(x - 40 * math.sin(turn)), at(y + 100)), fill=INK, width=at(2.5))
+    return picture
 
 
 def screen(time: float) -> Image.Image:
