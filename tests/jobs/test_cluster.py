@@ -162,11 +162,20 @@ class WebServer(socketserver.BaseRequestHandler):
         self.request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
+class PlainScheduler(socketserver.BaseRequestHandler):
+    """Speaks first, as a scheduler without TLS."""
+
+    def handle(self) -> None:
+        self.request.sendall(bytes(64))
+        self.request.recv(1000)
+
+
+@pytest.mark.parametrize("other", [WebServer, PlainScheduler])
 def test_certificates_are_not_blamed_where_nothing_is_encrypted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], other: type[socketserver.BaseRequestHandler]
 ) -> None:
     film, files = make_film(tmp_path / "in.mkv"), certified(tmp_path)
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), WebServer) as server:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), other) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"tls://127.0.0.1:{server.server_address[1]}"
         said = refused(capsys, run("convert", film, tmp_path / "out.mkv", *OPTIONS, "--cluster", address, *files))

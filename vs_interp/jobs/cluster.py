@@ -82,7 +82,7 @@ def _try(distributed: Any, address: str, tls: Mapping[str, str] | None) -> None:
         asyncio.run(knock())
     except (OSError, ValueError, TypeError, RuntimeError, MemoryError) as error:  # MemoryError: not Dask's protocol
         why, quoted = _why(error), f"{error!r} {error.__cause__!r}"  # some of Dask's errors only quote OpenSSL's
-        if "WRONG_VERSION_NUMBER" in quoted:
+        if "WRONG_VERSION_NUMBER" in quoted or "cannot convert to SSL" in quoted:  # the latter if it speaks first
             raise ArgumentError(
                 f"{address} answers without TLS: start the scheduler with its --tls options, or give tcp://"
             ) from error
