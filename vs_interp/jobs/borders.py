@@ -19,8 +19,11 @@ USUAL_PIXELS = 1280 * 720
 LONGEST = 60
 """The length of a chunk of the smallest frames, in seconds."""
 
-SPREAD = 16
-"""Chunks are longer only in a film that still has this many of them, for several workers to share."""
+SPREAD = 8
+"""Chunks are longer only in a film that still has this many of them, for several workers to share.
+
+With twice as many, a job of five minutes of 192×108 takes 4 % longer than ``--whole``, instead of equally long.
+"""
 
 NEAR = 5
 """A chunk's border moves to a key frame of the source within one ``NEAR``-th of a chunk's length."""
