@@ -202,7 +202,8 @@ def _running(command: list[str], log: IO[bytes]) -> Iterator[subprocess.Popen[by
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
+    if process.poll() is None:
+        process.kill()
     process.wait()  # so that it opens no file after its files were removed
     with suppress(OSError):  # what is still buffered for it
         cast(IO[bytes], process.stdin).close()
