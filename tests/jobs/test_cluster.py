@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -145,15 +145,6 @@ def test_connections_are_encrypted_by_certificates(tmp_path: Path, capsys: pytes
         assert f"{address} does not accept these certificates" in refused(capsys, run(*again, *files))
 
 
-def test_a_scheduler_that_does_not_answer_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("vs_interp.jobs.cluster.PATIENCE", 0.5)
-    film = make_film(tmp_path / "in.mkv")
-    said = refused(capsys, run("convert", film, tmp_path / "out.mkv", *OPTIONS, "--cluster", "tcp://127.0.0.1:9"))
-    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in said
-
-
 class WebServer(socketserver.BaseRequestHandler):
     """Answers as a web server answers what is not HTTP."""
 
@@ -170,16 +161,44 @@ class PlainScheduler(socketserver.BaseRequestHandler):
         self.request.recv(1000)
 
 
+class Server(socketserver.ThreadingTCPServer):
+    """Does not wait at its end for connections that the other side has not closed yet."""
+
+    daemon_threads = True
+
+
+@contextmanager
+def listening(other: type[socketserver.BaseRequestHandler]) -> Iterator[str]:
+    """Run a server on the loopback interface, and yield its host and port."""
+    with Server(("127.0.0.1", 0), other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("other", [None, WebServer, PlainScheduler])
+def test_a_scheduler_that_does_not_answer_is_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    other: type[socketserver.BaseRequestHandler] | None,
+) -> None:
+    """Nor one that is another program, whose answers Dask would wait for without end."""
+    monkeypatch.setattr("vs_interp.jobs.cluster.PATIENCE", 0.5)
+    film = make_film(tmp_path / "in.mkv")
+    with listening(other) if other else nullcontext("127.0.0.1:9") as place:
+        said = refused(capsys, run("convert", film, tmp_path / "out.mkv", *OPTIONS, "--cluster", f"tcp://{place}"))
+    assert f"no Dask scheduler answers at tcp://{place} (" in said
+
+
 @pytest.mark.parametrize("other", [WebServer, PlainScheduler])
 def test_certificates_are_not_blamed_where_nothing_is_encrypted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], other: type[socketserver.BaseRequestHandler]
 ) -> None:
     film, files = make_film(tmp_path / "in.mkv"), certified(tmp_path)
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), other) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"tls://127.0.0.1:{server.server_address[1]}"
+    with listening(other) as place:
+        address = f"tls://{place}"
         said = refused(capsys, run("convert", film, tmp_path / "out.mkv", *OPTIONS, "--cluster", address, *files))
-        server.shutdown()
     assert f"{address} answers without TLS: start the scheduler with its --tls options, or give tcp://" in said
 
 
