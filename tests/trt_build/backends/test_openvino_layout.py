@@ -24,11 +24,11 @@ def resizing(channels: int) -> openvino.Model:
     output = helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, channels, SIZE[0] // 2, SIZE[1] // 2])
     scales = numpy_helper.from_array(np.array([1, 1, 0.5, 0.5], np.float32), "scales")
     nodes = [
-        helper.make_node("GridSample", ["frame", "grid"], ["warped"], align_corners=1, mode="linear"),
+        helper.make_node("GridSample", ["frame", "grid"], ["warped"], align_corners=1, mode="bilinear"),
         helper.make_node("Resize", ["warped", "", "scales"], ["output"], mode="linear"),
     ]
     graph = helper.make_graph(nodes, "resizing", [frame, grid], [output], [scales])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16)], ir_version=10)
     return openvino.Core().read_model(model.SerializeToString(), b"")
 
 
