@@ -166,6 +166,12 @@ def test_hdr_metadata_that_is_lost_is_told(tmp_path: Path, codec: str, suffix: s
     assert Encoding.prepare(source, source.stream, output, Choice(codec=better)).notes == ()
 
 
+def test_a_container_that_keeps_no_hdr_metadata_sends_to_another(tmp_path: Path) -> None:
+    source, mpeg = open_source(make_hdr(tmp_path / "in.mkv")), Choice(arguments=("-c:v", "mpeg2video"))
+    told = Encoding.prepare(source, source.stream, tmp_path / "out.vob", mpeg).notes
+    assert any(note.endswith("mpeg2video does not write them: --codec h265 in .mkv does") for note in told)
+
+
 def make_hdr(path: Path) -> Path:
     """Write a film with HDR10's metadata."""
     pixels = "testsrc2=s=128x64:r=24:d=0.2,format=yuv420p10"

@@ -141,6 +141,16 @@ def test_a_manifest_that_is_not_what_was_written_is_refused(
     assert told in refused(capsys, convert(job.parent / "in.mkv", job.parent / "out.mkv"))
 
 
+def test_the_rate_of_a_resumed_run_is_that_of_the_frames_it_made(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = sum(json.loads(path.read_text())["frames"] for path in job.glob("chunk-*.json"))
+    output = job.parent / "out.mkv"
+    assert kept and convert(job.parent / "in.mkv", output, "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    output.unlink()
+    assert (summary["frames"], summary["made"]) == (200, 200 - kept)
+    assert summary["fps"] == pytest.approx(summary["made"] / summary["seconds"], rel=0.01)
+
+
 def test_two_runs_on_one_job_are_one_too_many(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with FileLock(job / "lock"):
         assert "another process works on" in refused(capsys, convert(job.parent / "in.mkv", job.parent / "out.mkv"))

@@ -26,7 +26,7 @@ HDR_LOST = (
 """What is reported if an encoder does not keep HDR metadata."""
 
 HDR_KEPT = ("h265", "av1", "h264")
-"""Codecs whose encoders keep HDR metadata, the usual one first; every container that we write to holds one of them."""
+"""Codecs whose encoders keep HDR metadata, the usual one first."""
 
 ALPHA_LOST = (
     "the picture's alpha is left out, {encoder} in {container} has none: --codec ffv1 or vp9 in .mkv, or prores in "
@@ -134,7 +134,8 @@ def _losses(first: vs.VideoFrame, encoder: str, container: str, *, alpha: bool) 
         yield ALPHA_LOST.format(encoder=encoder, container=container)
     if hdr.has_metadata(first) and encoder not in hdr.PARAMETERS:
         holds = HOLDS.get(container, HDR_KEPT)
-        yield HDR_LOST.format(encoder=encoder, other=next(codec for codec in HDR_KEPT if codec in holds))
+        other = next((codec for codec in HDR_KEPT if codec in holds), f"{HDR_KEPT[0]} in .mkv")
+        yield HDR_LOST.format(encoder=encoder, other=other)
     yield from (f"the film's {kind} metadata is left out" for name, kind in hdr.CHANGING.items() if name in first.props)
 
 

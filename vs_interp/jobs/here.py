@@ -57,10 +57,10 @@ def _written(
 ) -> Iterator[tuple[int, ChunkWriter]]:
     """Yield each chunk of a run of consecutive numbers once its frames are written; its encoder may still be busy."""
     start, stop = borders[run.start], borders[run.stop]
-    ahead = frames_ahead(job)
+    ahead, made_by = frames_ahead(job), maker(job.conversion)
     with closing(job.clip[start:stop].frames(prefetch=ahead, backlog=ahead, close=True)) as frames:
         for number in run:
-            writer = ChunkWriter(job, chunks, number, maker(job.conversion))
+            writer = ChunkWriter(job, chunks, number, made_by)
             try:
                 for made in range(1, borders[number + 1] - borders[number] + 1):
                     writer.write(next(frames))
