@@ -10,13 +10,16 @@ import pytest
 import torch
 
 from tests.training_data import recipe, super_slomo_recipe, write_pictures
+from vs_interp.datasets.readers import open_footage
 from vs_interp.errors import ArgumentError, DatasetError
 from vs_interp.flow_fields import sampled
+from vs_interp.training.beginning import first_network
 from vs_interp.training.loop import train
 from vs_interp.training.losses import sequence
 from vs_interp.training.recipe import Schedule
 from vs_interp.training.report import Report
 from vs_interp.training.schedules import share
+from vs_interp.training.validation import Validator
 
 UNCHANGED = {"colours": False, "reverse": False, "gamma": 0.0, "gain": 1.0, "offset": 0.0, "noise": 0.0}
 
@@ -67,6 +70,34 @@ def test_the_loss_falls_and_what_is_made_has_the_truth_s_size(
     assert reports[-1].validation is not None and np.isfinite(reports[-1].validation.psnr)
 
 
+@pytest.mark.parametrize(
+    "network",
+    [CASES["slots"][0], {"name": "simvp", "frames": 2, "width": 4, "inner": 8, "layers": 2}],
+    ids=["noise", "norms"],
+)
+def test_validation_runs_the_network_as_it_is_exported(network: dict[str, Any]) -> None:
+    """With the slots' constant noise, and norms by their kept statistics, not by those of a window."""
+    values = recipe(tables(network, "scenes:64x64", (64, 64), "mse"))
+    trained = first_network(values)
+    weights = {
+        name: torch.ones_like(tensor) if "layer_scale" in name else tensor
+        for name, tensor in trained.state_dict().items()
+    }
+    validator = Validator.open(values, trained)
+    assert validator is not None
+    random = torch.get_rng_state()
+    found = validator.scores(weights)
+    assert torch.equal(torch.get_rng_state(), random), "the run would go on with other random numbers"
+    trained.load_state_dict(weights)
+    count = 2 * len(trained.spec.window.offsets) if network["name"] == "simvp" else 1
+    frames = open_footage("scenes:64x64", "validation").frames(0, range(count))
+    pictures = torch.from_numpy(frames).movedim(3, 1)[:, None] / 255
+    with torch.no_grad():
+        made = trained.eval()(*pictures[: len(trained.spec.window.offsets)]).clamp(0, 1)
+    errors = (made - pictures[-len(made) :, 0]).square().mean((1, 2, 3))
+    assert found is not None and found.psnr == pytest.approx(float(-10 * errors.log10().mean()), abs=1e-3)
+
+
 def raft(folder: Path) -> dict[str, Any]:
     """Return the tables of a recipe for two updates of RAFT on scenes of moving pictures."""
     values = super_slomo_recipe(folder)
@@ -112,6 +143,26 @@ def test_what_raft_cannot_learn_from_is_said(
         values[name] = {**values[name], **table} if name == "data" else table
     with pytest.raises(error, match=message):
         train(recipe(values), tmp_path / "run", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("network", "loss", "message"),
+    [
+        (
+            {"name": "unet49", "width": 4},
+            "ms-ssim",
+            "unet49 cannot have the loss 'ms-ssim': choose mse, bce, cross-ent",
+        ),
+        (CASES["slots"][0] | {"output": "labels"}, "mse", "network.output = 'picture'"),
+        (CASES["slots"][0] | {"output": "soft"}, "mse", "network.output = 'picture'"),
+        ({"name": "perceiver-flow", "size": [64, 64], "layers": 1}, "sequence", "perceiver-flow cannot be trained"),
+    ],
+)
+def test_a_network_that_a_loss_cannot_train_is_refused(
+    tmp_path: Path, network: dict[str, Any], loss: str, message: str
+) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        train(recipe(tables(network, "scenes:64x64", (64, 64), loss)), tmp_path / "run", device="cpu")
 
 
 def test_one_cycle_is_pytorch_s() -> None:

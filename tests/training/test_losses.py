@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vs_interp.errors import CheckpointError
 from vs_interp.training.losses import (
     PICTURE_LOSSES,
-    bce,
+    SMALLEST,
     census,
     charbonnier,
     cross_entropy,
@@ -36,11 +36,7 @@ def pair(*shape: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     return (truth + 0.05 * torch.randn(*shape, generator=generator)).clamp(0, 1), truth
 
 
-OF_PICTURES = {name: loss for name, loss in PICTURE_LOSSES.items() if loss not in (bce, cross_entropy)}
-"""Those that compare pictures with pictures; the others compare logits with planes of 0 and 1."""
-
-
-@pytest.mark.parametrize("loss", OF_PICTURES.values(), ids=OF_PICTURES)
+@pytest.mark.parametrize("loss", PICTURE_LOSSES.values(), ids=PICTURE_LOSSES)
 def test_a_loss_is_zero_for_equal_pictures_and_falls_with_the_difference(
     loss: Callable[[Tensor, Tensor], Tensor],
 ) -> None:
@@ -51,6 +47,12 @@ def test_a_loss_is_zero_for_equal_pictures_and_falls_with_the_difference(
     value.backward()
     assert value.shape == () and float(value.detach()) > float(loss(near, truth)) > 0
     assert far.grad is not None and torch.isfinite(far.grad).all() and far.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", PICTURE_LOSSES)
+def test_the_smallest_pictures_of_a_loss_are_enough_for_it(name: str) -> None:
+    side = SMALLEST.get(name, 1)
+    assert float(PICTURE_LOSSES[name](*pair(1, 3, side, side))) > 0
 
 
 @pytest.mark.parametrize("broken", [torch.nan, torch.inf, -torch.inf])

@@ -20,6 +20,12 @@ from vs_interp.training.recipe_file import read_recipe
         ({"losses": {"census2": 1.0}}, "cannot have the loss 'census2'"),
         ({"network": {"name": "fsrcnn", "width": 3}}, "fsrcnn has scale, features, shrunk, mappings"),
         ({"losses": {"perceptual": 1.0}}, "VGG16"),
+        ({"losses": {"bce": 1.0}}, "fsrcnn cannot have the loss 'bce'"),
+        (
+            {"losses": {"ssim": 1.0}, "data": {"crop": [48, 16]}},
+            "ssim compares .* at least 11 pixels, .* leaves 8: make",
+        ),
+        ({"losses": {"ms-ssim": 1.0}, "data": {"crop": [40, 48]}}, "at least 33 pixels, .* leaves 32"),
         ({"data": {"crop": [4096, 64]}}, "smaller than the crop"),
         ({"data": {"crop": [64, 63]}}, r"data.crop is \[64, 63\].*fsrcnn cannot.*multiples of 2, at least 16"),
         ({"data": {"source": [{"footage": "pictures:/nowhere"}]}}, "nowhere"),

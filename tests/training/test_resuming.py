@@ -219,6 +219,15 @@ def test_the_folder_of_a_run_says_what_it_was(pictures: Path, tmp_path: Path) ->
     assert last["validation"]["psnr"] > 5 and 0 < last["validation"]["ssim"] < 1
 
 
+def test_pictures_that_are_too_small_for_ssim_have_none_in_the_log(pictures: Path, tmp_path: Path) -> None:
+    values = fsrcnn_recipe(pictures, steps=1)
+    values["network"] = {"name": "single-frame"}
+    values["data"] |= {"crop": [8, 8], "margin": 0}
+    train(recipe(values), tmp_path, device="cpu")
+    (line,) = (json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines())
+    assert line["ssim"] is None and line["psnr"] > 0
+
+
 def test_weights_to_begin_with_are_recommended_where_nothing_better_comes(pictures: Path, tmp_path: Path) -> None:
     """A run whose rate destroys its weights says so: best are those that it began with."""
     values = fsrcnn_recipe(pictures, steps=1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vs_interp.errors import CheckpointError
 
-from .losses import judged, ssim_loss
+from .losses import SMALLEST, judged, ssim_loss
 from .report import Report
 from .run_folder import write
 
@@ -31,11 +31,13 @@ class Log:
         """Write a line, if one is due.  Raises :class:`CheckpointError` if it cannot be written."""
         if report.step % EVERY and report.step not in (1, report.steps) and report.validation is None:
             return
-        dissimilar = float(judged(ssim_loss, report.outcome.made, report.batch.truth))
+        ssim = None
+        if min(report.batch.truth.shape[2:]) >= SMALLEST["ssim"]:
+            ssim = round(1 - float(judged(ssim_loss, report.outcome.made, report.batch.truth)), 5)
         line = {
             "step": report.step, "seconds": round(report.seconds, 1),
             "losses": {name: _finite(loss) for name, loss in report.losses.items()},
-            "psnr": round(report.psnr, 3), "ssim": round(1 - dissimilar, 5),
+            "psnr": round(report.psnr, 3), "ssim": ssim,
             "gradient_norm": _finite(float(report.norm)), "learning_rate": report.learning_rate,
             "images_a_second": round(report.speed, 2), "skipped": report.skipped,
         }  # fmt: skip

@@ -54,7 +54,7 @@ def ssim_loss(made: Tensor, truth: Tensor) -> Tensor:
 def ms_ssim_loss(made: Tensor, truth: Tensor) -> Tensor:
     """1 − multi-scale structural similarity over five sizes (Wang et al. 2003), the mean over pictures and channels.
 
-    The window is a 3×3 Gaussian of σ 1.5, so that pictures from 48 pixels up have five sizes.  The nowcasting network
+    The window is a 3×3 Gaussian of σ 1.5, so that pictures from 33 pixels up have five sizes.  The nowcasting network
     was trained this way: its pictures of 64×64 are too small for the usual window of 11×11.
     """
     with torch.autocast(made.device.type, enabled=False):
@@ -141,10 +141,14 @@ PICTURE_LOSSES: dict[str, PictureLoss] = {
     "ssim": ssim_loss,
     "census": census,
     "ms-ssim": ms_ssim_loss,
-    "bce": bce,
-    "cross-entropy": cross_entropy,
 }
-"""Name → loss, for the losses that a recipe may give any network."""
+"""Name → loss, for the losses that a recipe may give any network that makes pictures."""
+
+CLASS_LOSSES: dict[str, PictureLoss] = {"mse": mse, "bce": bce, "cross-entropy": cross_entropy}
+"""Name → loss, for networks that make labels: these compare one plane for each class or property."""
+
+SMALLEST = {"ssim": 11, "census": 7, "ms-ssim": 33, "perceptual": 8}
+"""Name of a loss → height and width of the smallest pictures that it can compare; 1 for all others."""
 
 
 def _blur3(pictures: Tensor) -> Tensor:

@@ -22,17 +22,14 @@ from vs_interp.training.scenes.drafts import Draft, FilmDraft, spread
 from vs_interp.training.scenes.film import Crops, Reel
 from vs_interp.training.scenes.samples import BatchMaker
 
-from .losses import judged, mislabelled, mse, ssim_loss
+from .losses import SMALLEST, judged, mislabelled, mse, ssim_loss
 from .recipe import Recipe, Validation
 from .report import Scores
-
-SSIM_WINDOW = 11
-"""Height and width of SSIM's window; smaller pictures have no SSIM."""
 
 
 @dataclass(frozen=True)
 class Validator:
-    """Windows of footage, and a copy of the network to run on them."""
+    """Windows of footage, and a copy of the network to run on them, in evaluation mode: as it is exported."""
 
     footage: Footage
     windows: Sequence[Window]
@@ -55,7 +52,7 @@ class Validator:
                 f"validation: the part {list(by.part)} of {by.footage} holds no window for {network.spec.name}: "
                 "enlarge it"
             )
-        validator = cls(footage, spread(possible, by.windows), copy.deepcopy(network))
+        validator = cls(footage, spread(possible, by.windows), copy.deepcopy(network).eval())
         for sequence in {window.sequence for window in validator.windows}:
             validator.box(sequence)
         _check_apart(by, validator, reels)
@@ -65,7 +62,7 @@ class Validator:
         """Return the mean PSNR in dB and SSIM over all pictures made with ``weights``; ``None`` if ``stopped``.
 
         A picture with a value that is not finite has the worst scores, 0 dB and an SSIM of 0.  A wrong label counts as
-        an error of 1, and labels have no SSIM.
+        an error of 1.  Labels, and pictures too small for it, have no SSIM: 0.
         """
         self.network.load_state_dict(weights)
         device = next(self.network.parameters()).device
@@ -82,7 +79,7 @@ class Validator:
                 inputs = (*batch.frames, batch.time) if self.network.spec.takes_time else batch.frames
                 pictures = list(zip(self.network(*inputs)[:, None], batch.truth[:, None], strict=True))
                 psnrs += [decibels(max(float(judged(error, *both)), 1e-10)) for both in pictures]
-                if not labels and min(batch.truth.shape[2:]) >= SSIM_WINDOW:
+                if not labels and min(batch.truth.shape[2:]) >= SMALLEST["ssim"]:
                     ssims += [1 - float(judged(ssim_loss, *both)) for both in pictures]
         return Scores(float(np.mean(psnrs)), float(np.mean(ssims)) if ssims else 0.0)
 
