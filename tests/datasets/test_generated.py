@@ -84,8 +84,18 @@ def test_scenes_are_the_same_every_time_and_splits_differ() -> None:
     labels = open_footage("scene-labels:64x48", "train")
     assert footage.labels is not None
     assert np.array_equal(footage.labels.frames(1, [4]), labels.frames(1, [4]))
-    with pytest.raises(DatasetError, match="is not a size of scenes"):
+    with pytest.raises(DatasetError, match="clevrer is not a size: give WIDTHxHEIGHT"):
         open_footage("scenes:clevrer")
+
+
+def test_a_network_of_labels_is_given_labels() -> None:
+    """Also by scenes, whose pictures it would take for classes; and no pictures that are none."""
+    spec = Simvp(SimvpConfig(frames=1, channels=14, labels=True, width=2, inner=4, layers=2)).spec
+    box = (0, 0, 48, 64)
+    scenes, labels = (open_footage(f"{kind}:64x48", "train") for kind in ("scenes", "scene-labels"))
+    assert np.array_equal(scenes.window(spec, 1, [0, 1], box), labels.frames(1, [0, 1]))
+    with pytest.raises(DatasetError, match=r"clouds-train-0 has the label \d+, but classes are 0 to 48"):
+        open_footage("clouds:64x48", "train").window(spec, 0, [0, 1], box)
 
 
 def test_windows_of_frames_to_come_lie_side_by_side() -> None:

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from vs_interp.datasets.planar import FrameFormat, PlanarFootage, Planes, Sequence420
+from vs_interp.errors import DatasetError
 from vs_interp.spec import NetworkSpec
 from vs_interp.training.recipe_data import Source
 from vs_interp.training.scenes.film import Places, Reel
@@ -67,3 +68,12 @@ def test_a_crop_at_each_edge() -> None:
     for made, (top, left) in zip(pictures, corners.tolist(), strict=True):
         wanted = footage.frames(0, (1, 3, 2), (top, left, 32, 48))
         assert np.abs(made.permute(0, 2, 3, 1).numpy() * 255 - wanted).max() <= 1.01
+
+
+def test_frames_smaller_than_the_crop_are_not_drawn() -> None:
+    """A film on a GPU has no borders: a crop larger than its frames would hold parts of others."""
+    reel = Reel.open(Source(footage="any", choices=2), Soft(), NetworkSpec(name="any"), (40, 48))
+    places = reel.draw(np.random.default_rng(6), 40, 1)
+    assert not places.sequences.any() and places.tops.max() <= 8 and places.lefts.max() <= 16
+    with pytest.raises(DatasetError, match=r"1000 windows of any in a row are smaller than 96x80: make data.crop"):
+        reel.draw(np.random.default_rng(6), 4, 2)

@@ -249,6 +249,16 @@ def test_frames_to_validate_by_are_never_trained_on(pictures: Path, tmp_path: Pa
         train(recipe(values), tmp_path / "run", device="cpu")
 
 
+def test_generated_frames_to_validate_by_are_never_trained_on(pictures: Path, tmp_path: Path) -> None:
+    values = fsrcnn_recipe(pictures, steps=1)
+    values["data"]["source"] = [{"footage": "clouds:64x64"}]
+    values["validation"] = {"footage": "clouds:64x64", "split": "train", "windows": 1}
+    with pytest.raises(DatasetError, match=r"share frames of clouds:64x64 \(clouds-train-0\)"):
+        train(recipe(values), tmp_path / "run", device="cpu")
+    values["validation"]["split"] = "validation"
+    train(recipe(values), tmp_path / "run", device="cpu")
+
+
 def test_checkpoints_that_a_recipe_keeps_are_the_last(pictures: Path, tmp_path: Path) -> None:
     """--steps and --set mean the same; keep can be raised on the way."""
     path = tmp_path / "recipe.toml"

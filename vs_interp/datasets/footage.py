@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vs_interp.errors import DatasetError
+from vs_interp.label_code import CLASSES
 from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec
 
@@ -41,9 +42,18 @@ class Footage(ABC):
     def window(self, spec: NetworkSpec, sequence: int, numbers: Sequence[int], box: Box) -> Frames:
         """Return the frames of a window, first the network's inputs and then what it is to make from them.
 
-        Raises :class:`DatasetError` if the network makes labels from pictures and the data set has none.
+        Raises :class:`DatasetError` if the network makes labels from pictures and the data set has none, or if it makes
+        labels from labels and is given numbers that are not classes.
         """
-        if spec.output.kind != "labels" or spec.window.labels:
+        if spec.window.labels:
+            labels = (self.labels or self).frames(sequence, numbers, box)
+            if labels.max(initial=0) >= CLASSES:
+                raise DatasetError(
+                    f"{self.name(sequence)} has the label {labels.max()}, but classes are 0 to {CLASSES - 1}: "
+                    "use label pictures, such as scene-labels:240x160"
+                )
+            return labels
+        if spec.output.kind != "labels":
             return self.frames(sequence, numbers, box)
         if self.labels is None:
             raise DatasetError(f"{self.name(sequence)} has no labels, which {spec.name} needs: try scenes:240x160")
@@ -60,8 +70,8 @@ class Footage(ABC):
         """Return the size of a sequence's frames.  Raises :class:`DatasetError` if it cannot be read."""
 
     def origin(self, sequence: int) -> Hashable:
-        """Return a value that is equal for sequences of the same files on disk; ``None`` for generated frames."""
-        return None
+        """Return a value that is equal for sequences with the same frames: of the same files, or generated alike."""
+        return self.name(sequence)
 
     def fingerprint(self) -> str:
         """Return a hash that changes if frames are added, removed or (if that is quick to find out) changed."""

@@ -200,8 +200,8 @@ def _body(shape: int, u: NDArray[np.float32], v: NDArray[np.float32]) -> tuple[N
 
 
 def parse_size(text: Path) -> Size:
-    """Return the size in an address such as ``240x160``.  Raises :class:`DatasetError` if it is not one."""
+    """Return the size in an address such as ``scenes:240x160``.  Raises :class:`DatasetError` if it is not one."""
     found = re.fullmatch(r"(\d+)x(\d+)", text.name)
     if found is None or min(map(int, found.groups())) < 32:
-        raise DatasetError(f"{text} is not a size of scenes: give WIDTHxHEIGHT from 32x32 up, such as scenes:240x160")
+        raise DatasetError(f"{text} is not a size: give WIDTHxHEIGHT from 32x32 up, such as 240x160")
     return Size(int(found[1]), int(found[2]))

@@ -120,7 +120,7 @@ def _check_apart(by: Validation, validator: Validator, reels: Collection[Reel]) 
     """Raise :class:`DatasetError` if a frame of the validation may be drawn for training."""
     for window in validator.windows:
         origin, numbers = validator.footage.origin(window.sequence), (*window.inputs, *window.truths)
-        if origin is not None and any(reel.draws(origin, numbers) for reel in reels):
+        if any(reel.draws(origin, numbers) for reel in reels):
             raise DatasetError(
                 f"validation and data.source share frames of {by.footage} ({validator.footage.name(window.sequence)}): "
                 "give them parts that do not overlap, such as part = [0.0, 0.95] and part = [0.95, 1.0]"

@@ -21,6 +21,9 @@ from .shares import draw_by_share
 TRIES = 20
 """This many windows are tried for one sample before the data set counts as unreadable."""
 
+DRAWS = 1000
+"""So often a window whose frames are smaller than the crop is drawn again."""
+
 LOOKED_AT = 16
 """The frame size of this many sequences is checked when the footage is opened."""
 
@@ -117,26 +120,45 @@ class Reel:
         return {self.footage.origin(sequence): sequence for sequence in range(len(self.footage.lengths))}
 
     def draw(self, random: np.random.Generator, count: int, shrink: int) -> Places:
-        """Draw windows and crops for ``count`` samples that are to be shrunk by a factor."""
+        """Draw windows and crops for ``count`` samples that are to be shrunk by a factor.
+
+        Raises :class:`DatasetError` if no window with frames as large as that is found.
+        """
         shape = count, self.source.choices
         found = draw_by_share(random, dict(enumerate(self.shares)), count * self.source.choices)
         random.shuffle(found)
-        sequences, starts = np.empty_like(found), np.empty_like(found)
-        for number, windows in enumerate(self.windows):
-            here = found == number
-            if here.any():
-                indices = random.integers(0, len(windows), int(here.sum()))
-                sequences[here], starts[here] = windows.sequences[indices], windows.starts[indices]
+        sequences, starts, sizes = self._drawn(random, found, shrink)
         patterns = [windows.patterns[0] for windows in self.windows]
         offsets = np.array([(*pattern.inputs, *pattern.truths) for pattern in patterns], np.int64)[found]
         times = np.array([float(pattern.time or 0) for pattern in patterns])[found]
-        sizes = np.array([self._size(sequence, shrink) for sequence in sequences.tolist()], np.int64)
         scale = self.spec.output.scale if self.footage.small else 1
-        room = np.maximum(sizes - shrink * np.array(self.crop), 0) // scale
+        room = (sizes - shrink * np.array(self.crop)) // scale
         tops, lefts = (random.integers(0, room + 1) * scale).T
         numbers = (starts[:, None] + offsets).reshape(*shape, -1)
         return Places(
             sequences.reshape(shape), numbers, tops.reshape(shape), lefts.reshape(shape), times.reshape(shape)
+        )
+
+    def _drawn(
+        self, random: np.random.Generator, found: NDArray[np.int64], shrink: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Draw a window from each of the sets ``found``: its sequence, its first frame, and its height and width."""
+        sequences, starts, sizes = np.empty_like(found), np.empty_like(found), np.empty((len(found), 2), np.int64)
+        missing = np.arange(len(found))
+        for _ in range(DRAWS):
+            for number, windows in enumerate(self.windows):
+                here = missing[found[missing] == number]
+                if len(here):
+                    indices = random.integers(0, len(windows), len(here))
+                    sequences[here], starts[here] = windows.sequences[indices], windows.starts[indices]
+            sizes[missing] = [self._size(sequence, shrink) for sequence in sequences[missing].tolist()]
+            missing = missing[(sizes[missing] < shrink * np.array(self.crop)).any(1)]
+            if not len(missing):
+                return sequences, starts, sizes
+        height, width = self.crop
+        raise DatasetError(
+            f"{DRAWS} windows of {self.source.footage} in a row are smaller than {shrink * width}x{shrink * height}: "
+            "make data.crop smaller, or omit this factor from shrinks"
         )
 
     def _size(self, sequence: int, shrink: int) -> tuple[int, int]:
