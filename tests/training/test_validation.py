@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from torch import Tensor
 
 from tests.training_data import fsrcnn_recipe, recipe
 from vs_interp.training.beginning import first_network
 from vs_interp.training.checkpoints import Checkpoints
 from vs_interp.training.loop import train
 from vs_interp.training.processes import Processes
-from vs_interp.training.report import Report
+from vs_interp.training.report import Report, Scores
 from vs_interp.training.trainer import Trainer
 from vs_interp.training.validation import Validator
 
@@ -66,3 +71,36 @@ def test_a_signal_ends_a_validation_between_two_windows(pictures: Path) -> None:
         return len(looks) == 2
 
     assert validator.scores(network.state_dict(), stopped) is None and len(looks) == 2
+
+
+@pytest.mark.parametrize("at", [0, 2, 6])
+def test_a_validation_that_a_signal_ended_is_made_up_for_on_resuming(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Of the weights that the run begins with, in the middle, and at its end: all is as if no signal had come."""
+    begun = train(recipe(fsrcnn_recipe(pictures, steps=1)), tmp_path / "begun", device="cpu")
+    values = fsrcnn_recipe(pictures, steps=6, start=begun)
+    values["data"]["source"][0]["part"] = [0.0, 0.5]
+    values["validation"] = {"footage": f"pictures:{pictures / 'photos'}", "part": [0.5, 1.0], "windows": 2, "every": 2}
+    values["schedule"] = {"kind": "plateau", "patience": 0}
+    train(recipe(values), tmp_path / "whole", device="cpu")
+    scores = Validator.scores
+
+    def interrupted(self: Validator, weights: dict[str, Tensor], stopped: Callable[[], bool]) -> Scores | None:
+        if len(validated) * 2 == at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        validated.append(at)
+        return scores(self, weights, stopped)
+
+    validated: list[int] = []
+    monkeypatch.setattr(Validator, "scores", interrupted)
+    assert train(recipe(values), tmp_path / "run", device="cpu") == signal.SIGTERM
+    assert Checkpoints(tmp_path / "run", 3).steps()[-1] == at
+    train(recipe(values), tmp_path / "run", device="cpu", resume=True)
+    assert len(validated) == 5
+    for name in ("best.safetensors", "step-00000006.safetensors", "step-00000006.state"):
+        whole, resumed = (load_file(tmp_path / run / name) for run in ("whole", "run"))
+        assert all(torch.equal(tensor, resumed[key]) for key, tensor in whole.items()), name
+    whole, resumed = (Checkpoints(tmp_path / run, 3).read_last() for run in ("whole", "run"))
+    assert whole is not None and resumed is not None
+    assert all(whole.values[key] == resumed.values[key] for key in ("best", "since_best", "plateau"))

@@ -73,6 +73,8 @@ class Run:
     validator: Validator | None
     pause: Pause
     listeners: list[Listener]
+    owed: bool
+    """Whether the current weights are still to be validated: a signal ended that, or the run begins with them."""
     speed: Speed = field(default_factory=Speed)
     latest: Scores | None = None
     unreadable: set[str] = field(default_factory=set)
@@ -102,12 +104,14 @@ class Run:
             last = checkpoints.path(found.values["step"])
             check_resumed(found, recipe, batches.fingerprints, last, say=processes.leads)
             trainer.restore(found)
+        begins = found is None and recipe.training.start is not None  # so that no worse weights are called the best
+        owed = recipe.validation is not None and (begins or bool(found and found.values.get("owed")))
         if not processes.leads:
-            return cls(trainer, batches, checkpoints, None, pause, [])
+            return cls(trainer, batches, checkpoints, None, pause, [], owed)
         validator = Validator.open(trainer.recipe, trainer.network, batches.drafts.reels.values())
         write_conditions(folder, recipe, processes.device)
         listeners: list[Listener] = [Log(folder, trainer.step), *([listener] if listener else [])]
-        return cls(trainer, batches, checkpoints, validator, pause, listeners)
+        return cls(trainer, batches, checkpoints, validator, pause, listeners, owed)
 
     def go(self) -> Path | int | None:
         """Train until the last step, until a signal, or until validation has not improved for too long.
@@ -120,8 +124,12 @@ class Run:
 
     def _go(self) -> Path | int | None:
         trainer, recipe = self.trainer, self.trainer.recipe
-        if recipe.validation and recipe.training.start is not None and trainer.step == 0:
-            self.latest = self._validate()  # so that weights worse than those at the start are not called the best
+        if self.owed:
+            self.latest = self._validate()
+            self.owed = self.latest is None
+            if self.owed or trainer.finished:
+                self._save()
+                return self.pause.stopped or self._recommended()
         running = torch.zeros((), device=trainer.device)
         self.speed.begin()
         for number, batch in enumerate(self.batches.since(trainer.step), 1):
@@ -132,7 +140,9 @@ class Run:
             error = judged(mse, outcome.made.detach(), batch.truth)
             running = torch.lerp(running, error, 1 / min(number, 100))
             due = recipe.validation and (trainer.step % recipe.validation.every == 0 or trainer.finished)
-            report = self._report(batch, outcome, running, rate, self._validate() if due else None)
+            validation = self._validate() if due else None
+            self.owed = bool(due) and validation is None
+            report = self._report(batch, outcome, running, rate, validation)
             for listener in self.listeners:
                 listener(report)
             resting, stopping = trainer.processes.agree(self.pause.wanted, self._stopped())
@@ -186,7 +196,7 @@ class Run:
         if not self.trainer.processes.leads:
             return
         state = self.trainer.state()
-        state.values["data"] = self.batches.fingerprints
+        state.values.update(data=self.batches.fingerprints, owed=self.owed)
         self.checkpoints.write(self.trainer.step, state, self.trainer.average, self.trainer.about())
         if self.unreadable:
             write(self.checkpoints.folder / "unreadable.txt", "\n".join(sorted(self.unreadable)) + "\n")
