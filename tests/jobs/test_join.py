@@ -9,18 +9,20 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from tests.video import ffmpeg, make_variable
 from vs_interp.errors import EncoderError
 from vs_interp.films.codecs import Choice
 from vs_interp.films.ffmpeg import find_ffmpeg
-from vs_interp.films.render import BUFFER, render
+from vs_interp.films.render import BUFFER, frames_in, render
 from vs_interp.jobs.chunk import ChunkFolder, Record, delay_of
 from vs_interp.jobs.conversion import Conversion
 from vs_interp.jobs.here import make_chunks
 from vs_interp.jobs.join import TimeStamps, join
 from vs_interp.jobs.plan import plan
+from vs_interp.jobs.room import guess
 from vs_interp.jobs.steps import Interpolation
 
 from .films import Decoded, decoded, enlargement, make_film, unheard
@@ -71,6 +73,36 @@ def test_frames_stamps_sound_and_colour_are_those_of_one_piece(tmp_path: Path, s
     chunked, whole = both_ways(conversion, tmp_path)
     assert chunked == whole
     assert len(chunked.times) == 60
+
+
+def test_a_name_with_a_colon_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """libav takes what precedes the colon of a relative path for one, such as ``http``."""
+    monkeypatch.chdir(tmp_path)
+    Path("Part: two").mkdir()
+    conversion = enlargement(make_film(Path("in.mkv"), seconds=1, size=SMALL), Path("Part: two/out.mkv"), "h264")
+    job = conversion.open()
+    manifest, chunks = plan(conversion, job, 0.3), ChunkFolder(Path("Part: two"))
+    assert guess(job, manifest)
+    records = dict(make_chunks(job, chunks, manifest.borders, range(len(manifest.chunks)), unheard))
+    join(job, chunks, [records[number] for number in sorted(records)], conversion.output, overwrite=False)
+    assert frames_in(conversion.output) == 25
+
+
+def test_options_for_the_file_and_the_other_streams_hold_as_in_one_piece(tmp_path: Path) -> None:
+    """ffmpeg's arguments may be about anything; those of the encoder mean nothing to the join."""
+    source = tmp_path / "in.mkv"
+    ffmpeg("-i", make_film(tmp_path / "sound.mkv", seconds=2, size=SMALL), "-f", "lavfi", "-i", "sine=d=2",
+           "-map", "0", "-map", "1", "-c", "copy", "-c:a", "ac3", source)  # fmt: skip
+    given = ("-preset", "ultrafast", "-pix_fmt", "yuv444p", "-an", "-video_track_timescale", "90000")
+    conversion = replace(enlargement(source, tmp_path / "out.mp4"), choice=Choice(codec="h264", arguments=given))
+    job = conversion.open()
+    manifest, chunks = plan(conversion, job, 0.5), ChunkFolder(tmp_path)
+    records = dict(make_chunks(job, chunks, manifest.borders, range(len(manifest.chunks)), unheard))
+    join(job, chunks, [records[number] for number in sorted(records)], conversion.output, overwrite=False)
+    with av.open(str(conversion.output)) as joined:
+        (picture,) = joined.streams
+        assert (picture.type, picture.time_base, picture.frames) == ("video", Fraction(1, 90_000), 50)
+        assert picture.codec_context.format.name == "yuv444p"
 
 
 @pytest.mark.parametrize("rate", [{"factor": Fraction(5, 2)}, {"fps": Fraction(60)}], ids=["5/2", "60"])

@@ -95,7 +95,7 @@ def check_pictures(opened: Path, decoded: int) -> None:
 
 def _is_picture(path: Path) -> bool:
     try:
-        with av.open(str(path)) as container:
+        with av.open(f"file:{path}") as container:
             return next(container.decode(video=0), None) is not None
     except av.FFmpegError:
         return False

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from itertools import pairwise
 
 import vapoursynth as vs
 
@@ -37,17 +36,6 @@ def aspect(frame: vs.VideoFrame) -> list[str]:
     pixel = Fraction(numerator, denominator)
     display = pixel * Fraction(frame.width, frame.height)
     return [] if pixel == 1 else ["-aspect", f"{display.numerator}:{display.denominator}"]
-
-
-MUXER_OPTIONS = ("-tag:v", "-movflags", "-brand", "-metadata", "-disposition", "-timecode", "-write_tmcd", "-strict")
-"""Prefixes of options that concern the output file, although given among the encoder's options."""
-
-
-def muxer_options(arguments: Sequence[str]) -> list[str]:
-    """Return those of ffmpeg's options that concern the output file, not the encoder."""
-    return [
-        word for option, value in pairwise(arguments) if option.startswith(MUXER_OPTIONS) for word in (option, value)
-    ]
 
 
 def for_the_picture(arguments: Iterable[str]) -> Iterator[str]:

@@ -57,7 +57,7 @@ def render(encoding: Encoding, output: Path, *, overwrite: bool, ahead: int, adv
 
 def frames_in(film: Path) -> int:
     """Return the number of frames in a film, by reading all of it without decoding."""
-    with av.open(str(film)) as container:
+    with av.open(f"file:{film}") as container:
         return sum(1 for packet in container.demux(video=0) if packet.size)
 
 

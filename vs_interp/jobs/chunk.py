@@ -164,7 +164,7 @@ class ChunkWriter:
 def _checked(film: Path, frames: int) -> int:
     """Decode a chunk and return its reordering delay; raise :class:`EncoderError` unless it has ``frames`` frames."""
     try:
-        with av.open(str(film)) as container:
+        with av.open(f"file:{film}") as container:
             stream = container.streams.video[0]
             stream.thread_type = "SLICE"  # frame threading costs more than it gains on small pictures
             stream.codec_context.options = {"skip_loop_filter": "all"}  # nobody looks at the pictures

@@ -59,7 +59,7 @@ def _pipe_format(container: str, film: Path) -> str:
 
     MOV also stores decoding times.  NUT leaves these to its reader, but supports more raw pixel formats.
     """
-    with av.open(str(film)) as chunk:
+    with av.open(f"file:{film}") as chunk:
         codec = chunk.streams.video[0].codec_context.codec
     exact = ("nut", "mov") if codec.intra_only else ("mov", "nut")
     for name in ("matroska", *exact) if container in MILLISECONDS else exact:
@@ -71,7 +71,7 @@ def _pipe_format(container: str, film: Path) -> str:
 
 def _colours(film: Path) -> list[str]:
     """Return ffmpeg's options for a chunk's colours, which NUT does not store."""
-    with av.open(str(film)) as chunk:
+    with av.open(f"file:{film}") as chunk:
         context = chunk.streams.video[0].codec_context
         return [word for name in COLOURS for word in (f"-{name}", str(int(getattr(context, name))))]
 
@@ -110,7 +110,7 @@ def _write(pipe: Pipe, pipe_format: str, chunks: Sequence[tuple[Path, Record]], 
         stream: VideoStream | None = None
         headers, base = None, 0
         for film, record in chunks:
-            with av.open(str(film)) as chunk:
+            with av.open(f"file:{film}") as chunk:
                 source = chunk.streams.video[0]
                 if stream is None:
                     stream, headers = _stream_like(joined, source, stamps), source.codec_context.extradata

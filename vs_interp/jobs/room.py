@@ -73,7 +73,7 @@ def _encoded(job: OpenConversion, part: vs.VideoNode) -> tuple[int, float]:
             for frame in part.frames(close=True):
                 writer.write(frame)
             writer.close()
-        with av.open(str(film)) as container:
+        with av.open(f"file:{film}") as container:
             sizes = [packet.size for packet in container.demux(video=0) if packet.size]
     return sizes[0], sum(sizes[1:]) / max(len(sizes) - 1, 1)
 

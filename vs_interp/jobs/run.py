@@ -19,7 +19,7 @@ from .status import Board, Listener
 
 WHOLE_OPTIONS = (
     "-b:v", "-b", "-pass", "-passlogfile", "-maxrate", "-minrate", "-bufsize", "-fs", "-frames", "-vframes", "-t",
-    "-to", "-ss", "-r", "-vf", "-filter", "-filter_complex", "-vsync", "-fps_mode", "-f",
+    "-to", "-ss", "-shortest", "-r", "-vf", "-filter", "-filter_complex", "-vsync", "-fps_mode", "-f",
 )  # fmt: skip
 """Options of ffmpeg that make sense for a whole stream only, with or without a stream specifier such as ``:v``."""
 
