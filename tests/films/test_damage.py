@@ -130,6 +130,20 @@ def test_lost_frames_are_counted_with_their_times(tmp_path: Path) -> None:
         open_source(source, Reading(strict=True)).damage.check()
 
 
+def test_frames_lost_at_the_end_are_not_said_to_be_repeated(tmp_path: Path) -> None:
+    source = film(tmp_path, "mp4")
+    with av.open(str(source)) as container:
+        places = sorted((packet.pos, packet.size) for packet in container.demux(video=0) if packet.size)
+    data = bytearray(source.read_bytes())
+    for place, size in places[-20:]:
+        data[place : place + size] = bytes(size)
+    source.write_bytes(data)
+    opened = open_source(source)
+    lines = " ".join(opened.damage.report())
+    assert len(opened.damage.lost) == 100 - len(opened.stream.clip) > 0
+    assert "after the last picture could not be decoded" in lines and "is repeated" not in lines
+
+
 @pytest.mark.parametrize("suffix", ENCODED)
 def test_a_truncated_film_gives_what_is_there(tmp_path: Path, suffix: str) -> None:
     """Every frame that libav decodes, one picture after another in one thread."""

@@ -47,7 +47,8 @@ class Damage:
     broken, missing
         Numbers of frames that libav decoded only in part, or not at all.
     lost
-        Time stamps of frames that are in the file, but not among the decoded ones: the frame before lasts longer.
+        Time stamps of frames that are in the file, but not among the decoded ones: the frame before lasts longer, or
+        the film ends earlier.
     torn
         Time stamps of frames whose packets are incomplete.
     skipped
@@ -92,10 +93,13 @@ class Damage:
 
     def report(self) -> list[str]:
         """Return a line on each kind of damage that was found, with the times where it is."""
-        lost = [*map(self._time, sorted(self.missing)), *map(self._clock, self.lost)]
+        last = max((stamp for stamp in self.stamps if stamp is not None), default=math.inf)
+        within, beyond = ([stamp for stamp in self.lost if (stamp > last) == after] for after in (False, True))
+        repeated = [*map(self._time, sorted(self.missing)), *map(self._clock, within)]
         kinds = (
             (len(self.broken), [self._time(number) for number in _runs(self.broken)], "could be decoded only in part"),
-            (len(lost), lost, "could not be decoded, the picture before is repeated"),
+            (len(repeated), repeated, "could not be decoded, the picture before is repeated"),
+            (len(beyond), [*map(self._clock, beyond)], "after the last picture could not be decoded"),
             (len(self.torn), [*map(self._clock, self.torn)], "came in incomplete packets, or after missing ones"),
         )
         lines = [
