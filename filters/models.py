@@ -14,6 +14,9 @@ from vs_interp.errors import ArgumentError, VsInterpError
 from vs_interp.spec import NetworkSpec
 from vs_interp.weights.obtain import load
 
+PLURALS = {"frame": "frames", "mask": "masks"}
+"""Kind of output → what a network makes, where that is another word."""
+
 _called: ContextVar[str | None] = ContextVar("called", default=None)
 """The filter that a script called: others that it is made of do not speak."""
 
@@ -51,7 +54,8 @@ def check_window(clip: vs.VideoNode, spec: NetworkSpec, model: Any, kinds: tuple
     offsets = spec.window.offsets
     odd = spec.output.kind == "frame" and spec.window.channels != spec.output.channels
     if spec.output.kind not in kinds or odd:
-        wanted = "no frames of frames" if kinds == ("frame",) else f"{spec.output.kind}, not {' or '.join(kinds)}"
+        made, *possible = (PLURALS.get(kind, kind) for kind in (spec.output.kind, *kinds))
+        wanted = "no frames of frames" if kinds == ("frame",) else f"{made}, not {' or '.join(possible)}"
         raise ArgumentError(f"the model {model} is {spec.name}, which makes {wanted}: choose another")
     if list(offsets) != list(range(offsets[0], offsets[-1] + 1)):
         raise ArgumentError(f"the model {model} looks at the frames {offsets}, with gaps between: choose another")

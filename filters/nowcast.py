@@ -17,7 +17,7 @@ from .flow import Flow, optical_flow, warp
 from .labels import FULL
 from .models import load_model, speaking_as
 from .planes import check_clip
-from .predict import PREDICTED
+from .predict import PREDICTED, following
 from .served import Served
 
 core = vs.core
@@ -75,8 +75,7 @@ def nowcast(
             moved = _by_flow(clip, frames, flow_model, backend)
             moved = _cropped(moved, (clip.width - known.width) // 2, (clip.height - known.height) // 2)
             made = core.std.Merge(made, moved) if method == "mix" else moved
-        made = core.std.CopyFrameProps(_blurred(made, blur), core.std.Loop(known[-1], frames))
-        return core.std.SetFrameProps(known, **{PREDICTED: 0}) + core.std.SetFrameProps(made, **{PREDICTED: 1})
+        return core.std.SetFrameProps(known, **{PREDICTED: 0}) + following(_blurred(made, blur), known[-1])
 
 
 def _by_flow(clip: vs.VideoNode, frames: int, model: Any, backend: Any) -> vs.VideoNode:

@@ -84,8 +84,7 @@ def predict(
         longer = _marked(clip, 0)
         while len(longer) < len(clip) + count:
             block = [picture[-1] for picture in made(longer[-seen:])]
-            last = core.std.Splice([clip[-1]] * len(block)) if len(block) > 1 else clip[-1]
-            longer += _marked(core.std.CopyFrameProps(core.std.Splice(block), last), 1)
+            longer += following(core.std.Splice(block), clip[-1])
         return longer[: len(clip) + count]
 
 
@@ -96,6 +95,12 @@ def _aligned(clip: vs.VideoNode, foreseen: vs.VideoNode, seen: int, horizon: int
         return _marked(clip, 0)
     made = core.std.CopyFrameProps(foreseen[seen - 1 : len(clip) - horizon], clip[own:])
     return _marked(clip[:own], 0) + _marked(made, 1)
+
+
+def following(made: vs.VideoNode, last: vs.VideoNode) -> vs.VideoNode:
+    """Return frames to come, with the properties of the last frame before them but for its time."""
+    named = core.std.CopyFrameProps(made, core.std.Loop(last, len(made)))
+    return _marked(core.std.RemoveFrameProps(named, "_AbsoluteTime"), 1)
 
 
 def _marked(clip: vs.VideoNode, made: int) -> vs.VideoNode:

@@ -87,9 +87,13 @@ class ModelFile:
         Raises :class:`ArgumentError` if the file has fewer, or if the network does not refine its output.
         """
         most = self.spec.updates
+        if not most:
+            raise ArgumentError(f"updates is {count}, and {self.spec.name} refines nothing: omit updates")
         if not 1 <= count <= most:
-            can = f"the model refines its output 1 to {most} times" if most else f"{self.spec.name} refines nothing"
-            raise ArgumentError(f"updates is {count}, and {can}: ask for as many, or export the model with more")
+            raise ArgumentError(
+                f"updates is {count}, and the model refines its output 1 to {most} times: ask for as many, or export "
+                "the model with more"
+            )
         if count == most:
             return self
         inputs = [value.name for value in self.graph.graph.input]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def test_made_data_is_good_and_shown(made: Path, capsys: pytest.CaptureFixture[s
 def test_several_videos_are_shrunk_and_summed_up_as_json(
     tmp_path: Path, film: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("dataset", "make", film, film, "-o", tmp_path / "made", "--height", "32", "--json", "--quiet") == 0
+    again = shutil.copy(film, tmp_path / "again.mp4")
+    assert run("dataset", "make", film, again, "-o", tmp_path / "made", "--height", "32", "--json", "--quiet") == 0
     summary = json.loads(capsys.readouterr().out)
     assert (summary["sequences"], summary["frames"], len(summary["videos"])) == (2, 18, 2)
     assert summary["videos"][0]["name"] == "film.mp4"
@@ -83,7 +85,9 @@ def test_what_cannot_be_used_is_refused_in_one_line(
     output = tmp_path / "made"
     for arguments, told in (
         (("make", tmp_path / "missing.mp4", "-o", output), "no such file"),
+        (("make", tmp_path, "-o", output), "is a folder: name the video files in it, such as"),
         (("make", film, text, "-o", output), "words.mp4"),
+        (("make", film, film.parent / "." / film.name, "-o", output), "film.mp4 is given twice"),
         (("make", film, "-o", there), "there exists"),
         (("make", film, "-o", tmp_path / "nowhere" / "made"), "does not exist"),
         (("make", film, "-o", output, "--height", "2"), "--height"),

@@ -80,6 +80,7 @@ def test_each_video_has_shards_of_its_own_and_full_ones_are_followed_by_others(
     assert [data.frame_size(sequence) for sequence in range(6)] == [(WIDTH, HEIGHT)] * 3 + [(32, 24)] * 3
     assert list(data.check()) == [None] * 30
     np.testing.assert_array_equal(data.planes(2)[0], picture(2, 0))
+    assert data.name(0) == data.name(3) and data.origin(0) != data.origin(3), "files of one name are told apart"
 
 
 def _mean(data: Shards, window: tuple[int, int]) -> float:

@@ -145,9 +145,9 @@ def test_the_colours_are_the_usual_wheel_s() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda clip: optical_flow(clip, model="fsrcnn-x2"), "makes frame, not flow"),
+        (lambda clip: optical_flow(clip, model="fsrcnn-x2"), "makes frames, not flow"),
         (lambda clip: optical_flow(clip, model="flavr-small-2x"), "computes no flow between two frames"),
-        (lambda clip: optical_flow(clip, model="super-slomo-small", updates=3), "refines nothing"),
+        (lambda clip: optical_flow(clip, model="super-slomo-small", updates=3), "refines nothing: omit updates"),
         (lambda clip: optical_flow(clip, model="super-slomo-small", scale=2), "scale is 2"),
         (lambda clip: optical_flow(clip, model="super-slomo-small", scale=0.001), "scale is 0.001, which leaves 0x0"),
         (lambda clip: optical_flow(clip[0], model="super-slomo-small"), "one frame only"),

@@ -40,13 +40,14 @@ def made(clip: vs.VideoNode) -> list[int]:
 def test_a_clip_is_extended_block_by_block(tmp_path: Path, frames: int) -> None:
     """Two frames a block: five take three blocks, each from what the one before it made."""
     model = foreseen.drifting(tmp_path / "drift.onnx")
-    clip = core.std.SetFrameProps(ramp(4), _DurationNum=1001, _DurationDen=30000)
+    clip = core.std.SetFrameProps(ramp(4), _DurationNum=1001, _DurationDen=30000, _AbsoluteTime=0.1)
     longer = predict(clip, model=model, frames=frames, backend=ONE)
     assert len(longer) == 4 + frames
     assert np.allclose(levels(longer), 0.1 + 0.02 * np.arange(4 + frames), atol=1e-5)
     assert made(longer) == [0] * 4 + [1] * frames
     with longer.get_frame(3 + frames) as frame:
         assert (frame.props["_DurationNum"], frame.props["_DurationDen"]) == (1001, 30000)
+        assert "_AbsoluteTime" not in frame.props, "that of the last frame"
 
 
 def test_without_frames_a_whole_block_is_made_and_formats_stay(tmp_path: Path) -> None:
@@ -153,12 +154,12 @@ def test_a_nowcast_by_the_network_works_in_parts_that_lie_side_by_side(tmp_path:
         (lambda clip, model: predict(clip, model=model, frames=0), "frames is 0"),
         (lambda clip, model: predict(clip, model="fsrcnn-x2"), "makes no frames"),
         (lambda clip, model: predict(clip, model="super-slomo-small"), "makes no frames to come"),
-        (lambda clip, model: masks(clip, model=model), "makes frame, not labels or mask"),
+        (lambda clip, model: masks(clip, model=model), "makes frames, not labels or masks"),
         (lambda clip, model: label_picture(clip), "labels are GRAY8"),
         (lambda clip, model: nowcast(clip[0], flow_model="super-slomo-small"), "one picture only"),
         (lambda clip, model: predict(clip * 3, model="simvp-digits"), "RGBS, and the model simvp-digits foresees grey"),
         (lambda clip, model: nowcast(clip, method="network"), "no weights of the network"),
-        (lambda clip, model: nowcast(clip, flow_model=model), "^nowcast: the model .* makes frame, not flow"),
+        (lambda clip, model: nowcast(clip, flow_model=model), "^nowcast: the model .* makes frames, not flow"),
         (lambda clip, model: nowcast(clip, blur=-1), "blur is -1"),
         (lambda clip, model: nowcast(clip, method="guess"), "method is 'guess'"),
     ],

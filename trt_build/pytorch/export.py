@@ -121,6 +121,7 @@ def to_graph(network: Network) -> onnx.ModelProto:
             raise ExportError(f"{spec.name} cannot be exported with free height and width ({reason})") from error
     assert program is not None
     graph = program.model_proto
+    graph.graph.ClearField("metadata_props")  # about the exporter, in an order that varies from process to process
     _drop_empty_writes(graph)
     _name_nodes(graph)
     _name_dimensions(graph)

@@ -104,7 +104,7 @@ class Shards(PlanarFootage):
         return Shards, (self.folder,)
 
     def origin(self, sequence: int) -> Hashable:
-        return str(self.folder.resolve()), self.name(sequence)
+        return str(self.folder.resolve()), sequence  # names of files from several folders may be equal
 
     def fingerprint(self) -> str:
         return hashlib.sha256(self.index.to_json().encode()).hexdigest()
@@ -178,10 +178,17 @@ def make_shards(videos: Sequence[Video], folder: Path, advance: Callable[[int], 
 
     The folder appears once everything is written, or not at all; a killed process leaves ``.NAME.PID.partial`` beside
     it.  ``advance`` is called with the number of frames read since the last call.  Raises :class:`DatasetError` if the
-    folder exists, a video cannot be read, no video has frames that move, or the disk is full.
+    folder exists, a video is given twice or cannot be read, no video has frames that move, or the disk is full.
     """
     if folder.exists():
         raise DatasetError(f"{folder} exists: remove it, or name another folder")
+    known: set[tuple[Path, int | None]] = set()
+    for video in videos:
+        if (given := (video.path.resolve(), video.height)) in known:
+            raise DatasetError(
+                f"{video.path} is given twice, so that it would be trained on and validated by: omit one"
+            )
+        known.add(given)
     try:
         with folder_appearing_whole(folder) as unfinished, closing(Writer(unfinished)) as writer:
             for video in videos:

@@ -141,6 +141,8 @@ class Video:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video file and its first video stream that is not a cover picture."""
+    if path.is_dir():
+        raise DatasetError(f"{path} is a folder: name the video files in it, such as {path / '*.mp4'}")
     if not path.is_file():
         raise DatasetError(f"cannot read {path}: there is no such file")
     try:
