@@ -61,6 +61,17 @@ def test_a_run_that_was_stopped_and_resumed_equals_the_unbroken_one_bit_for_bit(
         assert torch.equal(whole[name], broken[name]), name
 
 
+def test_a_run_that_its_minutes_end_says_so_from_the_start(pictures: Path, tmp_path: Path) -> None:
+    """The steps that a terminal counts to, and the time left, follow from the time limit and the speed."""
+    trainer = Trainer(recipe(fsrcnn_recipe(pictures, steps=1000, minutes=1)), Processes(0, 1, CPU))
+    trainer.step, trainer.seconds = 10, 30.0
+    assert trainer.expected_steps(speed=8.0) == 10 + 30 * 8 / 4
+    assert trainer.expected_steps(speed=800.0) == 1000
+    reports: list[Report] = []
+    train(recipe(fsrcnn_recipe(pictures, minutes=1e-6)), tmp_path / "run", device="cpu", listener=reports.append)
+    assert [(report.step, report.steps) for report in reports] == [(1, 1)]
+
+
 def test_a_killed_run_goes_on_from_its_last_checkpoint(pictures: Path, tmp_path: Path) -> None:
     """A state cut short by a crash is passed over for the one before; the end is the same."""
     wanted = recipe(super_slomo_recipe(pictures, save_every=2))

@@ -168,9 +168,9 @@ class Run:
         trainer = self.trainer
         self.latest = validation or self.latest
         return Report(
-            trainer.step, trainer.recipe.training.steps, trainer.recipe.data.batch, batch, outcome.detached(), running,
-            trainer.norm, trainer.skips.total, rate, trainer.seconds, self.speed.images, len(self.unreadable),
-            memory=torch.cuda.max_memory_allocated() if trainer.device.type == "cuda" else 0,
+            trainer.step, trainer.expected_steps(self.speed.images), trainer.recipe.data.batch, batch,
+            outcome.detached(), running, trainer.norm, trainer.skips.total, rate, trainer.seconds, self.speed.images,
+            len(self.unreadable), memory=torch.cuda.max_memory_allocated() if trainer.device.type == "cuda" else 0,
             validation=validation, latest=self.latest, best=trainer.best if trainer.best > 0 else None,
         )  # fmt: skip
 

@@ -34,7 +34,7 @@ class Report:
         Running mean squared error of the training, norm of the gradient, and number of skipped steps.  They stay on the
         training device until they are needed, since fetching one waits for the step.
     step, steps
-        The step, from 1, and their total number.
+        The step, from 1, and how many the run will have; a time limit may end it before the recipe's number.
     images
         Samples of a step, in all processes together.
     seconds

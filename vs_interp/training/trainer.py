@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import ceil
 from typing import Any
 
 import torch
@@ -110,6 +111,14 @@ class Trainer:
         """Return the share of the run's time limit that has passed; 0 if it has none."""
         minutes = self.recipe.training.minutes
         return 0.0 if minutes is None else self.seconds / (60 * minutes)
+
+    def expected_steps(self, speed: float) -> int:
+        """Return how many steps the run will have at ``speed`` images per second: fewer than asked if time ends it."""
+        training = self.recipe.training
+        if training.minutes is None:
+            return training.steps
+        left = max(60 * training.minutes - self.seconds, 0) * speed / self.recipe.data.batch
+        return min(training.steps, self.step + ceil(left))
 
     @property
     def skipped(self) -> int:
