@@ -82,10 +82,19 @@ def test_the_command_line_speaks_ascii_where_it_must(tmp_path: Path) -> None:
 
 
 def test_a_home_that_cannot_be_written_is_said(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for cache in Path(os.devnull), tmp_path:
+        monkeypatch.setenv("VS_INTERP_CACHE", str(cache))
+        (tmp_path / "weights" / "span-x2.lock").mkdir(parents=True, exist_ok=True)  # in the way of the lock
+        assert "set VS_INTERP_CACHE to one that can be written" in refused(capsys, run("weights", "get", "span-x2"))
+
+
+def test_a_part_is_converted_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its chapters are handed to ffmpeg in a file."""
     monkeypatch.setenv("VS_INTERP_CACHE", os.devnull)
-    assert "set VS_INTERP_CACHE to one that can be written" in refused(capsys, run("weights", "get", "span-x2"))
+    film, output = make_video(tmp_path / "film.mp4", frames=5), tmp_path / "part.mp4"
+    assert run("convert", film, output, "--scale", "2", "--frames", "3", "--quiet") == 0
 
 
 @pytest.mark.parametrize(

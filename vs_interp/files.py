@@ -16,7 +16,7 @@ PARTIAL = ".partial"
 def appearing_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` to write to; it replaces ``path`` at the end, and is removed on an error.
 
-    A process that is killed leaves ``.NAME.PID.partial`` behind.  Raises :class:`OSError`.
+    A process that is killed leaves ``.NAME.PID.partial`` behind.  Raises :class:`OSError`, which names ``path``.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
@@ -24,8 +24,10 @@ def appearing_whole(path: Path) -> Iterator[Path]:
         with unfinished.open("rb+") as file:
             os.fsync(file.fileno())
         unfinished.replace(path)
-    except BaseException:
+    except BaseException as error:
         unfinished.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(unfinished)):
+            error.filename = str(path)
         raise
 
 

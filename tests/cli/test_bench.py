@@ -54,7 +54,9 @@ def test_work_that_could_not_be_recorded_shows(
     assert capsys.readouterr().out.count("could not be captured, and takes more processor time") == lines
 
 
-@pytest.mark.parametrize("arguments", [["--size", "1920"], ["--size", "65x64"], ["--factor", "1"], ["--seconds", "0"]])
+@pytest.mark.parametrize(
+    "arguments", [["--size", "1920"], ["--size", "65x64"], ["--factor", "1"], ["--seconds", "0"], ["--seconds", "nan"]]
+)
 def test_what_cannot_be_measured_is_refused(arguments: list[str]) -> None:
     result = CliRunner().invoke(command, arguments)
     assert result.exit_code == 2

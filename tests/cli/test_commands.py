@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ import av
 import click
 import pytest
 
-from tests.command_line import refused, run
+from tests.command_line import COMMAND, refused, run
 from tests.video import time_stamps
 from vs_interp.cli.demo import write_png
 from vs_interp.cli.main import COMMANDS, group
@@ -97,6 +99,27 @@ def test_export_of_something_else_is_refused(tmp_path: Path, capsys: pytest.Capt
 
 def test_export_of_a_name_says_what_makes_its_model_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert "`vs-interp weights get rife-4.25` makes its model file" in refused(capsys, run("export", "rife-4.25"))
+
+
+def test_what_the_system_refuses_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long = tmp_path / f"{'x' * 300}.onnx"
+    assert f"{long}: " in refused(capsys, run("export", "super-slomo-small", "--for", "vs-mlrt", "-o", long))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is simulated by /dev/full")
+@pytest.mark.parametrize("words", [["weights", "list"], ["--help"]])
+def test_a_full_disk_behind_standard_output_is_one_line(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([*COMMAND, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (2, f"vs-interp: {os.strerror(errno.ENOSPC)}\n")
+
+
+@pytest.mark.parametrize("words", [["bench", "--report"], ["evaluate", "span-x2", "film.mkv", "--page"]])
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "does not exist: make it first" in refused(capsys, run(*words, tmp_path / "nowhere" / "result"))
+    assert "exists: remove it, or name another file" in refused(capsys, run(*words, tmp_path))
 
 
 def test_pictures_are_written_bit_exact(tmp_path: Path) -> None:

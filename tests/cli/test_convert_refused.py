@@ -51,6 +51,8 @@ def test_sources_that_are_no_videos_are_refused(tmp_path: Path, capsys: pytest.C
         (("--factor", "1"), "above 1"),
         (("--factor", "-2"), "above 1"),
         (("--factor", "1000"), "at most"),
+        (("--factor", "2", "--chunk", "nan"), "'nan' is not a number that can be used"),
+        (("--factor", "2", "--chunk", "inf"), "'inf' is not a number that can be used"),
         (("--factor", "two"), "such as 2, 2.5 or 5/2"),
         (("--factor", "1/0"), "such as 2, 2.5 or 5/2"),
         (("--fps", "fast"), "such as 60, 59.94 or 60000/1001"),

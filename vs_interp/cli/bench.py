@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vs_interp.errors import ArgumentError
 from vs_interp.files import write_whole
 from vs_interp.size import Size
 
 from .formats import PictureSize
 from .measure import MIB, Report, measure
-from .options import backend_option, json_option, models, quiet_option, report_option
+from .options import Number, backend_option, json_option, models, quiet_option, report_option
 from .played import ScriptReport, play_script
 from .progress import working_on
 
@@ -41,7 +40,7 @@ SCRIPTS = (".vpy", ".py")
 @click.option("--factor", type=click.IntRange(2), default=2, show_default=True,
               help="Multiple of the frame rate, for networks that make frames at any time.")  # fmt: skip
 @backend_option
-@click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True,
+@click.option("--seconds", type=Number(0.1), default=10, show_default=True,
               help="How long each measurement runs.")  # fmt: skip
 @quiet_option
 @json_option
@@ -64,17 +63,13 @@ def command(
       vs-interp bench super-slomo.onnx --factor 8 --backend tensorrt:streams=2 --report figures.json
       vs-interp bench script.vpy --seconds 30
     """
-    if report is not None and report.exists():
-        raise ArgumentError(f"{report} exists: remove it, or name another file")
     names = subjects or (None,)
     measure_one = partial(measure_subject, size=size, factor=factor, backend=backend, seconds=seconds)
+    run = measure_one if len(names) == 1 else partial(_in_own_process, measure_one)
     found: list[Report | ScriptReport] = []
-    if len(names) == 1:
-        found = [measure_one(names[0])]
-    else:
-        for name in names:
-            with working_on(f"measuring {name}", quiet=quiet):
-                found.append(_in_own_process(measure_one, name))
+    for name in names:
+        with working_on(f"measuring {name or 'the bundled Super-SloMo'}", quiet=quiet):
+            found.append(run(name))
     figures = [asdict(each) for each in found]
     text = json.dumps(figures[0] if len(figures) == 1 else figures, indent=2) + "\n"
     if as_json:

@@ -13,7 +13,7 @@ import click
 from .encoding_options import encoding_options, parse_choice
 from .excerpt_options import excerpt_options, take_excerpt
 from .job_options import How, job_options
-from .options import BackendText, Factor, FrameRate, Threshold, json_option, models, quiet_option
+from .options import BackendText, Factor, FrameRate, Number, Threshold, json_option, models, quiet_option
 from .running import convert
 from .source_options import source_options, take_reading
 
@@ -45,7 +45,7 @@ OPTION_NAMES = {
 )
 @click.option("--drop-repeats", is_flag=True, default=None,
               help="For animation: interpolate from drawing to drawing, leaving out repeats of a drawing.")  # fmt: skip
-@click.option("--repeat-limit", metavar="LIMIT", type=click.FloatRange(0, 1, min_open=True),
+@click.option("--repeat-limit", metavar="LIMIT", type=Number(0, 1, min_open=True),
               help="For --drop-repeats: how much a block may differ, from 0 to 1, in a repeat; 0.03 for strongly "
               "compressed films.  [default: 0.012]")  # fmt: skip
 @click.option(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vs_interp.errors import ArgumentError, BackendError
+from vs_interp.errors import BackendError
 from vs_interp.extras import how_to_get
 from vs_interp.files import write_whole
 
-from .options import backend_option, json_option, models, quiet_option, report_option
+from .options import NewFile, backend_option, json_option, models, quiet_option, report_option
 from .progress import frames_done
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True,
               help="Which part of a data set.")  # fmt: skip
 @backend_option
-@click.option("--page", metavar="FILE.html", type=click.Path(path_type=Path, dir_okay=False),
+@click.option("--page", metavar="FILE.html", type=NewFile(),
               help="Write a page with plots, and the pictures of all methods to flip and wipe between.")  # fmt: skip
-@click.option("--sheet", metavar="FILE.png", type=click.Path(path_type=Path, dir_okay=False),
+@click.option("--sheet", metavar="FILE.png", type=NewFile(),
               help="Write the worst pictures side by side, as PNG or JPEG.")  # fmt: skip
 @json_option
 @click.option("--markdown", is_flag=True, help="Print the tables in Markdown.")
@@ -73,7 +73,6 @@ def command(
       vs-interp evaluate raft-small scenes:320x240 --limit 40
       vs-interp evaluate simvp.onnx moving-digits:/data/mnist --limit 100
     """
-    _check_writable([path for path in (page, sheet, report) if path])
     try:
         from vs_interp.evaluation.sheet import check_format
         from vs_interp.evaluation.worst import Worst
@@ -112,28 +111,17 @@ def extrapolation(name: str, backend: Backend) -> Method:
     return nowcast_each
 
 
-def _check_writable(paths: Sequence[Path]) -> None:
-    for path in paths:
-        if path.exists():
-            raise ArgumentError(f"{path} exists: remove it, or name another file")
-        if not path.absolute().parent.is_dir():
-            raise ArgumentError(f"the folder {path.parent} does not exist: make it first")
-
-
 def _write(found: Evaluation, worst: Any, *, page: Path | None, sheet: Path | None, report: Path | None) -> None:
-    """Write the requested files.  Raises :class:`ArgumentError`."""
+    """Write the requested files.  Raises :class:`OSError`."""
     from vs_interp.evaluation.page import page as drawn_page
     from vs_interp.evaluation.sheet import sheet as drawn_sheet
 
-    try:
-        if report is not None:
-            write_whole(report, (json.dumps(found.figures, indent=1) + "\n").encode())
-        if sheet is not None:
-            write_whole(sheet, drawn_sheet(worst.cases, sheet))
-        if page is not None:
-            write_whole(page, drawn_page(found, worst.cases))
-    except OSError as error:
-        raise ArgumentError(f"cannot write {error.filename}: {error.strerror}") from error
+    if report is not None:
+        write_whole(report, (json.dumps(found.figures, indent=1) + "\n").encode())
+    if sheet is not None:
+        write_whole(sheet, drawn_sheet(worst.cases, sheet))
+    if page is not None:
+        write_whole(page, drawn_page(found, worst.cases))
 
 
 def _show(figures: dict[str, Any], *, as_json: bool, markdown: bool) -> None:

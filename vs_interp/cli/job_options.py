@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from .cluster_options import Tls, parse_maps, tls_options
+from .options import Number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ OPTIONS = (
     click.option("--whole", is_flag=True, help="Encode in one go, not in chunks; it cannot be resumed."),
     click.option("--job", "folder", metavar="FOLDER", type=click.Path(path_type=Path),
                  help="Folder for the chunks.  [default: OUT.job]"),
-    click.option("--chunk", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True),
+    click.option("--chunk", metavar="SECONDS", type=Number(min=0, min_open=True),
                  help="Approximate duration of a chunk.  [default: 10, up to 60 for frames smaller than 1280×720]"),
     click.option("--restart", is_flag=True, help="Start from the beginning instead of resuming."),
     click.option("--workers", metavar="N|auto", type=Count(),

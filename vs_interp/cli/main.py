@@ -85,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _print_error(f"{error.format_message().rstrip('.')} (see {_command_of(error)} --help)")
         except VsInterpError as error:
             _print_error(str(error))
+        except OSError as error:  # a full disk, a folder without permission
+            reason = error.strerror or str(error)
+            _print_error(f"{error.filename}: {reason}" if error.filename else reason)
         except (KeyboardInterrupt, click.Abort):
             if not interrupted():  # not a signal: standard input ended at a question
                 _print_error("interrupted, nothing was written")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -27,12 +29,36 @@ quiet_option = click.option(
     "-q", "--quiet", is_flag=True, callback=_set_quiet, help="Print errors only: no progress, no warnings."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-report_option = click.option(
-    "--report",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the result to FILE as JSON.",
-)
+
+
+class NewFile(click.ParamType[Path]):
+    """A file to write, which must not exist yet, in a folder that can be written to: checked before the work."""
+
+    name = "file"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        folder = path.absolute().parent
+        if os.path.lexists(path):
+            raise ArgumentError(f"{path} exists: remove it, or name another file")
+        if not folder.is_dir():
+            raise ArgumentError(f"the folder {path.parent} does not exist: make it first")
+        if not os.access(folder, os.W_OK):
+            raise ArgumentError(f"cannot write {path}: the folder {folder} is not yours to write to")
+        return path
+
+
+class Number(click.FloatRange):
+    """A number in a range; neither infinite nor "nan"."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number that can be used: give one such as 2.5", param, ctx)
+        return number
+
+
+report_option = click.option("--report", metavar="FILE", type=NewFile(), help="Write the result to FILE as JSON.")
 
 
 def weights_names(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

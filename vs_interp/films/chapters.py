@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
@@ -19,22 +21,35 @@ from vs_interp.folders import VARIABLE, cache_folder
 
 
 def chapters_within(film: Path, start: Fraction, ends: Fraction) -> Path:
-    """Return a file in the user's cache with the chapters of a part of a film, cut to it, in ffmpeg's metadata format.
+    """Return a file with the chapters of a part of a film, cut to it, in ffmpeg's metadata format.
 
-    The part begins ``start`` seconds after the start of the file, and ends ``ends`` seconds later.  Raises
-    :class:`EncoderError` if the file cannot be written.
+    The part begins ``start`` seconds after the start of the file, and ends ``ends`` seconds later.  The file is in the
+    user's cache, or in a temporary folder if the cache cannot be written.  Raises :class:`EncoderError` if neither can.
     """
     text = ";FFMETADATA1\n" + "".join(_chapters(film, start, ends))
     content = text.encode(errors="surrogateescape")  # titles that are not UTF-8 keep their bytes
-    path = cache_folder("chapters") / f"{hashlib.sha256(content).hexdigest()[:32]}.txt"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
+        return _written(cache_folder("chapters"), content)
     except OSError as error:
-        raise EncoderError(
-            f"cannot write the chapters to {path} ({error.strerror}): name a folder in {VARIABLE}"
-        ) from error
+        try:
+            return _written(Path(_temporary_folder().name), content)
+        except OSError:
+            raise EncoderError(
+                f"cannot write the chapters to {error.filename} ({error.strerror}): name a folder in {VARIABLE}"
+            ) from error
+
+
+def _written(folder: Path, content: bytes) -> Path:
+    path = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content)
     return path
+
+
+@cache
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder that is removed when this process ends."""
+    return tempfile.TemporaryDirectory(prefix="vs-interp-")
 
 
 def _chapters(film: Path, start: Fraction, ends: Fraction) -> Iterator[str]:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import AcquireReturnProxy, FileLock
 
 from trt_build.model_file import ModelFile, write
 from vs_interp.errors import ArgumentError, BackendError, CheckpointError, DownloadError, ModelFileError
@@ -68,14 +68,7 @@ def obtain(entry: Weights, given: Path | None = None, progress: Progress = silen
             raise ArgumentError(f"{entry.name} comes with vs-interp: there is nothing to make of {given}")
         checked(entry)
         return
-    try:
-        entry.model_file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        folder = entry.model_file.parent
-        raise DownloadError(
-            f"cannot make the folder {folder} ({error.strerror}): set VS_INTERP_CACHE to one that can be written"
-        ) from error
-    with FileLock(cache_folder("weights") / f"{entry.name}.lock"):
+    with _locked(entry):
         if not again and given is None and is_good(entry) and is_current(entry):
             return
         logger.info("making the model file of %s", entry.name)
@@ -85,6 +78,18 @@ def obtain(entry: Weights, given: Path | None = None, progress: Progress = silen
             else:
                 _export(entry, file)
             write_record(entry, file, _skeleton_digest(entry))
+
+
+def _locked(entry: Weights) -> AcquireReturnProxy:
+    """Lock an entry against other processes; to be used in a ``with`` statement.  Raises :class:`DownloadError`."""
+    folder = cache_folder("weights")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{entry.name}.lock").acquire()
+    except OSError as error:
+        raise DownloadError(
+            f"cannot write to the folder {folder} ({error.strerror}): set VS_INTERP_CACHE to one that can be written"
+        ) from error
 
 
 def is_good(entry: Weights) -> bool:

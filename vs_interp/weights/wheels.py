@@ -61,4 +61,5 @@ def _command(wheel: str, folder: str) -> list[str]:
 def _reason(log: str) -> str:
     """Return the line of an installer's output that tells what is wrong."""
     lines = [line.strip() for line in log.splitlines() if line.strip()] or ["without a message"]
-    return next((line for line in lines if line.lower().startswith("error")), lines[-1])
+    errors = (line for line in lines if line.lower().startswith("error") and line != "ERROR: Exception:")
+    return next(errors, lines[-1])  # after "Exception:" there is a traceback, which ends with what is wrong
