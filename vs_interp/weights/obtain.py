@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from filelock import AcquireReturnProxy, FileLock
+from filelock import FileLock
 
 from trt_build.model_file import ModelFile, write
 from vs_interp.errors import ArgumentError, BackendError, CheckpointError, DownloadError, ModelFileError
@@ -80,7 +81,7 @@ def obtain(entry: Weights, given: Path | None = None, progress: Progress = silen
             write_record(entry, file, _skeleton_digest(entry))
 
 
-def _locked(entry: Weights) -> AcquireReturnProxy:
+def _locked(entry: Weights) -> AbstractContextManager[object]:
     """Lock an entry against other processes; to be used in a ``with`` statement.  Raises :class:`DownloadError`."""
     folder = cache_folder("weights")
     try:
