@@ -10,7 +10,8 @@ import pytest
 from tests.films.whole import convert
 from tests.video import ffmpeg, make_film
 from vs_interp.films.codecs import Choice
-from vs_interp.films.containers import OtherStream, carry
+from vs_interp.films.containers import LAYOUTS, OtherStream, carry
+from vs_interp.films.source import open_source
 
 
 def kinds(path: Path) -> list[tuple[str, str]]:
@@ -50,6 +51,24 @@ def test_sound_arguments_are_for_all_sound(tmp_path: Path) -> None:
         assert [(each.codec.canonical_name, each.channels) for each in container.streams.audio] == [("flac", 2)] * 2
 
 
+@pytest.mark.parametrize(
+    ("layout", "suffix", "channels"), [("5.1(side)", "webm", 6), ("7.1", "webm", 8), ("7.1", "avi", 6)]
+)
+def test_surround_sound_becomes_the_layout_that_the_encoder_knows(
+    tmp_path: Path, layout: str, suffix: str, channels: int
+) -> None:
+    """Opus refuses the 5.1(side) of AC-3 and DTS, and AC-3 has no eight channels."""
+    source, output = tmp_path / "in.mkv", tmp_path / f"out.{suffix}"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=48x32:r=24:d=0.5", "-f", "lavfi", "-i", "sine=d=0.5", "-c:v", "libx264",
+           "-af", f"aformat=channel_layouts={layout}", "-c:a", "flac", source)  # fmt: skip
+    convert(source, output, [])
+    with av.open(str(output)) as container:
+        assert container.streams.audio[0].channels == channels
+    notes = carry("avi", open_source(source).others, ())[1]
+    mixed = ", its 8 channels are mixed down to 6" if layout == "7.1" else ""
+    assert notes == [f"avi holds no flac sound, stream 1 becomes ac3{mixed}"]
+
+
 def test_each_change_is_said() -> None:
     streams = [
         OtherStream(index=1, kind="sound", codec="pcm_s24le", channels=6),
@@ -58,7 +77,7 @@ def test_each_change_is_said() -> None:
     ]
     carried, notes = carry("mp4", streams, ())
     assert [(each.stream.index, each.encoder, each.options) for each in carried] == [
-        (1, "aac", ("-b", "576k")),
+        (1, "aac", ("-b", "576k", "-filter", f"aformat=channel_layouts={LAYOUTS}")),
         (3, "mov_text", ()),
     ]
     assert notes == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
@@ -117,6 +118,23 @@ def test_a_strict_reader_stops_only_at_frames_that_libav_cannot_decode_either(tm
     with pytest.raises(vs.Error, match=r"cannot be decoded whole: leave out --on-error stop"):
         for _ in broken.frames(close=True):
             pass
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_damaged_sound_does_not_end_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str) -> None:
+    """One byte in the header of a broadcast's AAC; by itself ffmpeg then writes no more."""
+    source, output = tmp_path / "in.ts", tmp_path / f"out.{suffix}"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=48x32:r=25:d=2", "-f", "lavfi", "-i", "sine=d=2",
+           "-c:v", "libx264", "-c:a", "aac", source)  # fmt: skip
+    content = bytearray(source.read_bytes())
+    headers = [found.start() for found in re.finditer(rb"\xff\xf1[\x40-\x5f]", content)]
+    content[headers[len(headers) // 2]] = 0
+    source.write_bytes(content)
+    assert convert(source, output, []) == 50
+    with av.open(str(output)) as container:
+        packets = sum(1 for packet in container.demux(audio=0) if packet.size)
+    assert len(headers) - 2 <= packets < len(headers)
+    assert "the sound is damaged: packets that ffmpeg cannot read are left out" in capsys.readouterr().err
 
 
 def test_lost_frames_are_counted_with_their_times(tmp_path: Path) -> None:

@@ -33,6 +33,15 @@ SOUND_ENCODER = {"webm": "libopus", "mp4": "aac", "mov": "aac", "mpegts": "aac"}
 
 KILOBITS_PER_CHANNEL = 96
 
+LAYOUTS = "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1"
+"""Channel layouts that sound is encoded in: those that Opus knows, which refuses the 5.1(side) of AC-3 and DTS."""
+
+MOST_CHANNELS = {"ac3": 6}
+"""Encoder → how many channels it has at most; others have the 8 of :data:`LAYOUTS`."""
+
+REPEATED_HEADERS = "mpegts"
+"""The container whose AAC has a header in every packet (ADTS)."""
+
 TEXT = frozenset({"ass", "mov_text", "ssa", "subrip", "text", "webvtt"})
 TEXT_ENCODER = {"matroska": "srt", "mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}
 """The format to which a container's text subtitles are converted; containers not listed have none."""
@@ -101,20 +110,28 @@ def carry(
         if stream.kind == "picture":
             notes.append(f"stream {stream.index}, a second video, is copied as it is")
         if found.encoder not in ("copy", ATTACH) and not (is_sound and sound_arguments):
+            most = MOST_CHANNELS.get(found.encoder, 8)
+            mixed = f", its {stream.channels} channels are mixed down to {most}" if stream.channels > most else ""
             notes.append(
-                f"{container} holds no {stream.codec} {stream.kind}, stream {stream.index} becomes {found.encoder}"
+                f"{container} holds no {stream.codec} {stream.kind}, stream {stream.index} becomes {found.encoder}{mixed}"
             )
         carried.append(found)
     return carried, notes
 
 
 def _sound(container: str, stream: OtherStream, encode: bool) -> Carried:
-    """Return a sound stream, copied unless ``encode`` is set or the container cannot hold its codec."""
+    """Return a sound stream, copied unless ``encode`` is set or the container cannot hold its codec.
+
+    Where AAC loses the headers of its packets, ffmpeg ends at a damaged one, unless it was told to remove them.
+    """
     family = "pcm" if stream.codec.startswith("pcm_") and stream.codec != "pcm_dvd" else stream.codec
     if not encode and family in SOUND.get(container, {family}):
-        return Carried(stream)
+        loses_headers = stream.codec == "aac" and container != REPEATED_HEADERS
+        return Carried(stream, options=("-bsf", "aac_adtstoasc") if loses_headers else ())
     encoder = SOUND_ENCODER.get(container, "ac3")
-    return Carried(stream, encoder, ("-b", f"{KILOBITS_PER_CHANNEL * max(stream.channels, 1)}k"))
+    channels = min(max(stream.channels, 1), MOST_CHANNELS.get(encoder, 8))
+    rate = f"{KILOBITS_PER_CHANNEL * channels}k"
+    return Carried(stream, encoder, ("-b", rate, "-filter", f"aformat=channel_layouts={LAYOUTS}"))
 
 
 def _other(container: str, stream: OtherStream) -> Carried | None:

@@ -22,6 +22,7 @@ import vapoursynth as vs
 
 from vs_interp.errors import EncoderError, SourceError
 from vs_interp.interrupt import on_forced_exit, uninterrupted
+from vs_interp.log import logger
 
 from .alpha import PLANE
 from .encoding import Encoding
@@ -68,6 +69,9 @@ def reason_of(error: vs.Error) -> str:
 
 BUFFER = 1 << 22
 """Bytes written to the pipe at once: a 1080p frame."""
+
+SKIPPED = "Error applying bitstream filters to a packet"
+"""ffmpeg's message where it leaves out a packet of another stream and goes on."""
 
 READER_ENDED = {errno.EPIPE, errno.EINVAL}
 """Errors of a write after the reader has ended; Windows has no EPIPE."""
@@ -177,9 +181,12 @@ def run_ffmpeg(command: list[str]) -> Iterator[Pipe]:
                 if not pipe.reader_ended:
                     raise
             code = process.wait()
+        log.seek(0)
+        messages = log.read().decode(errors="replace")
         if code:  # with -frames:v among its arguments, ffmpeg stops reading early without an error
-            log.seek(0)
-            raise EncoderError(f"ffmpeg stopped: {_reason(code, log.read().decode(errors='replace'))}")
+            raise EncoderError(f"ffmpeg stopped: {_reason(code, messages)}")
+        if SKIPPED in messages:
+            logger.warning("the sound is damaged: packets that ffmpeg cannot read are left out")
 
 
 @contextmanager
