@@ -7,16 +7,31 @@ import pickle
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from vs_interp.jobs.chunk import ChunkFolder
+from tests.films.test_damage import film, flipped
+from vs_interp.jobs.chunk import ChunkFolder, Record
+from vs_interp.jobs.here import make_chunks
 from vs_interp.jobs.plan import plan
+from vs_interp.jobs.run import run
+from vs_interp.jobs.status import Board, Status
 from vs_interp.jobs.work import TOKEN, Order, RefusedError, make
 
 from .films import enlargement, make_film, unheard
+
+
+class Silent:
+    """Hears what a job says, and tells nobody."""
+
+    def shows(self, status: Status) -> None: ...
+
+    def says(self, line: str) -> None: ...
+
+    def joins(self) -> None: ...
 
 
 def shared_folder(place: Path) -> tuple[Path, Order]:
@@ -98,3 +113,18 @@ def test_a_chunk_is_sent_where_the_worker_cannot_write_into_the_folder(tmp_path:
     made = pickle.loads(subprocess.check_output(["unshare", "-rm", "sh", "-c", command]))
     assert hashlib.sha256(made.content).hexdigest() == made.record.sha256
     assert [path.name for path in folder.iterdir()] == [TOKEN]
+
+
+def test_what_could_not_be_decoded_is_reported_whoever_met_it(tmp_path: Path) -> None:
+    """Another process, or an earlier run."""
+    source = flipped(film(tmp_path, "mkv"))
+    conversion = enlargement(source, tmp_path / "out.mkv")
+    there, here = conversion.open(), conversion.open()
+    manifest, folder = plan(conversion, here, 1), tmp_path / "out.mkv.job"
+
+    def others_make(chunks: ChunkFolder, numbers: list[int], board: Board) -> Iterator[tuple[int, Record]]:
+        return make_chunks(there, chunks, manifest.borders, numbers, unheard)
+
+    run(here, manifest, folder, others_make, overwrite=False, restart=False, maker=None, listener=Silent())
+    assert here.source.damage.report() == there.source.damage.report()
+    assert there.source.damage.broken

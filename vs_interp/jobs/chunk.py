@@ -41,6 +41,9 @@ class Record:
         How long the chunk took to make.
     maker
         The backends and devices that made it, see :func:`~vs_interp.jobs.maker.maker`.
+    broken, missing
+        The source's frames that its maker has met so far and that cannot be decoded whole, or at all; see
+        :class:`~vs_interp.films.damage.Damage`.
     """
 
     frames: int
@@ -50,6 +53,8 @@ class Record:
     sha256: str
     seconds: float
     maker: str
+    broken: tuple[int, ...] = ()
+    missing: tuple[int, ...] = ()
 
 
 class ChunkFolder:
@@ -74,9 +79,9 @@ class ChunkFolder:
         """Return the record of a chunk whose film has the recorded size, without reading the film; else ``None``."""
         try:
             values = json.loads(self._about(number).read_text(encoding="utf-8"))
-            record = Record(**{**values, "ticks": tuple(values["ticks"])})
+            record = Record(**{name: tuple(one) if isinstance(one, list) else one for name, one in values.items()})
             return record if self.film(number).stat().st_size == record.bytes else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, AttributeError, TypeError):
             return None
 
     def was_kept(self, number: int) -> bool:
@@ -105,6 +110,7 @@ class ChunkWriter:
 
     def __init__(self, job: OpenConversion, folder: ChunkFolder, number: int, maker: str) -> None:
         self._folder, self._number, self._maker = folder, number, maker
+        self._damage = job.source.damage
         self._began, self._variable = time.monotonic(), job.encoding.stream.tick is not None
         self._stack = ExitStack()
         try:
@@ -143,6 +149,8 @@ class ChunkWriter:
             sha256=digest,
             seconds=round(time.monotonic() - self._began, 3),
             maker=self._maker,
+            broken=tuple(sorted(self._damage.broken)),
+            missing=tuple(sorted(self._damage.missing)),
         )
         self._folder.keep(self._number, record)
         return record

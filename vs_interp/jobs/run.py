@@ -78,6 +78,9 @@ def run(
             records[number] = record
             check(folder, manifest, records.values())
         listener.shows(board.status)
+        for record in records.values():
+            job.source.damage.broken.update(record.broken)
+            job.source.damage.missing.update(record.missing)
         makers = sorted({record.maker for record in records.values()})
         if len(makers) > 1:
             listener.says(
