@@ -290,3 +290,7 @@ def test_a_film_that_begins_late_is_whole(tmp_path: Path) -> None:
     source = tmp_path / "in.mkv"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:d=1", "-output_ts_offset", "5000", "-c:v", "libx264", source)
     assert open_source(source).notes == ()
+
+
+def test_a_rate_that_replaces_the_stamps_makes_no_film_seem_cut_off(tmp_path: Path) -> None:
+    assert open_source(film(tmp_path, "mkv"), Reading(rate=Fraction(50))).notes == ()

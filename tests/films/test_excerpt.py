@@ -178,6 +178,8 @@ def test_a_held_frame_is_cut(tmp_path: Path, start: str, seconds: str, begins: s
 def test_frames_are_counted_before_each_field_is_made_one(tmp_path: Path) -> None:
     source = open_source(make_interlaced(tmp_path / "in.ts"), Reading(fields="double"))
     assert len(excerpt(source, Excerpt(frames=3)).stream.clip) == 6
+    part = excerpt(source, Excerpt(start=Fraction(6, 25), frames=3))
+    assert (part.first, len(part.stream.clip)) == (6, 6)
 
 
 @pytest.mark.parametrize(

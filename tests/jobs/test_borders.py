@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import vapoursynth as vs
 
+from vs_interp.films.excerpt import Excerpt
+from vs_interp.films.source import Reading
 from vs_interp.jobs.borders import borders, usual_seconds
 
 from .films import enlargement, make_film
@@ -38,3 +43,12 @@ def test_chunks_start_at_key_frames_that_are_near(tmp_path: Path) -> None:
     job = enlargement(make_film(tmp_path / "in.mkv", seconds=2), tmp_path / "out.mkv").open()
     assert list(borders(job, 12 / 25)) == [0, 10, 20, 30, 40, 50]
     assert list(borders(job, 7 / 25)) == [0, 7, 14, 20, 27, 34, 40, 47, 50]
+
+
+@pytest.mark.skipif(not hasattr(vs.core, "bwdif"), reason="bwdif is not installed")
+def test_key_frames_are_those_of_the_film_where_fields_become_frames(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "in.mkv", seconds=2)
+    conversion = replace(enlargement(film, tmp_path / "out.mkv"), reading=Reading(fields="double"))
+    assert list(borders(conversion.open(), 12 / 25)) == [0, 20, 40, 60, 80, 100]
+    part = replace(conversion, part=Excerpt(start=Fraction(10, 25)))
+    assert list(borders(part.open(), 12 / 25)) == [0, 20, 40, 60, 80]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 from collections import namedtuple
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 import vapoursynth as vs
 
+from tests.video import ffmpeg
 from vs_interp.errors import EncoderError
 from vs_interp.films.codecs import Choice
+from vs_interp.films.source import Reading
 from vs_interp.jobs.chunk import ChunkFolder, Record
 from vs_interp.jobs.conversion import Conversion
 from vs_interp.jobs.here import make_chunks
@@ -31,6 +34,24 @@ def test_the_guess_is_near_what_the_chunks_become(tmp_path: Path, codec: str) ->
     manifest = plan(conversion, job, 1)
     expected = guess(job, manifest)
     made = make_chunks(job, ChunkFolder(tmp_path), manifest.borders, range(4), unheard)
+    written = sum(record.bytes for _, record in made)
+    assert expected is not None and written / 2 < expected < written * 2
+
+
+def test_the_guess_for_pictures_counts_their_alpha(tmp_path: Path) -> None:
+    """Noise is its alpha, plain grey all else."""
+    (tmp_path / "in").mkdir()
+    ffmpeg("-f", "lavfi", "-i", "color=gray:s=64x48:r=25:d=1,format=rgba,geq=128:128:128:a='random(1)*255'",
+           tmp_path / "in" / "%02d.png")  # fmt: skip
+    conversion = replace(
+        enlargement(tmp_path / "in", tmp_path / "out.mov"),
+        choice=Choice(codec="prores"),
+        reading=Reading(rate=Fraction(25)),
+    )
+    job = conversion.open()
+    manifest = plan(conversion, job, 0.5)
+    expected = guess(job, manifest)
+    made = make_chunks(job, ChunkFolder(tmp_path), manifest.borders, range(len(manifest.chunks)), unheard)
     written = sum(record.bytes for _, record in made)
     assert expected is not None and written / 2 < expected < written * 2
 

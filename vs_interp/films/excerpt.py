@@ -49,11 +49,10 @@ def excerpt(source: Source, part: Excerpt) -> Source:
         raise ArgumentError(
             f"--start is {float(part.start):g} s, but the film ends after {float(line.seconds):g} s: start earlier"
         )
-    fields = len(every) // len(source.damage.stamps)
     first = bisect_right(every, part.start, key=lambda number: _start_of(line, number)) - 1
     last = len(every)
     if part.frames is not None:
-        last = min(last, first + part.frames * fields)
+        last = min(last, first + part.frames * source.fields)
     if part.duration is not None:
         end = part.start + part.duration
         last = min(last, max(first + 1, bisect_left(every, end, key=lambda number: _start_of(line, number))))
@@ -65,8 +64,11 @@ def excerpt(source: Source, part: Excerpt) -> Source:
     start = source.start + begins
     window = max(start, Fraction(0)), cut.seconds
     stream = on_time_line(source.stream.clip[first:last], cut)
-    damage = source.damage.of_part(range(first // fields, ceil(last / fields)), begins, begins + cut.seconds)
-    return replace(source, stream=stream, line=cut, first=first, start=start - window[0], window=window, damage=damage)
+    frames = range(first // source.fields, ceil(last / source.fields))
+    damage = source.damage.of_part(frames, begins, begins + cut.seconds)
+    return replace(
+        source, stream=stream, line=cut, first=frames.start, start=start - window[0], window=window, damage=damage
+    )
 
 
 def _cut_held(starts: NDArray[np.int64], line: TimeLine, part: Excerpt) -> None:

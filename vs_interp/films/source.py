@@ -70,6 +70,8 @@ class Source:
         Frames that could not be decoded.
     notes
         A line on each thing in which the clip differs from the file, or the file from what it states.
+    fields
+        How many frames of the clip each frame of the film became: 2 if every field is a frame, else 1.
     """
 
     path: Path
@@ -83,6 +85,7 @@ class Source:
     notes: tuple[str, ...]
     first: int = 0
     window: tuple[Fraction, Fraction] | None = None
+    fields: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,10 +157,13 @@ def open_source(given: Path, reading: Reading | None = None, progress: Progress 
         clip = deinterlaced(clip, reading.fields)
         line = line.doubled() if reading.fields == "double" else line
     start = Fraction(0) if line.first is None or begins is None else line.first * line.tick - begins
+    if reading.rate is not None:
+        stated = None  # by the time stamps that this rate replaces
     return Source(
         path=path, track=track.index, stream=on_time_line(clip, line), line=line, start=start, others=others,
         labels=metadata, damage=damage,
         notes=(*losses(metadata, clip), *cut_off(stated, start + line.seconds, packets)),
+        fields=2 if reading.fields == "double" else 1,
     )  # fmt: skip
 
 

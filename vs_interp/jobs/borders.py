@@ -37,11 +37,12 @@ def borders(opened: OpenConversion, seconds: float | None = None) -> Iterator[in
     mostly cuts, where a new key frame costs the output few bits.
     """
     clip, length = opened.clip, len(opened.clip)
-    source, seconds_in_all = opened.source.stream.clip, opened.encoding.stream.seconds
+    source, seconds_in_all = opened.source, opened.encoding.stream.seconds
     fps = float(clip.fps) or (length / float(seconds_in_all) if seconds_in_all else 25.0)
     usual = max(round((seconds or usual_seconds(clip.width * clip.height, length / fps)) * fps), 1)
     near = usual // NEAR
-    key_frames = [(number - opened.source.first) * length // len(source) for number in _key_frames(opened)]
+    made, of = length * source.fields, len(source.stream.clip)  # output frames for so many of the film's
+    key_frames = [(number - source.first) * made // of for number in _key_frames(opened)]
     border = 0
     yield border
     while length - border > usual + near:

@@ -12,6 +12,8 @@ import av
 import vapoursynth as vs
 
 from vs_interp.errors import EncoderError, VsInterpError
+from vs_interp.films.alpha import with_alpha
+from vs_interp.films.pixels import converted
 from vs_interp.films.render import FrameWriter, run_ffmpeg
 
 from .chunk import CONTAINER, Record
@@ -51,11 +53,13 @@ def guess(job: OpenConversion, manifest: Manifest) -> int | None:
     chunks, frames = len(manifest.chunks), manifest.borders[-1]
     sizes: list[tuple[int, float]] = []
     try:
-        source = job.conversion.open_source().stream.clip
+        source = job.conversion.open_source().stream
+        enlarged = converted(source.clip.resize.Bicubic(clip.width, clip.height), clip.format)
+        if job.encoding.alpha and source.alpha is not None:
+            enlarged = with_alpha(enlarged, source.alpha.resize.Bicubic(clip.width, clip.height))
         for place in range(SAMPLES):
-            begin = min(len(source) * (2 * place + 1) // (2 * SAMPLES), max(len(source) - SAMPLED, 0))
-            part = source[begin : begin + SAMPLED].resize.Bicubic(clip.width, clip.height, clip.format.id)
-            sizes.append(_encoded(job, part))
+            begin = min(len(enlarged) * (2 * place + 1) // (2 * SAMPLES), max(len(enlarged) - SAMPLED, 0))
+            sizes.append(_encoded(job, enlarged[begin : begin + SAMPLED]))
     except (vs.Error, VsInterpError, OSError, av.FFmpegError):
         return None  # the conversion itself will report the error
     key = sum(first for first, _ in sizes) / SAMPLES
