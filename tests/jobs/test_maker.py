@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from trt_build.engines.targets import current_gpu
+from vs_interp.errors import BackendError
 from vs_interp.jobs.conversion import Conversion
 from vs_interp.jobs.maker import computing, maker
 from vs_interp.jobs.plan import plan
@@ -29,6 +34,17 @@ def test_the_number_of_a_gpu_is_not_compared_and_streams_are_where_the_engine_de
     assert computing("onnxruntime:device=1") == computing("onnxruntime")
     assert computing("tensorrt:devices=0+1") == computing("tensorrt:device=1") == computing("tensorrt")
     assert computing("tensorrt:streams=2") != computing("tensorrt:streams=1")
+
+
+def test_onnx_runtime_on_cuda_is_told_apart_by_its_gpu(tmp_path: Path) -> None:
+    conversion = by(enlargement(tmp_path / "in.mkv", tmp_path / "out.mkv"), "onnxruntime:provider=cuda")
+    try:
+        gpu = current_gpu(0).name
+    except BackendError as error:
+        with pytest.raises(BackendError, match=re.escape(str(error))):
+            maker(conversion)
+    else:
+        assert maker(conversion).endswith(f" on {gpu}")
 
 
 def test_a_job_can_be_resumed_with_another_number_of_threads(tmp_path: Path) -> None:

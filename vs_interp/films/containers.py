@@ -112,9 +112,8 @@ def carry(
         if found.encoder not in ("copy", ATTACH) and not (is_sound and sound_arguments):
             most = MOST_CHANNELS.get(found.encoder, 8)
             mixed = f", its {stream.channels} channels are mixed down to {most}" if stream.channels > most else ""
-            notes.append(
-                f"{container} holds no {stream.codec} {stream.kind}, stream {stream.index} becomes {found.encoder}{mixed}"
-            )
+            becomes = f"stream {stream.index} becomes {found.encoder}{mixed}"
+            notes.append(f"{container} holds no {stream.codec} {stream.kind}, {becomes}")
         carried.append(found)
     return carried, notes
 

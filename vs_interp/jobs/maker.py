@@ -54,4 +54,6 @@ def _devices(backend: Backend) -> str:
     if isinstance(backend, OpenVINO):
         has_half = backend.device.startswith("CPU") and has_bfloat()
         return f"{device_name(backend.device)}{' with bfloat16' if has_half else ''}"
+    if isinstance(backend, OnnxRuntime) and backend.provider == "cuda":
+        return current_gpu(backend.device).name
     return processor()
