@@ -37,6 +37,7 @@ def test_the_number_of_a_gpu_is_not_compared_and_streams_are_where_the_engine_de
 
 
 def test_onnx_runtime_on_cuda_is_told_apart_by_its_gpu(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
     conversion = by(enlargement(tmp_path / "in.mkv", tmp_path / "out.mkv"), "onnxruntime:provider=cuda")
     try:
         gpu = current_gpu(0).name

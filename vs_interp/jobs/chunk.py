@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import vapoursynth as vs
@@ -79,7 +80,10 @@ class ChunkFolder:
         """Return the record of a chunk whose film has the recorded size, without reading the film; else ``None``."""
         try:
             values = json.loads(self._about(number).read_text(encoding="utf-8"))
-            record = Record(**{name: tuple(one) if isinstance(one, list) else one for name, one in values.items()})
+            fields: dict[str, Any] = {
+                name: tuple(one) if isinstance(one, list) else one for name, one in values.items()
+            }
+            record = Record(**fields)
             return record if self.film(number).stat().st_size == record.bytes else None
         except (OSError, ValueError, AttributeError, TypeError):
             return None
