@@ -127,13 +127,11 @@ def test_flow_is_drawn_and_leads_back(tmp_path: Path, activated: dict[str, str])
     """The second output is each frame made of the next along the flow: near to the frame itself."""
     video = make_video(tmp_path / "film.mkv", frames=4)
     for number in ("0", "1"):
-        output = tmp_path / f"{number}.raw"
-        command = ["vspipe", "-o", number, "-e", "1", "-a", f"source={video}", EXAMPLES / "07_optical_flow.vpy", output]
-        run(command, activated, tmp_path)
-    drawn = np.fromfile(tmp_path / "0.raw", np.uint8)
-    assert drawn.size == 2 * 3 * 64 * 96 and drawn.std() > 0
-    warped = np.fromfile(tmp_path / "1.raw", np.uint8)[: 64 * 96].reshape(64, 96).astype(float)
-    assert np.abs(warped - luma(video, 1)[0]).mean() < 4
+        output, shown = tmp_path / f"{number}.y4m", ["-c", "y4m", "-o", number, "-e", "1"]
+        run(["vspipe", *shown, "-a", f"source={video}", EXAMPLES / "07_optical_flow.vpy", output], activated, tmp_path)
+    drawn, warped = (luma(tmp_path / f"{number}.y4m", 2) for number in (0, 1))
+    assert drawn[0].shape == (64, 96) and drawn[0].std() > 0
+    assert np.abs(warped[0].astype(float) - luma(video, 1)[0]).mean() < 4
 
 
 def test_a_video_is_moved_on_beyond_its_end(tmp_path: Path, activated: dict[str, str]) -> None:
@@ -176,7 +174,8 @@ def test_labels_to_come_stand_over_the_true_ones(tmp_path: Path, activated: dict
     """With models whose arithmetic is known: pixels of bright green are class 7, and so they stay."""
     seen = foreseen.bright(tmp_path / "bright.onnx")
     model = foreseen.drifting(tmp_path / "labels.onnx", seen=11, made=11, channels=1, labels=True)
-    output = tmp_path / "made.raw"
+    output = tmp_path / "made.y4m"
     named = ["-a", f"masks_model={seen}", "-a", f"model={model}"]
-    run(["vspipe", *named, EXAMPLES / "09_masks_to_come.vpy", output], activated, tmp_path)
-    assert output.stat().st_size == 22 * 3 * 384 * (64 + 512)
+    run(["vspipe", "-c", "y4m", *named, EXAMPLES / "09_masks_to_come.vpy", output], activated, tmp_path)
+    shown = luma(output, 22)
+    assert len(shown) == 22 and shown[0].shape == (64 + 512, 384)
