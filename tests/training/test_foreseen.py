@@ -146,6 +146,31 @@ def test_what_raft_cannot_learn_from_is_said(
 
 
 @pytest.mark.parametrize(
+    ("case", "change", "message"),
+    [
+        ("labels", {"variation": {}}, "set colours = false, gamma = 0.0, gain = 1.0, offset = 0.0 in .data.variation."),
+        ("labels to come", {"variation": UNCHANGED | {"noise": 4.0}}, "labels of simvp mean: set noise = 0.0 in"),
+        ("the middle of clouds to come", {"variation": {}}, "nowcast learns one direction of time: set reverse = fals"),
+        ("labels", {"source": [{"footage": "scenes:128x128", "shrinks": {"1": 0.5, "2": 0.5}}]}, "omit shrinks"),
+        ("labels", {"source": [{"photos": "photos", "sprites": "sprites"}]}, "have no labels for unet49"),
+    ],
+)
+def test_data_that_would_teach_something_wrong_is_refused(
+    tmp_path: Path, case: str, change: dict[str, Any], message: str
+) -> None:
+    """The defaults suit frames between frames: they brighten labels, and reverse what is to be predicted."""
+    write_pictures(tmp_path)
+    values = tables(*CASES[case])
+    values["data"] |= {
+        key: [{name: str(tmp_path / text) if name in text else text for name, text in one.items()} for one in value]
+        if key == "source" else value
+        for key, value in change.items()
+    }  # fmt: skip
+    with pytest.raises(ArgumentError, match=message):
+        train(recipe(values), tmp_path / "run", device="cpu")
+
+
+@pytest.mark.parametrize(
     ("network", "loss", "message"),
     [
         (

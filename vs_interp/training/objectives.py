@@ -10,18 +10,12 @@ from torch import Tensor, nn
 from vs_interp.errors import ArgumentError
 from vs_interp.networks.base import Network
 from vs_interp.networks.raft import Raft
-from vs_interp.networks.slot_attention import ObjectDiscovery
 from vs_interp.networks.super_slomo import SuperSloMo
 from vs_interp.training.scenes.samples import Batch
 
-from .losses import CLASS_LOSSES, PICTURE_LOSSES, SMALLEST, charbonnier, flow_distance, sequence, smoothness
+from .losses import CLASS_LOSSES, PICTURE_LOSSES, charbonnier, flow_distance, sequence, smoothness
 from .recipe import Recipe
-
-FLOW_LOSSES = ("warp", "smoothness", "teacher")
-"""Losses of Super-SloMo's inner flows and warped frames: arXiv:1712.00080, section 3.3, and distillation."""
-
-SEQUENCE = ("sequence",)
-"""The loss of RAFT, over all its updates."""
+from .suitable import FLOW_LOSSES, check_suitable
 
 BETTER = 0.002
 """The teacher's flow is followed where its picture is closer to the truth, or less than this further from it."""
@@ -45,32 +39,17 @@ class Outcome(NamedTuple):
 class Objective(nn.Module):
     """A network and its losses: takes a batch, and returns an :class:`Outcome`.
 
-    It is a module so that data-parallel training can wrap both.  Raises :class:`ArgumentError` for a loss that does not
-    apply to the network.
+    It is a module so that data-parallel training can wrap both.  Raises :class:`ArgumentError` for a recipe that the
+    network cannot learn from.
     """
 
     def __init__(self, network: Network, recipe: Recipe) -> None:
         super().__init__()
         self.network, self.weights, self.margin = network, recipe.losses, recipe.data.margin
-        _check_kind(network)
-        labels = network.spec.output.kind == "labels"
+        check_suitable(network, recipe)
         self.picture_losses: dict[str, Callable[[Tensor, Tensor], Tensor]] = dict(
-            CLASS_LOSSES if labels else PICTURE_LOSSES
+            CLASS_LOSSES if network.spec.output.kind == "labels" else PICTURE_LOSSES
         )
-        allowed = [*self.picture_losses, *(() if labels else ("perceptual",))]
-        if isinstance(network, SuperSloMo):
-            allowed += FLOW_LOSSES
-        if network.spec.output.kind == "flow":
-            allowed = [*SEQUENCE]
-            if recipe.data.variation.reverse or recipe.validation is not None:
-                raise ArgumentError(
-                    f"{network.spec.name} learns the flow of scenes from frame 0 to frame 1: set reverse = false in "
-                    "[data.variation], and omit [validation], since the true flow of film is unknown"
-                )
-        for name in self.weights:
-            if name not in allowed:
-                raise ArgumentError(f"{network.spec.name} cannot have the loss {name!r}: choose {', '.join(allowed)}")
-        _check_size(network, recipe)
         if "perceptual" in self.weights:
             from .perceptual import Perceptual
 
@@ -120,26 +99,3 @@ class Objective(nn.Module):
             distances = [flow_distance(flow, batch.flow[:, at : at + 2], followed) for flow, at in sides]
             losses["teacher"] = sum(distances, start=made.frame.new_zeros(()))
         return made.frame, losses, made.flow_t0
-
-
-def _check_kind(network: Network) -> None:
-    """Raise :class:`ArgumentError` if no loss can be taken of what a network makes."""
-    if isinstance(network, ObjectDiscovery) and network.config.output != "picture":
-        raise ArgumentError(
-            "slot attention learns by reconstructing its frame: train it with network.output = 'picture', and choose "
-            "another output for the model file (vs-interp export --set output=labels)"
-        )
-    if network.spec.output.kind == "flow" and not isinstance(network, Raft):
-        raise ArgumentError(f"{network.spec.name} cannot be trained: of the networks that make flow, only raft can")
-
-
-def _check_size(network: Network, recipe: Recipe) -> None:
-    """Raise :class:`ArgumentError` if what is compared of a sample is too small for one of the losses."""
-    crop = network.spec.output.crop
-    side = min(crop[2:] if crop else recipe.data.crop) - 2 * recipe.data.margin
-    for name in recipe.losses:
-        if side < SMALLEST.get(name, 1):
-            raise ArgumentError(
-                f"the loss {name} compares pictures of at least {SMALLEST[name]} pixels, and the crop without margins "
-                f"leaves {side}: make the crop larger"
-            )
