@@ -12,7 +12,7 @@ from trt_build.backends import Backend, choose
 from trt_build.backends.pool import SessionPool
 from trt_build.profile import Profile
 from trt_build.verify.verify import verify_session
-from vs_interp.arguments import check_share
+from vs_interp.arguments import Rate, as_rate, check_share
 from vs_interp.errors import ArgumentError
 from vs_interp.films.caches import kept_shortly
 from vs_interp.films.durations import carried_durations, check_durations, variable_durations
@@ -25,7 +25,7 @@ from .planes import check_clip
 from .routes import Route, enlarged, find_route, shrunk
 from .scenes import DEFAULT_THRESHOLD, check_threshold
 from .serve import serve
-from .timeline import HIGHEST_FACTOR, HOLD, Rate, Timeline, as_factor, as_rate, by_factor, by_rate, check_hold, moving
+from .timeline import HIGHEST_FACTOR, HOLD, Timeline, as_factor, by_factor, by_rate, check_hold, moving
 
 core = vs.core
 

@@ -12,21 +12,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate
-from math import floor, isfinite
+from math import floor
 
 import numpy as np
 
+from vs_interp.arguments import as_fraction
 from vs_interp.errors import ArgumentError
 from vs_interp.films.times import USUAL_AROUND
-
-Rate = int | float | Fraction | tuple[int, int]
 
 HIGHEST_FACTOR = 128
 HOLD = 3.5
 """A frame that lasts more than this many times the usual duration is held still."""
-
-SIMPLEST = 1001
-"""A float is read as the fraction within a ten-millionth of it whose denominator is no larger than this."""
 
 
 @dataclass(frozen=True)
@@ -154,40 +150,7 @@ def by_rate(durations: Sequence[Fraction], fps: Fraction, moving: Sequence[Fract
 
 def as_factor(factor: int | float | Fraction) -> Fraction:
     """Return an exact factor above 1.  Raises :class:`ArgumentError`."""
-    exact = _as_fraction(factor, "factor", "2, 2.5 or Fraction(5, 2)")
+    exact = as_fraction(factor, "factor", "2, 2.5 or Fraction(5, 2)")
     if not 1 < exact <= HIGHEST_FACTOR:
         raise ArgumentError(f"factor is {factor}: it must be above 1, and at most {HIGHEST_FACTOR}")
-    return exact
-
-
-def as_rate(fps: Rate) -> Fraction:
-    """Return an exact frame rate; 23.976, 29.97, 59.94 and the like are read as n·1000/1001.
-
-    Raises :class:`ArgumentError`.
-    """
-    if isinstance(fps, tuple):
-        if len(fps) != 2 or not all(isinstance(part, int) for part in fps) or fps[1] == 0:
-            raise ArgumentError(f"fps is {fps}: a pair must be two whole numbers, such as (60000, 1001)")
-        fps = Fraction(*fps)
-    if isinstance(fps, float) and isfinite(fps) and fps > 0 and round(fps) != fps:
-        nominal = round(fps * 1.001)
-        if abs(fps - nominal / 1.001) < 0.006:
-            return Fraction(nominal * 1000, 1001)
-    exact = _as_fraction(fps, "fps", "60, 59.94 or (60000, 1001)")
-    if exact <= 0:
-        raise ArgumentError(f"fps is {fps}: it must be above 0")
-    return exact
-
-
-def _as_fraction(value: object, name: str, examples: str) -> Fraction:
-    if isinstance(value, bool) or not isinstance(value, int | float | Fraction):
-        raise ArgumentError(f"{name} is {value!r}: it must be a number such as {examples}")
-    try:
-        exact = Fraction(value)
-    except (ValueError, OverflowError) as error:
-        raise ArgumentError(f"{name} is {value}: it must be a number such as {examples}") from error
-    if isinstance(value, float):
-        exact = exact.limit_denominator(SIMPLEST)
-        if abs(float(exact) - value) > 1e-7 * abs(value):
-            raise ArgumentError(f"{name} is {value}: it is not a simple ratio, give one such as {examples}")
     return exact

@@ -23,7 +23,8 @@ from tests.films.test_true_times import VARIABLE
 from tests.films.whole import convert
 from tests.support import names
 from tests.video import ffmpeg, make_video
-from vs_interp.errors import SourceError
+from vs_interp.arguments import Rate
+from vs_interp.errors import ArgumentError, SourceError
 from vs_interp.films.inputs import saved_pipe
 from vs_interp.films.source import Reading, open_film, open_source
 
@@ -45,6 +46,23 @@ def test_pictures_are_a_film_in_the_order_of_their_numbers(frames: Path, name: s
     for number in (0, 4, 5, 11):  # shot5, shot9, shot10, shot16
         alone = open_film(frames / f"shot{number + 5}.png", fps=24)
         assert same(pictures(alone)[0], found[number])
+
+
+@pytest.mark.parametrize(("fps", "rate"), [(23.976, Fraction(24000, 1001)), ((25, 2), Fraction(25, 2))])
+def test_rates_mean_the_same_as_in_filters(frames: Path, fps: Rate, rate: Fraction) -> None:
+    assert open_film(frames, fps=fps).fps == rate
+    with pytest.raises(ArgumentError, match="fps is 0: it must be above 0"):
+        open_film(frames, fps=0)
+
+
+def test_a_cache_that_cannot_be_used_is_told(frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("VS_INTERP_CACHE", str(tmp_path / "file"))
+    for path in (frames, frames / "shot5.png", make_video(tmp_path / "film.mkv")):
+        with pytest.raises(
+            SourceError, match=f"^cannot make the folder {tmp_path}/file/.*name another in VS_INTERP_CACHE"
+        ):
+            open_film(path, fps=24)
 
 
 def test_pictures_become_a_video(frames: Path, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from math import floor
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vs_interp.filters.timeline import HOLD, Timeline, as_factor, as_rate, by_factor, by_rate, moving
+from vs_interp.filters.timeline import HOLD, Timeline, as_factor, by_factor, by_rate, moving
 
+from vs_interp.arguments import as_rate
 from vs_interp.errors import ArgumentError
 
 factors = st.fractions(min_value=Fraction(61, 60), max_value=8, max_denominator=60)

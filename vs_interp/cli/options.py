@@ -96,7 +96,7 @@ class FrameRate(click.ParamType[Fraction]):
     name = "rate"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
-        from vs_interp.filters.timeline import as_rate
+        from vs_interp.arguments import as_rate
 
         try:
             exact: Fraction = as_rate(Fraction(value) if "/" in value else float(value))

@@ -16,8 +16,8 @@ from typing import BinaryIO
 import av
 
 from vs_interp.errors import SourceError
-from vs_interp.files import natural
-from vs_interp.folders import cache_folder
+from vs_interp.files import folder_appearing_whole, natural
+from vs_interp.folders import VARIABLE, cache_folder
 from vs_interp.interrupt import on_forced_exit
 
 from .unfinished import can_lock, lock
@@ -167,7 +167,19 @@ def _remove_abandoned() -> None:
 
 def index_folder(path: Path) -> Path:
     """Return the folder for a film's index: the user's cache, or that of a saved pipe, which is removed with it."""
-    return path.parent if path.parent.name.startswith(PIPED) else cache_folder("index")
+    return path.parent if path.parent.name.startswith(PIPED) else _usable_cache("index")
+
+
+def _usable_cache(part: str) -> Path:
+    """Return a folder of the user's cache, made if it is not there.  Raises :class:`SourceError` if it cannot be."""
+    folder = cache_folder(part)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SourceError(f"cannot make the folder {folder} ({error.strerror}): name another in {VARIABLE}") from error
+    if not os.access(folder, os.W_OK):
+        raise SourceError(f"cannot write into {folder}: name another folder in {VARIABLE}")
+    return folder
 
 
 def _is_text(path: Path) -> bool:
@@ -194,14 +206,14 @@ def _links(files: Sequence[Path]) -> Path:
     """Return a folder of links to these files, numbered from 0; the same files get the same folder."""
     states = [(str(file.absolute()), file.stat()) for file in files]
     key = "\n".join(f"{name} {state.st_size} {state.st_mtime_ns}" for name, state in states)
-    folder = cache_folder("links") / hashlib.sha256(os.fsencode(key)).hexdigest()[:32]
+    folder = _usable_cache("links") / hashlib.sha256(os.fsencode(key)).hexdigest()[:32]
     if folder.is_dir():
         return folder
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    for number, file in enumerate(files):
-        (unfinished / f"{number:08d}{file.suffix}").symlink_to(file.absolute())
-    with suppress(OSError):  # another process was faster
-        unfinished.rename(folder)
+    try:
+        with folder_appearing_whole(folder) as unfinished:
+            for number, file in enumerate(files):
+                (unfinished / f"{number:08d}{file.suffix}").symlink_to(file.absolute())
+    except OSError:
+        if not folder.is_dir():  # otherwise another process was faster
+            raise
     return folder

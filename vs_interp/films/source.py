@@ -14,6 +14,7 @@ import vapoursynth as vs
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from vs_interp.arguments import Rate, as_rate
 from vs_interp.errors import SourceError
 
 from .alpha import alpha_of, alpha_stream, with_alpha
@@ -170,7 +171,7 @@ def open_source(given: Path, reading: Reading | None = None, progress: Progress 
 def open_film(
     path: str | os.PathLike[str],
     *,
-    fps: int | float | Fraction | None = None,
+    fps: Rate | None = None,
     deinterlace: Fields | None = None,
     assume_progressive: bool = False,
 ) -> vs.VideoNode:
@@ -179,7 +180,8 @@ def open_film(
     path
         A video file, a folder of pictures, or a pattern such as ``frames/%05d.png``.
     fps
-        Frames per second, in place of the film's time stamps; required for pictures, which have none.
+        Frames per second, in place of the film's time stamps; required for pictures, which have none.  23.976, 29.97
+        and 59.94 mean 24000/1001, 30000/1001 and 60000/1001.
     deinterlace
         Deinterlace with bwdif: ``"double"`` makes a frame of each field, ``"keep"`` one of two fields.
     assume_progressive
@@ -187,9 +189,9 @@ def open_film(
 
     If the film's time stamps are those of a constant frame rate, the clip has that rate.  Otherwise its rate is 0 and
     every frame has a duration; the first frame carries the durations of all, so that filters need not decode the film
-    to know them.  Raises :class:`SourceError`.
+    to know them.  Raises :class:`SourceError`, or :class:`ArgumentError` for a rate that is none.
     """
-    rate = None if fps is None else Fraction(fps)
+    rate = None if fps is None else as_rate(fps)
     reading = Reading(rate=rate, fields=deinterlace, progressive=assume_progressive)
     return open_source(Path(path), reading).stream.clip
 
