@@ -9,47 +9,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class Estimate(NamedTuple):
-    """The estimate for the requested time.
+class Change(NamedTuple):
+    """What a block makes, in pictures that are smaller than the frames by the block's ``step``.
 
     flow
-        The flow from the requested time to both frames in pixels (B×4×H×W: u and v to frame 0, u and v to frame 1).
-    mask
-        The logit of frame 0's weight in the blend (B×1×H×W).
-    features
-        Features that a block of 4.25 passes on to the next (B×8×H×W); none in earlier versions.
+        The change of the flow in pixels of the frames (B×4×h×w: u and v to frame 0, u and v to frame 1).
+    passed
+        The change of the mask (B×1×h×w); in 4.25 the mask itself and eight features, for the next block (B×9×h×w).
     """
 
     flow: Tensor
-    mask: Tensor
-    features: tuple[Tensor, ...] = ()
-
-
-def _enlarge(x: Tensor, factor: int) -> Tensor:
-    if factor == 1:
-        return x
-    return functional.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
-
-
-def _shrink(x: Tensor, factor: int) -> Tensor:
-    if factor == 1:
-        return x
-    size = x.shape[2] // factor, x.shape[3] // factor
-    return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
-
-
-def _joined(inputs: Tensor, flow: Tensor | None, scale: int) -> Tensor:
-    """Return a block's inputs at its scale, with the flow so far in pixels of that scale."""
-    inputs = _shrink(inputs, scale)
-    return inputs if flow is None else torch.cat((inputs, _shrink(flow, scale) / scale), 1)
+    passed: Tensor
 
 
 class Block40(nn.Module):
-    """A block of 4.0: PReLU, one residual around all eight convolutions, the change at half of the block's scale."""
+    """A block of 4.0: PReLU, one residual around all eight convolutions, the change half as large as the inputs."""
 
     def __init__(self, inputs: int, width: int, scale: int) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale, self.step = scale, scale * 2
         self.conv0 = nn.Sequential(self._layer(inputs, width // 2, 2), self._layer(width // 2, width, 2))
         self.convblock = nn.Sequential(*(self._layer(width, width) for _ in range(8)))
         self.lastconv = nn.ConvTranspose2d(width, 5, 4, 2, 1)
@@ -58,12 +36,11 @@ class Block40(nn.Module):
     def _layer(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
         return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1), nn.PReLU(outputs))
 
-    def forward(self, inputs: Tensor, flow: Tensor | None) -> Estimate:
-        """Return the change of the flow and the block's mask, at full size."""
-        features = self.conv0(_joined(inputs, flow, self.scale))
-        features = self.convblock(features) + features
-        change = _enlarge(self.lastconv(features), self.scale * 2)
-        return Estimate(change[:, :4].float() * (self.scale * 2), change[:, 4:5].float())
+    def forward(self, inputs: Tensor) -> Change:
+        """Return the change, from inputs ``scale`` times smaller than the frames."""
+        features = self.conv0(inputs)
+        change = self.lastconv(self.convblock(features) + features)
+        return Change(change[:, :4].float() * self.step, change[:, 4:].float())
 
 
 class _Residual(nn.Module):
@@ -79,11 +56,11 @@ class _Residual(nn.Module):
 
 
 class Block(nn.Module):
-    """A block of 4.6 and later: LeakyReLU, eight residual convolutions, the change at the block's scale."""
+    """A block of 4.6 and later: LeakyReLU, eight residual convolutions, the change as large as the inputs."""
 
     def __init__(self, inputs: int, width: int, scale: int, features: int) -> None:
         super().__init__()
-        self.scale, self.features = scale, features
+        self.scale, self.step, self.features = scale, scale, features
         self.conv0 = nn.Sequential(self._layer(inputs, width // 2), self._layer(width // 2, width))
         self.convblock = nn.Sequential(*(_Residual(width) for _ in range(8)))
         outputs = 5 + features if features else 6  # the last output of 4.6 is unused
@@ -93,12 +70,10 @@ class Block(nn.Module):
     def _layer(inputs: int, outputs: int) -> nn.Sequential:
         return nn.Sequential(nn.Conv2d(inputs, outputs, 3, 2, 1), nn.LeakyReLU(0.2))
 
-    def forward(self, inputs: Tensor, flow: Tensor | None) -> Estimate:
-        """Return the change of the flow, the block's mask and its features, at full size."""
-        change = self.lastconv(self.convblock(self.conv0(_joined(inputs, flow, self.scale))))
-        change = _enlarge(change, self.scale)
-        features = (change[:, 5:],) if self.features else ()
-        return Estimate(change[:, :4].float() * self.scale, change[:, 4:5].float(), features)
+    def forward(self, inputs: Tensor) -> Change:
+        """Return the change, from inputs ``scale`` times smaller than the frames."""
+        change = self.lastconv(self.convblock(self.conv0(inputs)))
+        return Change(change[:, :4].float() * self.step, change[:, 4 : 5 + self.features].float())
 
 
 class Head(nn.Module):

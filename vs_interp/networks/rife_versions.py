@@ -22,8 +22,8 @@ class Layers:
     head, features
         Channels of the head's features, and of those that a block passes on; 0 if the version has none.
     exact
-        How many of the coarse blocks stay FP32 in engines, since in FP16 grain changes their flow.  PSNR at 1080p is
-        then 55 dB for 4.6 (46 without) and 56 dB for 4.25 (53.5 without), at 2160p 51 dB or more for 4.0 (49.5).
+        How many of the coarse blocks stay FP32 in engines, since in FP16 grain changes their flow.  PSNR of strong grain
+        is then 52 dB or more for 4.6 (49.9 without, at 2160p), and 55 dB or more for 4.25 (53).
     """
 
     widths: tuple[int, ...]
@@ -34,7 +34,7 @@ class Layers:
 
 
 VERSIONS: Mapping[Version, Layers] = {
-    "4.0": Layers((192, 128, 96, 64), exact=2),
+    "4.0": Layers((192, 128, 96, 64)),
     "4.6": Layers((192, 128, 96, 64), exact=2),
     "4.25": Layers((192, 128, 96, 64, 32), (16, 8, 4, 2, 1), head=4, features=8, exact=1),
 }

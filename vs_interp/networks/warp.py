@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .resizing import read, shrunk
+
 Padding = Literal["zeros", "border"]
 Sampling = Literal["bilinear", "bicubic"]
 
@@ -40,21 +42,25 @@ class Warp(nn.Module):
         self.padding: Padding = padding
         self.exact = exact
 
-    def forward(self, picture: Tensor, flow: Tensor) -> Tensor:
+    def forward(self, picture: Tensor, flow: Tensor, shrink: int = 1) -> Tensor:
         """Return the picture warped by the flow.
 
-        ``picture`` is B×C×H×W, ``flow`` B×2×H×W in pixels (u to the right, v down); the result is B×C×H×W.
+        ``picture`` is B×C×H×W, ``flow`` B×2×H×W in pixels (u to the right, v down); the result is B×C×H×W.  With
+        ``shrink`` it is that many times smaller (see :func:`~.resizing.shrunk`), and only the pixels are sampled that
+        shrinking reads.
         """
         height, width = picture.shape[-2:]
-        columns = torch.arange(width, device=flow.device, dtype=torch.float32).view(1, 1, width)
-        rows = torch.arange(height, device=flow.device, dtype=torch.float32).view(1, height, 1)
-        x, y = columns + flow[:, 0].float(), rows + flow[:, 1].float()
+        columns = read(torch.arange(width, device=flow.device, dtype=torch.float32), shrink, 0).view(1, 1, -1)
+        rows = read(torch.arange(height, device=flow.device, dtype=torch.float32), shrink, 0).view(1, -1, 1)
+        flow = read(read(flow.float(), shrink, 2), shrink, 3)
+        x, y = columns + flow[:, 0], rows + flow[:, 1]
         if self.exact:
             offset, margin = (0.0, 1) if self.align_corners else (0.5, 0)
             x, y = (x + offset) / (width - margin), (y + offset) / (height - margin)
         else:
             x, y = x / width, y / height
         grid = torch.stack((2 * x - 1, 2 * y - 1), dim=3)
-        return functional.grid_sample(
+        sampled = functional.grid_sample(
             picture.float(), grid, mode=self.sampling, padding_mode=self.padding, align_corners=self.align_corners
         )
+        return shrunk(sampled, min(shrink, 2))
