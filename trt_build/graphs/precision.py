@@ -18,14 +18,13 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from trt_build.model_file import ModelFile
 from vs_interp.errors import ModelFileError
 
+from .ends import head, tail
+
 HALF, BFLOAT, FLOAT = int(TensorProto.FLOAT16), int(TensorProto.BFLOAT16), int(TensorProto.FLOAT)
 _SUFFIXES = {HALF: "_half", BFLOAT: "_bfloat", FLOAT: "_float"}
 
 LARGEST_HALF = 65504.0
 """The largest finite FP16 number."""
-
-HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-"""The operators that take nearly all of the time; the others cost next to nothing in FP32."""
 
 _FLOAT_INPUTS = {"Resize": (1, 2)}
 """Inputs that ONNX wants in FP32 whatever the type of the node: the region and the scales of a Resize."""
@@ -54,13 +53,14 @@ def to_half(model: ModelFile) -> ModelFile:
 
 
 def to_bfloat(model: ModelFile) -> ModelFile:
-    """Return the model with a bfloat16 graph, for CPUs: like :func:`to_half`, but with its tail in FP32 too.
+    """Return the model with a bfloat16 graph, for CPUs: like :func:`to_half`, but with its head and tail in FP32 too.
 
-    The tail is the last convolutions and all that follows them.  A picture rounded to bfloat16, which has 8 significant
-    bits, would be off by half an 8-bit code.  The graph is not checked: ONNX's checker knows no bfloat16 convolutions.
+    The head is the convolutions that read a frame itself; the tail is the last convolutions and all that follows them.
+    A picture rounded to bfloat16, which has 8 significant bits, would be off by half an 8-bit code.  The graph is not
+    checked: ONNX's checker knows no bfloat16 convolutions.
     """
     graph = _copy(model)
-    _Halving(graph, model.spec.fp32_islands, BFLOAT, _tail(graph.graph)).run()
+    _Halving(graph, model.spec.fp32_islands, BFLOAT, head(graph.graph) | tail(graph.graph)).run()
     return ModelFile(graph, model.spec, model.digest)
 
 
@@ -73,21 +73,6 @@ def _copy(model: ModelFile) -> ModelProto:
         )
     _name_constants(graph.graph)
     return graph
-
-
-def _tail(graph: GraphProto) -> frozenset[str]:
-    """Return the tensors from which no convolution or matrix product leads to the output."""
-    makers = {name: node for node in graph.node for name in node.output}
-    found: set[str] = set()
-    waiting = [value.name for value in graph.output]
-    while waiting:
-        name = waiting.pop()
-        if name in found or name not in makers:
-            continue
-        found.add(name)
-        if makers[name].op_type not in HEAVY:
-            waiting.extend(makers[name].input)
-    return frozenset(found)
 
 
 class _Halving:

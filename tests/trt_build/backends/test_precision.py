@@ -36,24 +36,27 @@ def made(runtime: OpenVINO, model: ModelFile, profile: Profile) -> np.ndarray[An
     return out
 
 
-def test_weights_are_rounded_but_for_islands_and_the_tail() -> None:
-    """A convolution, an island, and the last one with what follows it: only the first is bfloat16."""
+def test_weights_are_rounded_but_for_islands_and_both_ends() -> None:
+    """Of the convolutions only the one in the middle is bfloat16; the activation after the first stays with it."""
     weight = helper.make_tensor("w", TensorProto.FLOAT, [3, 3, 1, 1], np.full(9, 1 / 3, np.float32))
     nodes = [
         helper.make_node("Constant", [], ["w"], name="/weight", value=weight),
         helper.make_node("Conv", ["frame0", "w"], ["a"], name="/first/Conv"),
-        helper.make_node("Relu", ["a"], ["b"], name="/warp/Relu"),
-        helper.make_node("Conv", ["b", "w"], ["c"], name="/last/Conv"),
-        helper.make_node("Relu", ["c"], ["output"], name="/last/Relu"),
+        helper.make_node("LeakyRelu", ["a"], ["b"], name="/first/LeakyRelu"),
+        helper.make_node("Conv", ["b", "w"], ["c"], name="/middle/Conv"),
+        helper.make_node("Relu", ["c"], ["d"], name="/warp/Relu"),
+        helper.make_node("Conv", ["d", "w"], ["e"], name="/last/Conv"),
+        helper.make_node("Relu", ["e"], ["output"], name="/last/Relu"),
     ]
     window, output = Window(offsets=(0,)), Output(times=(0.0,))
     spec = NetworkSpec(name="small", window=window, output=output, fp32_islands=("/warp/*",))
     graph = to_bfloat(as_model(nodes, spec)).graph.graph
     types = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    weights = {node.name: types[node.input[1]] for node in graph.node if node.op_type == "Conv"}
-    assert weights == {"/first/Conv": TensorProto.BFLOAT16, "/last/Conv": TensorProto.FLOAT}
-    casts = [helper.get_attribute_value(node.attribute[0]) for node in graph.node if node.op_type == "Cast"]
-    assert casts == [TensorProto.BFLOAT16, TensorProto.FLOAT]
+    rounded = [node.name for node in graph.node if types.get(node.input[-1]) == TensorProto.BFLOAT16]
+    assert rounded == ["/middle/Conv"]
+    casts = [(node.input[0], helper.get_attribute_value(node.attribute[0]))
+             for node in graph.node if node.op_type == "Cast"]  # fmt: skip
+    assert casts == [("b", TensorProto.BFLOAT16), ("c", TensorProto.FLOAT)]
 
 
 @needs_bfloat
