@@ -8,7 +8,7 @@ import av
 import pytest
 
 from tests.films.whole import convert
-from tests.video import ffmpeg, make_film
+from tests.video import SUBTITLES, ffmpeg, make_film
 from vs_interp.films.codecs import Choice
 from vs_interp.films.containers import LAYOUTS, OtherStream, carry
 from vs_interp.films.source import open_source
@@ -42,6 +42,18 @@ def test_a_webm_of_a_film_has_both_sounds_and_its_subtitles(tmp_path: Path) -> N
     assert kinds(output) == [("video", "vp9"), ("audio", "opus"), ("audio", "opus"), ("subtitle", "webvtt")]
     with av.open(str(output)) as container:
         assert container.streams.audio[1].metadata["language"] == "fin"
+
+
+def test_an_m4v_is_an_mp4(tmp_path: Path) -> None:
+    """libav has a container of its own for this suffix, which holds no H.265, no FLAC and no subtitles of ours."""
+    source, output, subtitles = tmp_path / "in.mkv", tmp_path / "out.m4v", tmp_path / "in.srt"
+    subtitles.write_text(SUBTITLES)
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=24:d=1", "-f", "lavfi", "-i", "sine=d=1", "-i", subtitles,
+           "-pix_fmt", "yuv420p10le", "-c:v", "ffv1", "-c:a", "flac", source)  # fmt: skip
+    convert(source, output, [])
+    assert kinds(output) == [("video", "hevc"), ("audio", "flac"), ("subtitle", "mov_text")]
+    with av.open(str(output)) as container:
+        assert container.streams.video[0].codec_context.codec_tag == "hvc1"
 
 
 def test_sound_arguments_are_for_all_sound(tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ from vs_interp.errors import ArgumentError
 
 from .others import OtherStream
 
+ALIKE = {"ipod": "mp4"}
+"""libav's name for .m4v, an MP4 that iPods play → the container that is written in its place."""
+
 ADVICE = "name a .mkv, .mp4, .mov or .webm"
 
 PROGRAM_STREAM = frozenset({"mp1", "mp2", "mp3", "ac3", "dts", "pcm_dvd"})
@@ -89,7 +92,7 @@ def container_format(path: Path) -> str:
         raise ArgumentError(f"the suffix of {path.name} is not that of a video container: {ADVICE}") from error
     if not takes_video or name in ("image2", "hls", "dash", "segment"):
         raise ArgumentError(f"{path.name} cannot hold a whole video: {ADVICE}")
-    return str(name)
+    return ALIKE.get(name, str(name))
 
 
 def carry(

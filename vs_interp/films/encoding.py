@@ -103,7 +103,8 @@ class Encoding:
         """Return the command that encodes frames from its standard input; ``first`` is the first, for its colours."""
         return [
             *self._frame_input(first), *self._mapping(), *self._frame_output(first), *self._last_duration(),
-            *self._exact_start(), *self.arguments, f"file:{output}", *carrying.unused_streams(self.source, self.others),
+            *self._exact_start(), "-f", self.container, *self.arguments, f"file:{output}",
+            *carrying.unused_streams(self.source, self.others),
         ]  # fmt: skip
 
     def chunk_command(self, first: vs.VideoFrame, output: Path, container: str) -> list[str]:
@@ -121,7 +122,8 @@ class Encoding:
         return [
             *self._head(), *_delay(self.source.start), "-f", pipe_format, "-i", "pipe:0",
             *self._mapping(), *self._last_duration(), *self.arguments, "-c:v:0", "copy", *colours,
-            *self._nominal_rate(), f"file:{output}", *carrying.unused_streams(self.source, self.others),
+            *self._nominal_rate(), "-f", self.container, f"file:{output}",
+            *carrying.unused_streams(self.source, self.others),
         ]  # fmt: skip
 
     def _nominal_rate(self) -> list[str]:
