@@ -12,6 +12,8 @@ from pathlib import Path
 import av
 import pytest
 
+from tests.films.marks import film, shown
+from tests.films.test_true_times import VARIABLE
 from tests.video import ffmpeg, make_variable
 from vs_interp.errors import EncoderError
 from vs_interp.films.codecs import Choice
@@ -124,6 +126,19 @@ def test_a_variable_rate_keeps_every_duration(tmp_path: Path) -> None:
     assert replace(chunked, span=whole.span) == whole  # ffmpeg by itself leaves the last duration out
     assert chunked.span == (-2 * chunked.times[1], 1), "two frames ahead, and a second long"
     assert len({later - earlier for earlier, later in zip(chunked.times, chunked.times[1:], strict=False)}) > 1
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("h264", "mkv"), ("ffv1", "mkv"), ("h264", "mp4")])
+def test_a_variable_rate_states_its_mean(tmp_path: Path, codec: str, suffix: str) -> None:
+    """Left to itself, libav guesses from the shortest step: 60 or 30,000 frames a second."""
+    source, output = film(tmp_path / "in.mp4", chosen=VARIABLE), tmp_path / f"out.{suffix}"
+    conversion = enlargement(source, output, codec)
+    both_ways(conversion, tmp_path, 0.5)
+    with av.open(str(output)) as joined, av.open(str(output.with_stem("whole"))) as whole:
+        rate, expected = joined.streams.video[0].average_rate, whole.streams.video[0].average_rate
+        assert rate == expected
+    stamps = shown(output)
+    assert float(rate or 0) == pytest.approx(len(stamps) / float(stamps[-1] - stamps[0]), rel=0.1)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell's script")

@@ -99,6 +99,13 @@ class Encoding:
         parts = 1 if whole else ceil(duration / START_PRECISION)
         return Fraction(duration / parts)
 
+    @property
+    def mean_rate(self) -> Fraction | None:
+        """The frames per second that the file will state, at a variable rate their mean; ``None`` if unknown."""
+        clip, seconds = self.stream.clip, self.stream.seconds
+        mean = clip.fps or (len(clip) / seconds if seconds else None)
+        return mean.limit_denominator(1001) if mean else None
+
     def command(self, first: vs.VideoFrame, output: Path) -> list[str]:
         """Return the command that encodes frames from its standard input; ``first`` is the first, for its colours."""
         return [

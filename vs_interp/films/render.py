@@ -116,9 +116,7 @@ class FrameWriter:
         if self._constant:
             return
         self._container = av.open(pipe, "w", format=encoding.pipe_format, buffer_size=BUFFER)
-        mean = clip.fps or (len(clip) / encoding.stream.seconds if encoding.stream.seconds else None)
-        nominal = mean.limit_denominator(1001) if mean else None  # the average rate that the file will state
-        self._stream = self._container.add_stream("rawvideo", rate=nominal)
+        self._stream = self._container.add_stream("rawvideo", rate=encoding.mean_rate)
         self._stream.width, self._stream.height = clip.width, clip.height
         self._stream.pix_fmt, self._stream.time_base = encoding.pixel_format, self._tick
 

@@ -51,7 +51,7 @@ def join(
     ):
         chunks = [(folder.film(number), record) for number, record in enumerate(records)]
         rate = None if encoding.stream.tick is not None else encoding.stream.clip.fps
-        _write(pipe, pipe_format, chunks, TimeStamps(records, encoding.tick, rate))
+        _write(pipe, pipe_format, encoding.mean_rate, chunks, TimeStamps(records, encoding.tick, rate))
 
 
 def _pipe_format(container: str, film: Path) -> str:
@@ -104,7 +104,9 @@ class TimeStamps:
         return self._shown[frame + 1] - self._shown[frame]
 
 
-def _write(pipe: Pipe, pipe_format: str, chunks: Sequence[tuple[Path, Record]], stamps: TimeStamps) -> None:
+def _write(
+    pipe: Pipe, pipe_format: str, mean: Fraction | None, chunks: Sequence[tuple[Path, Record]], stamps: TimeStamps
+) -> None:
     options = {"movflags": PIPED} if pipe_format == "mov" else {}
     with av.open(pipe, "w", format=pipe_format, buffer_size=BUFFER, options=options) as joined:
         stream: VideoStream | None = None
@@ -113,7 +115,7 @@ def _write(pipe: Pipe, pipe_format: str, chunks: Sequence[tuple[Path, Record]], 
             with av.open(f"file:{film}") as chunk:
                 source = chunk.streams.video[0]
                 if stream is None:
-                    stream, headers = _stream_like(joined, source, stamps), source.codec_context.extradata
+                    stream, headers = _stream_like(joined, source, stamps.tick, mean), source.codec_context.extradata
                 elif source.codec_context.extradata != headers:
                     raise EncoderError(
                         f"{film.name} was encoded by another encoder than the chunks before it: remove the job's folder"
@@ -129,10 +131,12 @@ def _write(pipe: Pipe, pipe_format: str, chunks: Sequence[tuple[Path, Record]], 
             base += record.frames
 
 
-def _stream_like(joined: Any, source: VideoStream, stamps: TimeStamps) -> VideoStream:
-    """Add a stream with the codec, colour and size of a chunk's, and the time base of the whole film."""
+def _stream_like(joined: Any, source: VideoStream, tick: Fraction, mean: Fraction | None) -> VideoStream:
+    """Add a stream with the codec, colour and size of a chunk's, and the time base and mean rate of the whole film."""
     stream: VideoStream = joined.add_stream_from_template(source, opaque=True)
-    stream.time_base = stamps.tick
+    stream.time_base = tick
+    if mean is not None:
+        stream.codec_context.framerate = mean
     stream.codec_context.codec_tag = source.codec_context.codec_tag  # distinguishes profiles and pixel formats
     return stream
 
