@@ -49,6 +49,17 @@ def test_every_command_has_help_with_examples(capsys: pytest.CaptureFixture[str]
     assert f"vs-interp {name} " in capsys.readouterr().out.partition("Example")[2]
 
 
+def test_help_states_the_defaults_of_filters(capsys: pytest.CaptureFixture[str]) -> None:
+    from vs_interp.filters.repeats import LIMIT
+    from vs_interp.filters.scenes import DEFAULT_THRESHOLD
+    from vs_interp.filters.timeline import HOLD
+
+    assert run("convert", "--help") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for option, default in (("--scene-threshold", DEFAULT_THRESHOLD), ("--hold", HOLD), ("--repeat-limit", LIMIT)):
+        assert f"[default: {default}]" in shown.partition(f" {option} ")[2].partition("]")[0] + "]"
+
+
 WITHOUT_RESULT = ("worker", "jobs remove")
 
 

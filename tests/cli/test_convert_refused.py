@@ -99,6 +99,7 @@ def test_arguments_that_cannot_be_used_are_refused(
             "--repeat-limit belongs to --drop-repeats",
         ),
         (("--scale", "0"), "0 is not in the range"),
+        (("--scale", "two"), "'two' is not a valid whole number"),
     ],
 )
 def test_a_step_must_be_asked_for(

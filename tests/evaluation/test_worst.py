@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.evaluating import evaluate
 from tests.moving_footage import moved
+from vs_interp.datasets.runs import frame_name, run_name
 from vs_interp.errors import ArgumentError
 from vs_interp.evaluation.sheet import check_format, sheet
 from vs_interp.evaluation.worst import SHARE, Worst
@@ -37,6 +38,11 @@ def test_the_worst_comes_first_and_its_neighbours_are_left_out(worst: Worst) -> 
     assert list(case.versions) == ["before", "after", "super-slomo-small", "blend", "truth"]
     assert np.array_equal(np.asarray(case.picture("before")), moved(10)), "without loss"
     assert "dB" in case.scores["blend"]
+
+
+def test_frames_are_named_by_their_numbers_in_the_film() -> None:
+    assert frame_name(run_name("film.mkv", 52), 3) == "film.mkv, frame 55"
+    assert frame_name("00001/0389", 3) == "00001/0389, frame 3"
 
 
 @pytest.mark.parametrize(("name", "form"), [("worst.png", "PNG"), ("worst.jpg", "JPEG"), ("WORST.JPEG", "JPEG")])

@@ -199,6 +199,8 @@ def test_jobs_are_listed_shown_and_removed(job: Path, tmp_path: Path, capsys: py
     (tmp_path / "films" / "manifest.json").write_text("{}")
     capsys.readouterr()
     assert "is not a job" in refused(capsys, run("jobs", "remove", tmp_path / "films"))
+    (tmp_path / "film.mkv").touch()
+    assert "film.mkv is not a job: name a folder" in refused(capsys, run("jobs", "show", tmp_path / "film.mkv"))
 
 
 def test_a_damaged_job_hides_no_others_and_can_be_removed(job: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from vs_interp.size import Size
 
 from .formats import PictureSize
 from .measure import MIB, Report, measure
-from .options import Number, backend_option, json_option, models, quiet_option, report_option
+from .options import Number, Whole, backend_option, json_option, models, quiet_option, report_option
 from .played import ScriptReport, play_script
 from .progress import working_on
 
@@ -37,7 +37,7 @@ SCRIPTS = (".vpy", ".py")
     show_default=True,
     help="Width and height of the clip.",
 )
-@click.option("--factor", type=click.IntRange(2), default=2, show_default=True,
+@click.option("--factor", type=Whole(2), default=2, show_default=True,
               help="Multiple of the frame rate, for networks that make frames at any time.")  # fmt: skip
 @backend_option
 @click.option("--seconds", type=Number(0.1), default=10, show_default=True,

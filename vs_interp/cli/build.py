@@ -16,7 +16,7 @@ from vs_interp.errors import ArgumentError
 from .engine_building import build_engines
 from .formats import PictureSize, parse_format
 from .like import profile_like
-from .options import Runtimes, json_option, models, quiet_option
+from .options import Runtimes, Whole, json_option, models, quiet_option
 
 if TYPE_CHECKING:
     from trt_build.engines.runtimes import Runtime
@@ -49,10 +49,10 @@ OPTIONS = {
 @click.option("--runtime", type=Runtimes(["tensorrt", "tensorrt-rtx", "openvino"]),
               help="[default: tensorrt if it is installed, else tensorrt-rtx]")  # fmt: skip
 @click.option("--dynamic", type=(SIZE, SIZE, SIZE), metavar="MIN OPT MAX", help="One engine for a range of sizes.")
-@click.option("--optimization", type=click.IntRange(0, 5), default=3, show_default=True,
+@click.option("--optimization", type=Whole(0, 5), default=3, show_default=True,
               help="Optimization level; higher levels take longer to build.")  # fmt: skip
-@click.option("--workspace", type=click.IntRange(1), metavar="MIB", help="Scratch memory for all streams together.")
-@click.option("--streams", type=click.IntRange(1),
+@click.option("--workspace", type=Whole(1), metavar="MIB", help="Scratch memory for all streams together.")
+@click.option("--streams", type=Whole(1),
               help="Number of windows processed at once.  [default: as the filters do]")  # fmt: skip
 @click.option("--matrix", type=click.Choice(["601", "709", "2020"]), help="[default: 601 up to 1024x576, else 709]")
 @click.option("--full-range/--limited-range", default=None, help="[default: limited; full for RGB]")

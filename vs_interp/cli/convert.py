@@ -13,7 +13,7 @@ import click
 from .encoding_options import encoding_options, parse_choice
 from .excerpt_options import excerpt_options, take_excerpt
 from .job_options import How, job_options
-from .options import BackendText, Factor, FrameRate, Number, Threshold, json_option, models, quiet_option
+from .options import BackendText, Factor, FrameRate, Number, Threshold, Whole, json_option, models, quiet_option
 from .running import convert
 from .source_options import source_options, take_reading
 
@@ -48,9 +48,7 @@ OPTION_NAMES = {
 @click.option("--repeat-limit", metavar="LIMIT", type=Number(0, 1, min_open=True),
               help="For --drop-repeats: how much a block may differ, from 0 to 1, in a repeat; 0.03 for strongly "
               "compressed films.  [default: 0.012]")  # fmt: skip
-@click.option(
-    "--scale", "upscale", metavar="N", type=click.IntRange(1), help="Upscale to N times the width and height."
-)
+@click.option("--scale", "upscale", metavar="N", type=Whole(1), help="Upscale to N times the width and height.")
 @click.option(
     "--scale-model",
     "upscale_model",
@@ -58,7 +56,7 @@ OPTION_NAMES = {
     shell_complete=models,
     help="Model for --scale: a file, or a name from `weights list`.  [default: FSRCNN]",
 )
-@click.option("--tile", metavar="PIXELS", type=click.IntRange(1),
+@click.option("--tile", metavar="PIXELS", type=Whole(1),
               help="Upscale in tiles of this size, which takes less memory.")  # fmt: skip
 @click.option(
     "--backend",
@@ -66,11 +64,12 @@ OPTION_NAMES = {
     type=BackendText(),
     help="Such as openvino or openvino:precision=bf16.  [default: the best that works]",
 )
-@click.option("--scene-threshold", type=Threshold(), default=None, show_default="the filter's own",
-              help="Mean luma difference, from 0 to 1, that counts as a scene cut; none for no cuts.")  # fmt: skip
-@click.option("--hold", type=Threshold(), default=None, show_default="the filter's own",
+@click.option("--scene-threshold", type=Threshold(),
+              help="Mean luma difference, from 0 to 1, that counts as a scene cut; none for no cuts.  "
+              "[default: 0.1]")  # fmt: skip
+@click.option("--hold", type=Threshold(),
               help="At a variable rate, show frames that last this many times the usual duration as a still; "
-              "none to interpolate them too.")  # fmt: skip
+              "none to interpolate them too.  [default: 3.5]")  # fmt: skip
 @excerpt_options
 @source_options
 @encoding_options

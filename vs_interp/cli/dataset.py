@@ -13,7 +13,7 @@ import click
 
 from vs_interp.errors import ArgumentError, DatasetError
 
-from .options import json_option, quiet_option
+from .options import Whole, json_option, quiet_option
 from .progress import frames_done
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ def command() -> None:
 @click.argument("videos", nargs=-1, required=True, metavar="VIDEO...", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Must not exist.")
 @click.option(
-    "--height", type=click.IntRange(min=16), default=720, show_default=True,
+    "--height", type=Whole(min=16), default=720, show_default=True,
     help="Scale larger frames down to this height.",
 )  # fmt: skip
 @quiet_option
 @json_option
 def make(videos: Sequence[Path], output: Path, height: int, quiet: bool, as_json: bool) -> None:
-    """Decode VIDEOs into a folder of shards, to be trained on as shards:DIR.
+    """Decode VIDEOs into a folder of shards.  Recipes name it as shards:DIR.
 
     Sequences end at scene cuts, at repeated frames and at gaps in time; those shorter than three frames are left out.
     A frame of 1280x720 takes 1.4 MB.
@@ -101,7 +101,7 @@ ENDS = {
 @quiet_option
 @json_option
 def check(dataset: str, split: str, quiet: bool, as_json: bool) -> None:
-    """Read every frame of DATASET, a folder of shards or LAYOUT:PATH, and list what is damaged or missing.
+    """Read every frame of DATASET, and list what is damaged or missing.
 
     \b
     Examples:

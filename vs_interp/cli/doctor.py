@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     "vs-interp", "vapoursynth", "vapoursynth-bestsource", "numpy", "onnx", "openvino", "av",
-    "torch", "tensorrt-rtx", "tensorrt-cu13", "cuda-bindings",
+    "pillow", "torch", "tensorrt-rtx", "tensorrt-cu13", "cuda-bindings",
 )  # fmt: skip
 OPTIONAL = {
-    "torch": "train",
-    "tensorrt-rtx": "tensorrt-rtx",
-    "tensorrt-cu13": "tensorrt",
-    "cuda-bindings": "tensorrt-rtx",
+    "pillow": ("evaluate", "evaluating"),
+    "torch": ("train", "training"),
+    "tensorrt-rtx": ("tensorrt-rtx", "GeForce and RTX GPUs"),
+    "tensorrt-cu13": ("tensorrt", "any NVIDIA GPU"),
+    "cuda-bindings": ("tensorrt-rtx", "NVIDIA GPUs"),
 }
-"""Optional package → the extra that installs it."""
+"""Optional package → the extra that installs it, and what needs it."""
 
 SIDE = 64
 """Width and height of the picture for trying backends."""
@@ -99,8 +100,8 @@ def _packages() -> list[Finding]:
         try:
             found = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            extra = OPTIONAL.get(name)
-            remedy = how_to_get(extra) if extra else f"pip install {name}"
+            extra, use = OPTIONAL.get(name, (None, ""))
+            remedy = f"for {use}: {how_to_get(extra)}" if extra else f"pip install {name}"
             findings.append(Finding("package", name, None, remedy, needed=extra is None and name != "openvino"))
         else:
             findings.append(Finding("package", name, found))

@@ -68,7 +68,7 @@ def show(engine: str, folder: Path | None, as_json: bool) -> None:
 @in_folder
 @json_option
 def verify_engines(engine: str | None, model: str | None, folder: Path | None, as_json: bool) -> None:
-    """Check that ENGINE, by default every engine, is undamaged; with --model, also measure it against FP32 again."""
+    """Check that engines are undamaged, by default all.  With --model, measure ENGINE against FP32 again, too."""
     cache = open_cache(folder)
     entries = [find_engine(cache, engine)] if engine else list(cache.entries())
     if model is not None and engine is None:

@@ -14,7 +14,7 @@ from vs_interp.errors import BackendError
 from vs_interp.extras import how_to_get
 from vs_interp.files import write_whole
 
-from .options import NewFile, backend_option, json_option, models, quiet_option, report_option
+from .options import NewFile, Whole, backend_option, json_option, models, quiet_option, report_option
 from .progress import frames_done
 
 if TYPE_CHECKING:
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
               help="Methods to compare with: other models; blend, mvtools, minterpolate (interpolation); bicubic, "
               "lanczos (upscaling); repeat, blurred (prediction); still, dis (flow); background, again, grid "
               "(labels).  [default: the first one for the model's task]")  # fmt: skip
-@click.option("--height", type=click.IntRange(16), help="Scale larger frames down to this height.")
+@click.option("--height", type=Whole(16), help="Scale larger frames down to this height.")
 @click.option(
     "--limit",
-    type=click.IntRange(1),
+    type=Whole(1),
     help="Measure at most this many windows of each film: the first ones of each excerpt, in turn.",
 )
-@click.option("--gap", type=click.IntRange(2), default=2, show_default=True,
+@click.option("--gap", type=Whole(2), default=2, show_default=True,
               help="Distance in frames between the inputs of an interpolation model.")  # fmt: skip
-@click.option("--ahead", type=click.IntRange(1), metavar="N",
+@click.option("--ahead", type=Whole(1), metavar="N",
               help="Measure the prediction of N frames: of a prediction model its first N, of a flow model the motion "
               "extrapolated.")  # fmt: skip
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import Whole
+
 if TYPE_CHECKING:
     from vs_interp.films.excerpt import Excerpt
 
@@ -30,7 +32,7 @@ class Time(click.ParamType[Fraction]):
 OPTIONS = (
     click.option("--start", type=Time(), metavar="TIME", help="Start at this time of IN: 90.5 (seconds) or 1:30.5."),
     click.option("--duration", type=Time(), metavar="TIME", help="Convert only this much of IN."),
-    click.option("--frames", type=click.IntRange(1), metavar="N", help="Convert only N frames of IN."),
+    click.option("--frames", type=Whole(1), metavar="N", help="Convert only N frames of IN."),
 )
 
 

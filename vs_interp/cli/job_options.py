@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from .cluster_options import Tls, parse_maps, tls_options
-from .options import Number
+from .options import Number, Whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ OPTIONS = (
                  help="Make chunks on the workers (vs-interp worker) of this Dask scheduler."),
     click.option("--map", "maps", metavar="/HERE=/THERE", multiple=True,
                  help="A folder of this machine, and its path on the workers' machines."),
-    click.option("--retries", metavar="N", type=click.IntRange(0), default=3, show_default=True,
+    click.option("--retries", metavar="N", type=Whole(0), default=3, show_default=True,
                  help="How often to try a failed chunk again."),
     click.option("--exact", is_flag=True,
                  help="Refuse workers whose backend or device differs from this machine's."),

@@ -125,7 +125,7 @@ def remove_jobs(jobs: tuple[Path, ...]) -> None:
 def _manifest(job: Path) -> Manifest:
     from vs_interp.jobs.folder import read_manifest
 
-    manifest = read_manifest(job)
+    manifest = read_manifest(job) if job.is_dir() else None
     if manifest is None:
         raise ArgumentError(NO_JOB.format(job))
     return manifest

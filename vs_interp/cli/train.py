@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from vs_interp.errors import ArgumentError, BackendError
 from vs_interp.extras import how_to_get
 
-from .options import json_option, quiet_option
+from .options import Whole, json_option, quiet_option
 from .progress import clock
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
               help="Folder for checkpoints.  [default: runs/ and the recipe's name]")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Continue from the last checkpoint in FOLDER.")
 @click.option("--device", metavar="DEVICE", help="cpu, cuda or cuda:1.  [default: the GPU if there is one]")
-@click.option("--steps", type=click.IntRange(min=1), help="Number of steps, instead of the recipe's.")
+@click.option("--steps", type=Whole(min=1), help="Number of steps, instead of the recipe's.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE",
               help="Override a key of the recipe: learning_rate=1e-4, data.source.0.footage=shards:film.")  # fmt: skip
 @click.option("--board", is_flag=True, help="Write TensorBoard files to FOLDER/board.")

@@ -61,7 +61,9 @@ def _size(entry: Weights) -> str:
 @quiet_option
 @json_option
 def get(names: tuple[str, ...], given: Path | None, quiet: bool, as_json: bool) -> None:
-    """Download weights and make model files from them, unless they are already here and undamaged.
+    """Download weights and make model files from them.
+
+    Model files that are here and undamaged stay as they are.
 
     \b
     Examples:
@@ -86,7 +88,7 @@ def get(names: tuple[str, ...], given: Path | None, quiet: bool, as_json: bool) 
 @click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=weights_names)
 @json_option
 def verify_weights(names: tuple[str, ...], as_json: bool) -> None:
-    """Compare model files, by default all that are here, with their recorded SHA-256."""
+    """Compare model files with their recorded SHA-256.  Without names, all that are here."""
     from vs_interp.weights.obtain import checked
 
     entries = [find(name) for name in names] or [entry for entry in catalogue().values() if entry.here]

@@ -7,11 +7,12 @@ import os
 import click
 
 from .cluster_options import Tls, tls_options
+from .options import Whole
 
 
 @click.command("worker")
 @click.argument("address", metavar="ADDRESS")
-@click.option("--device", metavar="N", type=click.IntRange(0), help="CUDA number of the GPU to use.")
+@click.option("--device", metavar="N", type=Whole(0), help="CUDA number of the GPU to use.")
 @click.option("--host", metavar="HOST", help="Address to listen on.  [default: the one that reaches ADDRESS]")
 @tls_options
 def command(address: str, device: int | None, host: str | None, tls: Tls) -> None:

@@ -11,6 +11,9 @@ FEWEST = 3
 """Frames of the shortest run that is used: two, and one between them."""
 
 
+_FROM = ", from frame "
+
+
 class Frame(NamedTuple):
     """A frame of a video.
 
@@ -29,4 +32,10 @@ class Frame(NamedTuple):
 
 def run_name(video: str, number: int) -> str:
     """Return the name of the run that begins with a frame of a video."""
-    return f"{video}, from frame {number}"
+    return f"{video}{_FROM}{number}"
+
+
+def frame_name(sequence: str, number: int) -> str:
+    """Return the name of a frame of a sequence; in a run, with its number in the video."""
+    video, run, first = sequence.rpartition(_FROM)
+    return f"{video}, frame {int(first) + number}" if run and first.isdecimal() else f"{sequence}, frame {number}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from vs_interp.datasets.runs import frame_name
 from vs_interp.size import Size
 
 from .compare import Row, Shown
@@ -78,7 +79,7 @@ def _case(shown: Shown) -> Case:
         versions[each.method] = task.shown(made, shown.truth)
     versions["truth"] = task.shown(shown.truth, shown.truth)
     lead = f", +{row.lead}" if len(stretch.windows[shown.index].truths) > 1 else ""
-    title = f"{row.sequence} · frame {row.frame}{lead}"
+    title = f"{frame_name(row.sequence, row.frame)}{lead}"
     scores = {each.method: _words(each) for each in shown.rows}
     return Case(title, {name: _encoded(picture) for name, picture in versions.items()}, scores, task.amplified)
 

@@ -40,7 +40,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ArgumentError(f"{path} cannot be read ({error}): use --restart") from error
+        raise ArgumentError(f"{path} cannot be read ({error}): convert it with --restart") from error
     return Manifest.from_json(text, str(path))
 
 

