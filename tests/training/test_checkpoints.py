@@ -102,6 +102,11 @@ def test_another_run_is_never_overwritten_nor_resumed_by_mistake(pictures: Path,
         train(recipe(wider), tmp_path / "run", device="cpu", resume=True)
 
 
+def test_a_copy_of_a_checkpoint_is_not_taken_for_one(tmp_path: Path) -> None:
+    (tmp_path / "step-00000002 (copy).state").touch()
+    assert Checkpoints(tmp_path, 3).steps() == [] and Checkpoints(tmp_path, 3).read_last() is None
+
+
 def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path: Path) -> None:
     """/dev/full stands for the disk: every write to it fails as one on a full disk does."""
     checkpoints = Checkpoints(tmp_path, 2)

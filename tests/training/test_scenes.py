@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
-from tests.training_data import some_scenes
-from vs_interp.training.scenes.textures import Textures
+from tests.training_data import some_scenes, write_pictures
+from vs_interp.errors import DatasetError
+from vs_interp.training.scenes.textures import Textures, read_pictures
 
 MOTION = (2.106, 3.389, 5.598, 8.530, 11.510)
 """Quantiles (.1, .25, .5, .75, .9) of a scene's mean motion in pixels from the middle to frame 0.
@@ -95,3 +97,12 @@ def whole(textures: Textures, number: int) -> NDArray[np.float64]:
     start, height, width = (int(each[number]) for each in (textures.starts, textures.heights, textures.widths))
     pixels = textures.pixels[start : start + height * width].numpy().view(np.uint8)
     return pixels.reshape(height, width, 4) / 255
+
+
+def test_a_photograph_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """A picture cut short by a broken download, say."""
+    photos, _ = write_pictures(tmp_path)
+    whole = (photos / "1.png").read_bytes()
+    (photos / "1.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DatasetError, match=r"photos/1\.png is not a readable picture"):
+        read_pictures(photos)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -76,10 +76,10 @@ class Pictures(Footage):
         return frames
 
 
-def read_picture(path: Path) -> Frames:
-    """Return a picture file as H×W×3 RGB.  Raises :class:`DatasetError` if it cannot be read."""
+def read_picture(path: Path, mode: Literal["RGB", "RGBA"] = "RGB") -> Frames:
+    """Return a picture file as H×W×3 RGB, or H×W×4 RGBA.  Raises :class:`DatasetError` if it cannot be read."""
     with _opened(path) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(image.convert(mode))
 
 
 def _size(path: Path) -> Size:

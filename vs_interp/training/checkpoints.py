@@ -44,7 +44,8 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Return the steps of the checkpoints in the folder, ascending."""
-        return sorted(int(path.stem.removeprefix("step-")) for path in self.folder.glob(f"step-*{STATE}"))
+        found = (path.stem.removeprefix("step-") for path in self.folder.glob(f"step-*{STATE}"))
+        return sorted(int(step) for step in found if step.isdecimal())  # others are the user's, such as copies
 
     def path(self, step: int) -> Path:
         """Return the path of the weights of a step."""

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-from vs_interp.datasets.pictures import list_pictures
+from vs_interp.datasets.pictures import list_pictures, read_picture
 from vs_interp.errors import DatasetError
 
 type Numbers = NDArray[np.int64]
@@ -104,8 +103,11 @@ def _unpacked(pixels: Tensor) -> Tensor:
 
 
 def read_pictures(folder: Path) -> list[NDArray[np.uint8]]:
-    """Return the pictures of a folder, h×w×4 bytes each.  Raises :class:`DatasetError` if there are none."""
+    """Return the pictures of a folder, h×w×4 bytes each.
+
+    Raises :class:`DatasetError` if there are none, or one cannot be read.
+    """
     names = sorted(list_pictures(folder)) if folder.is_dir() else []  # the order that recorded runs depend on
     if not names:
         raise DatasetError(f"{folder} holds no pictures: give a folder of .png or .jpg files")
-    return [np.array(Image.open(folder / name).convert("RGBA")) for name in names]
+    return [read_picture(folder / name, "RGBA") for name in names]
