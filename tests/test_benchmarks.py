@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from trt_build.backends.cuda import missing_cuda
+from trt_build.backends.openvino import has_bfloat
 
 from .support import ROOT
 
@@ -59,3 +60,17 @@ def test_the_benchmark_of_gpus_is_rehearsed_without_one(tmp_path: Path) -> None:
     assert row["network"] == "super-slomo small" and row["size"] == "64x64"
     assert 0 < row["pipeline"] < 10 * row["bare"]  # more would mean that frames are repeated, not made
     assert row["floor"] > row["eager"] > 0
+
+
+@pytest.mark.skipif(not has_bfloat(), reason="the processor has no bfloat16")
+def test_bfloat_is_compared_with_float() -> None:
+    clip = ROOT / "vs_interp" / "clips" / "bbb_360p24.mp4"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", ROOT / "benchmarks" / "bfloat.py", "super-slomo-small", "fsrcnn-x2",
+         "--clips", clip, "--sizes", "128x64", "--rounds", "1"],
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    row = r"\| \S+ \| 128x64 \| \d+\.\d dB \| \d+\.\d \| \d+\.\d \| \d+ \| \d+ \| \d+\.\d\d \|"
+    _, _, *rows = done.stdout.splitlines()
+    assert [bool(re.fullmatch(row, each)) for each in rows] == [True, True], done.stdout
