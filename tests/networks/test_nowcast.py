@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from tests.prediction_reference import error, tensor, tensors, vectors
-from vs_interp.networks.nowcast import Blur, Nowcast, NowcastConfig
+from vs_interp.errors import ArgumentError
+from vs_interp.networks.nowcast import MOST_BLUR, Blur, Nowcast, NowcastConfig
 from vs_interp.networks.perceiver_flow import PerceiverFlow, PerceiverFlowConfig
 
 
@@ -33,6 +35,13 @@ def test_nowcasts_equal_the_published_network_s_in_each_kind_of_statistics() -> 
 def test_the_blur_is_the_published_score_s() -> None:
     known = vectors("nowcast")
     assert error(Blur(3.0)(tensor(known["out0_batch"]))[0], known["out0_blurred"]) < 2e-4
+
+
+@pytest.mark.parametrize("blur", [-1.0, 12.5, 13.0, float("nan")])
+def test_a_blur_wider_than_the_picture_is_refused(blur: float) -> None:
+    assert Blur(MOST_BLUR)(torch.rand(1, 1, 64, 64)).shape == (1, 1, 64, 64)
+    with pytest.raises(ArgumentError, match="blur 0 to 12"):
+        Nowcast(NowcastConfig(seen=2, made=2, width=4, blur=blur))
 
 
 def relative(made: torch.Tensor, known: np.ndarray) -> float:

@@ -24,6 +24,8 @@ MEAN, DEVIATION = (0.4302, 0.4575, 0.4539), (0.2361, 0.2347, 0.2432)
 """Normalisation of the three copies of a picture; not ImageNet's."""
 
 SIZE, MADE, ENLARGED = 128, 64, 224
+MOST_BLUR = 12
+"""The largest σ whose Gaussian, mirrored at the borders, fits into the made pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class NowcastConfig:
         The mean and variance in batch norms: ``"window"``, over the pictures of the window itself, as the published
         score was measured, or ``"running"``, those from training.
     blur
-        σ of a Gaussian blur of the output in pixels, 3 in the published score; 0 for none.
+        σ of a Gaussian blur of the output in pixels, up to 12; 3 in the published score, 0 for none.
     """
 
     seen: int = 12
@@ -141,8 +143,8 @@ class Nowcast(Network):
         c = self.config
         if c.statistics not in ("window", "running"):
             raise ArgumentError(f"statistics is {c.statistics!r}: it must be 'window' or 'running'")
-        if min(c.seen, c.made) < 1 or c.width < 2 or c.blur < 0:
-            raise ArgumentError(f"nowcast of {c}: give 1 or more pictures, width 2 or more, blur 0 or more")
+        if min(c.seen, c.made) < 1 or c.width < 2 or not 0 <= c.blur <= MOST_BLUR:
+            raise ArgumentError(f"nowcast of {c}: give 1 or more pictures, width 2 or more, blur 0 to {MOST_BLUR}")
         own = c.statistics == "window"
         self.encoder = _trunk(c.width, own)
         self.decoder = _decoder(2 * c.width * c.seen, c.width, c.made, own)
