@@ -37,6 +37,22 @@ with ending_on_signals():
     print(len(caught), interrupted())
 """
 
+STARTING = """
+import os, signal, threading
+from vs_interp.interrupt import ending_on_signals
+
+begin = threading.Thread.start
+
+def start(thread):
+    begin(thread)
+    signal.raise_signal(signal.SIGINT)
+
+threading.Thread.start = start
+signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # as the command line does until its own handlers are there
+with ending_on_signals():
+    pass
+"""
+
 SWALLOWED = """
 import signal, sys
 from fractions import Fraction
@@ -133,3 +149,14 @@ def test_code_with_a_handler_of_its_own_has_its_way(tmp_path: Path) -> None:
             time.sleep(0.3)
         out, said = process.communicate(timeout=60)
     assert (process.returncode, out, said) == (0, "5 False\n", "")
+
+
+def test_a_signal_during_the_set_up_ends_the_process_without_a_traceback() -> None:
+    done = subprocess.run([sys.executable, "-c", STARTING], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_the_command_line_handles_signals_before_it_imports_the_rest() -> None:
+    code = "import sys, vs_interp.cli.start\nprint({'vs_interp.memory', 'ctypes', 'click'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -100,14 +100,14 @@ def ending_on_signals() -> Iterator[None]:
     receiving, sending = socket.socketpair()
     sending.setblocking(False)
     before = {number: signal.getsignal(number) for number in EXIT_CODES}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, _raise)
     hooks_before = sys.excepthook, sys.unraisablehook
     sys.excepthook, sys.unraisablehook = _excepthook, _unraisablehook
     descriptor_before = signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=(receiving,), name="signals", daemon=True).start()
     try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, _raise)
         yield
     finally:
         if _received:

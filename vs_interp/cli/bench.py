@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -92,8 +93,9 @@ def measure_subject(
 
 
 def _in_own_process(measure_one: partial[Report | ScriptReport], name: str | None) -> Report | ScriptReport:
-    """Measure in a separate process, so that the memory of earlier subjects does not count."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    """Measure in a separate process, so that the memory of earlier subjects does not count; Ctrl-C just ends it."""
+    spawn, at_once = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_DFL)
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=signal.signal, initargs=at_once) as pool:
         return pool.submit(measure_one, name).result()
 
 

@@ -6,8 +6,6 @@ import os
 import signal
 import sys
 
-from vs_interp.memory import restart_with_tuned_malloc
-
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 LONG = ("convert", "worker")
@@ -19,6 +17,8 @@ def start() -> None:
     for number, code in CODES.items():
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_, code=code: os._exit(code))
+    from vs_interp.memory import restart_with_tuned_malloc
+
     if sys.argv[1:2] and sys.argv[1] in LONG and hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, CODES)  # until the restarted process has its handlers
         restart_with_tuned_malloc()
