@@ -14,7 +14,7 @@ import pytest
 
 from tests.films.marks import film, shown
 from tests.films.test_true_times import VARIABLE
-from tests.video import ffmpeg, make_variable
+from tests.video import SUBTITLES, ffmpeg, make_variable
 from vs_interp.errors import EncoderError
 from vs_interp.films.codecs import Choice
 from vs_interp.films.ffmpeg import find_ffmpeg
@@ -92,9 +92,10 @@ def test_a_name_with_a_colon_is_no_protocol(tmp_path: Path, monkeypatch: pytest.
 
 def test_options_for_the_file_and_the_other_streams_hold_as_in_one_piece(tmp_path: Path) -> None:
     """ffmpeg's arguments may be about anything; those of the encoder mean nothing to the join."""
-    source = tmp_path / "in.mkv"
-    ffmpeg("-i", make_film(tmp_path / "sound.mkv", seconds=2, size=SMALL), "-f", "lavfi", "-i", "sine=d=2",
-           "-map", "0", "-map", "1", "-c", "copy", "-c:a", "ac3", source)  # fmt: skip
+    source, subtitles = tmp_path / "in.mkv", tmp_path / "in.srt"
+    subtitles.write_text(SUBTITLES)
+    ffmpeg("-i", make_film(tmp_path / "sound.mkv", seconds=2, size=SMALL), "-i", subtitles,
+           "-map", "0", "-map", "1", "-c", "copy", source)  # fmt: skip
     given = ("-preset", "ultrafast", "-pix_fmt", "yuv444p", "-an", "-video_track_timescale", "90000")
     conversion = replace(enlargement(source, tmp_path / "out.mp4"), choice=Choice(codec="h264", arguments=given))
     job = conversion.open()
@@ -102,7 +103,8 @@ def test_options_for_the_file_and_the_other_streams_hold_as_in_one_piece(tmp_pat
     records = dict(make_chunks(job, chunks, manifest.borders, range(len(manifest.chunks)), unheard))
     join(job, chunks, [records[number] for number in sorted(records)], conversion.output, overwrite=False)
     with av.open(str(conversion.output)) as joined:
-        (picture,) = joined.streams
+        picture = joined.streams.video[0]
+        assert [stream.type for stream in joined.streams] == ["video", "subtitle"]
         assert (picture.type, picture.time_base, picture.frames) == ("video", Fraction(1, 90_000), 50)
         assert picture.codec_context.format.name == "yuv444p"
 

@@ -6,6 +6,7 @@ subtitles, the source is also input 3, read from :data:`LEAD` before the part, f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -18,6 +19,13 @@ LEAD = Fraction(60)
 
 LASTING = frozenset({"dvb_subtitle", "hdmv_pgs_subtitle"})
 """Subtitles without durations: each packet changes what is on, so that those before a part say what is on in it."""
+
+
+LETTERS = {"sound": "a", "subtitles": "s", "cover": "v", "picture": "v"}
+"""Kind of stream → ffmpeg's letter for its type.
+
+Streams are numbered by type, since ``-an`` among the user's options leaves those of a type out.
+"""
 
 
 def inputs(source: Source, carried: Sequence[Carried]) -> list[str]:
@@ -39,7 +47,11 @@ def streams(source: Source, container: str, carried: Sequence[Carried]) -> list[
     """Return the options for the streams that follow the picture in the output, in order, its chapters and its end."""
     ends = _ends(source)
     options = ["-map_chapters", "1" if ends is None else "2"]
-    for place, each in enumerate((each for each in carried if each.encoder != ATTACH), start=1):
+    places = Counter(v=1)  # of each type; the picture is v:0
+    for each in (each for each in carried if each.encoder != ATTACH):
+        letter = LETTERS[each.stream.kind]
+        place = f"{letter}:{places[letter]}"
+        places[letter] += 1
         is_subtitles = each.stream.kind == "subtitles"
         apart = is_subtitles and ends is not None
         options += ["-map", f"{3 if apart else 1}:{each.stream.index}", f"-c:{place}", each.encoder]
