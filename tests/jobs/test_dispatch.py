@@ -160,3 +160,29 @@ def limit_files(size: int) -> int:
     before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
     return before
+
+
+class Overtaken:
+    """A client whose own query for no workers, every two seconds, overtakes every second one for all of them."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._asked = client, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def scheduler_info(self, n_workers: int) -> Any:
+        found = self._client.scheduler_info(n_workers=n_workers)
+        self._asked += 1
+        if self._asked % 2 == 0:
+            self._client.sync(self._client._update_scheduler_info)
+            return self._client._scheduler_identity
+        return found
+
+
+def test_a_list_of_workers_that_is_not_whole_costs_nobody_a_chunk(
+    client: Any, manifest: Manifest, notes: Notes
+) -> None:
+    numbers = range(len(manifest.chunks))
+    assert sorted(dict(dispatching(Overtaken(client), manifest, notes).make(numbers))) == list(numbers)
+    assert notes.lines == []

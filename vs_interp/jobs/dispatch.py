@@ -80,6 +80,7 @@ class Dispatch:
         self._busy: dict[str, Assignment] = {}
         self._failures = Failures(self.retries)
         self._left_out: dict[str, str] = {}
+        self._connected: set[str] = set()
         self._restarting: set[str] = set()
         self._speeds: list[float] = []
         self._progress: dict[str, tuple[int, int]] = {}
@@ -116,14 +117,20 @@ class Dispatch:
             )
 
     def _workers(self) -> set[str]:
-        """Return the addresses of the connected workers.  Raises :class:`BackendError` if the scheduler is gone."""
+        """Return the addresses of the connected workers.  Raises :class:`BackendError` if the scheduler is gone.
+
+        Every two seconds Dask's client asks for a list without workers, and may answer with that one.
+        """
         try:
-            workers = set(self.client.scheduler_info(n_workers=-1)["workers"])
+            info = self.client.scheduler_info(n_workers=-1)
+            if len(info["workers"]) == info["n_workers"]:
+                self._connected = set(info["workers"])
         except (OSError, RuntimeError, KeyError) as error:  # KeyError: the client has given up
             raise BackendError(
                 f"the scheduler disconnected; what is finished stays in {self.chunks.folder}: start it and its "
                 "workers, then run the same command again"
             ) from error
+        workers = self._connected
         if workers:
             self._seen = time.monotonic()
         elif time.monotonic() - self._seen > LONELY:
