@@ -98,6 +98,29 @@ def test_labels_that_a_data_set_does_not_have_end_the_run(pictures: Path) -> Non
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ({"name": "unet49", "width": 4}, r"has no labels, which unet49 needs"),
+        (
+            {"name": "simvp", "frames": 2, "width": 4, "inner": 8, "layers": 2, "channels": 14, "labels": True},
+            r"has the label \d+, but classes are 0 to 48",
+        ),
+    ],
+)
+def test_film_in_a_gpu_s_memory_is_not_taken_for_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: dict[str, Any], message: str
+) -> None:
+    """Its colours would be classes there, without a word; a CPU stands in for a GPU that has room for the film."""
+    monkeypatch.setattr("vs_interp.training.batches.fits", lambda footages, device: True)
+    make_film(tmp_path / "in.mkv")
+    assert run("dataset", "make", tmp_path / "in.mkv", "-o", tmp_path / "shards", "--quiet") == 0
+    values = super_slomo_recipe(tmp_path) | {"losses": {"mse": 1.0}, "network": network}
+    values["data"] |= {"workers": 1, "source": [{"footage": f"shards:{tmp_path / 'shards'}"}]}
+    assert_ends(values, lambda: None, message)
+
+
+@pytest.mark.timeout(60)
 def test_files_that_the_system_cannot_open_end_the_run(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is no error of ours, but of the system: here, too many files are open in the worker."""
     kept, drawn = Drafts.__getitem__, resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -94,7 +94,12 @@ class Batches:
 
 
 def _resident(drafts: Drafts, device: torch.device) -> dict[int, ResidentFilm]:
-    """Load all planar films into the device's memory and return them by source; none if there is not room for all."""
+    """Load all planar films into the device's memory and return them by source.
+
+    None if there is not room for all, or if the network makes labels: those are read on the host, which checks them.
+    """
+    if drafts.spec.output.kind == "labels" or drafts.spec.window.labels:
+        return {}
     footages = {number: reel.footage for number, reel in drafts.reels.items()}
     planar = {id(footage): footage for footage in footages.values() if isinstance(footage, PlanarFootage)}
     if not fits(list(planar.values()), device):
