@@ -41,10 +41,11 @@ def write_whole(path: Path, content: bytes) -> None:
 def folder_appearing_whole(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``folder`` to write to; it gets that name at the end, and is removed on an error.
 
-    A process that is killed leaves ``.NAME.PID.partial`` behind.  Raises :class:`OSError`, also if ``folder`` exists
-    and is not empty.
+    A process that is killed leaves ``.NAME.PID.partial`` behind, which a later one with its PID removes.  Raises
+    :class:`OSError`, also if ``folder`` exists and is not empty.
     """
     unfinished = folder.absolute().with_name(f".{folder.name}.{os.getpid()}{PARTIAL}")
+    shutil.rmtree(unfinished, ignore_errors=True)
     try:
         unfinished.mkdir(parents=True)
         yield unfinished

@@ -25,7 +25,7 @@ from tests.support import names
 from tests.video import ffmpeg, make_video
 from vs_interp.arguments import Rate
 from vs_interp.errors import ArgumentError, SourceError
-from vs_interp.films.inputs import saved_pipe
+from vs_interp.films.inputs import openable, saved_pipe
 from vs_interp.films.source import Reading, open_film, open_source
 
 
@@ -56,13 +56,24 @@ def test_rates_mean_the_same_as_in_filters(frames: Path, fps: Rate, rate: Fracti
 
 
 def test_a_cache_that_cannot_be_used_is_told(frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where links are kept in it: a film in one file needs none."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("VS_INTERP_CACHE", str(tmp_path / "file"))
-    for path in (frames, frames / "shot5.png", make_video(tmp_path / "film.mkv")):
-        with pytest.raises(
-            SourceError, match=f"^cannot make the folder {tmp_path}/file/.*name another in VS_INTERP_CACHE"
-        ):
-            open_film(path, fps=24)
+    with pytest.raises(SourceError, match=f"^cannot write into {tmp_path}/file/links .*VS_INTERP_CACHE"):
+        open_film(frames, fps=24)
+    assert len(open_film(make_video(tmp_path / "film.mkv", frames=5))) == 5
+    assert len(open_film(frames / "shot5.png", fps=24)) == 1
+
+
+def test_what_a_killed_process_of_the_same_number_left_stops_no_other(
+    frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container, where each run has number 1."""
+    monkeypatch.setenv("VS_INTERP_CACHE", str(tmp_path / "cache"))
+    opened = openable(frames).parent
+    opened.rename(opened.with_name(f".{opened.name}.{os.getpid()}.partial"))
+    assert openable(frames).parent == opened
+    assert names(opened.parent) == [opened.name]
 
 
 def test_pictures_become_a_video(frames: Path, tmp_path: Path) -> None:

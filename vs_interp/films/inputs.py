@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import hashlib
 import os
@@ -166,20 +167,11 @@ def _remove_abandoned() -> None:
 
 
 def index_folder(path: Path) -> Path:
-    """Return the folder for a film's index: the user's cache, or that of a saved pipe, which is removed with it."""
-    return path.parent if path.parent.name.startswith(PIPED) else _usable_cache("index")
+    """Return the folder for a film's index: the user's cache, or that of a saved pipe, which is removed with it.
 
-
-def _usable_cache(part: str) -> Path:
-    """Return a folder of the user's cache, made if it is not there.  Raises :class:`SourceError` if it cannot be."""
-    folder = cache_folder(part)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SourceError(f"cannot make the folder {folder} ({error.strerror}): name another in {VARIABLE}") from error
-    if not os.access(folder, os.W_OK):
-        raise SourceError(f"cannot write into {folder}: name another folder in {VARIABLE}")
-    return folder
+    It may be one that cannot be written; the index is then made anew each time.
+    """
+    return path.parent if path.parent.name.startswith(PIPED) else cache_folder("index")
 
 
 def _is_text(path: Path) -> bool:
@@ -203,17 +195,21 @@ def _sequence(path: Path, pictures: Sequence[Path], none_found: str) -> Path:
 
 
 def _links(files: Sequence[Path]) -> Path:
-    """Return a folder of links to these files, numbered from 0; the same files get the same folder."""
+    """Return a folder of links to these files, numbered from 0; the same files get the same folder.
+
+    It is in the user's cache.  Raises :class:`SourceError` if that cannot be written, :class:`OSError` for a lost file.
+    """
     states = [(str(file.absolute()), file.stat()) for file in files]
     key = "\n".join(f"{name} {state.st_size} {state.st_mtime_ns}" for name, state in states)
-    folder = _usable_cache("links") / hashlib.sha256(os.fsencode(key)).hexdigest()[:32]
-    if folder.is_dir():
-        return folder
+    folder = cache_folder("links") / hashlib.sha256(os.fsencode(key)).hexdigest()[:32]
     try:
-        with folder_appearing_whole(folder) as unfinished:
-            for number, file in enumerate(files):
-                (unfinished / f"{number:08d}{file.suffix}").symlink_to(file.absolute())
-    except OSError:
-        if not folder.is_dir():  # otherwise another process was faster
-            raise
+        if not folder.is_dir():
+            with folder_appearing_whole(folder) as unfinished:
+                for number, file in enumerate(files):
+                    (unfinished / f"{number:08d}{file.suffix}").symlink_to(file.absolute())
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # otherwise another process was faster
+            raise SourceError(
+                f"cannot write into {folder.parent} ({error.strerror}): name another folder in {VARIABLE}"
+            ) from error
     return folder
