@@ -169,7 +169,6 @@ class Trainer:
         self.skips = Skips(self.device, state.values["skipped"])
         for name in ("step", "seconds", "best", "since_best"):
             setattr(self, name, state.values[name])
-        self.best = max(self.best, 0.0)  # early versions began with −∞, and 0 dB never is the best
 
     def about(self) -> dict[str, Any]:
         """Return the metadata of exportable weights; nothing in it varies, so that equal weights have equal files."""
