@@ -72,6 +72,7 @@ def command(
         import torch  # noqa: F401
     except ImportError as error:
         raise BackendError(f"training needs PyTorch: {how_to_get('train')}") from error
+    from vs_interp.training.log import last_figures
     from vs_interp.training.loop import train
     from vs_interp.training.stages import stages
 
@@ -106,8 +107,9 @@ def command(
             click.echo(f"{stage.path}, from which {recipe} starts: {number} of {len(before)} to train first", err=True)
         run(stage, resume=True)
     ended = run(wanted, resume)
-    if as_json and last:
-        click.echo(json.dumps({"weights": str(ended), **_summary(last[0])}))
+    if as_json:
+        figures = _summary(last[0]) if last else last_figures(wanted.folder)
+        click.echo(json.dumps({"weights": str(ended), **figures}))
     elif not quiet:
         click.echo(f"{ended}: trained; make a model file with vs-interp export {ended} -o MODEL.onnx", err=True)
 

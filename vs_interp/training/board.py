@@ -36,7 +36,8 @@ class Board:
         step = report.step
         if report.validation is not None:
             self._scalar("psnr/validation", report.validation.psnr, step)
-            self._scalar("ssim/validation", report.validation.ssim, step)
+            if report.validation.ssim is not None:
+                self._scalar("ssim/validation", report.validation.ssim, step)
         if step % EVERY == 0:
             for name, value in report.losses.items():
                 self._scalar(f"loss/{name}", value, step)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 from vs_interp.errors import CheckpointError
 
 from .losses import SMALLEST, judged, ssim_loss
-from .report import Report
+from .report import Report, Scores
 from .run_folder import write
+
+NAME = "log.jsonl"
 
 EVERY = 50
 """Steps from one line to the next; the first and last step and those with a validation have lines too."""
@@ -23,7 +26,7 @@ class Log:
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        self.path = folder / "log.jsonl"
+        self.path = folder / NAME
         kept = [line for line in self._lines() if _step(line) <= step]
         write(self.path, "".join(f"{line}\n" for line in kept))
 
@@ -43,6 +46,13 @@ class Log:
         }  # fmt: skip
         if report.validation is not None:
             line["validation"] = report.validation._asdict()
+        self._append(line)
+
+    def validation(self, step: int, scores: Scores) -> None:
+        """Write the line of a validation without a step before it.  Raises :class:`CheckpointError` as a call does."""
+        self._append({"step": step, "validation": scores._asdict()})
+
+    def _append(self, line: dict[str, Any]) -> None:
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
@@ -54,6 +64,15 @@ class Log:
             return self.path.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return []
+
+
+def last_figures(folder: Path) -> dict[str, Any]:
+    """Return the last figures in a run's log: the summary where no step was left to be taken."""
+    lines = [json.loads(line) for line in (folder / NAME).read_text(encoding="utf-8").splitlines()]
+    said = {key: value for line in lines for key, value in line.items()}
+    best = max((line["validation"]["psnr"] for line in lines if "validation" in line), default=0.0)
+    figures = {key: said.get(key) for key in ("step", "psnr", "skipped", "validation")}
+    return {**figures, "best": best or None, "unreadable": 0}
 
 
 def _finite(value: float) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass, field
+from math import isnan, nan
 from pathlib import Path
 
 import torch
@@ -72,7 +73,8 @@ class Run:
     checkpoints: Checkpoints
     validator: Validator | None
     pause: Pause
-    listeners: list[Listener]
+    log: Log | None
+    listener: Listener | None
     owed: bool
     """Whether the current weights are still to be validated: a signal ended that, or the run begins with them."""
     speed: Speed = field(default_factory=Speed)
@@ -107,11 +109,10 @@ class Run:
         begins = found is None and recipe.training.start is not None  # so that no worse weights are called the best
         owed = recipe.validation is not None and (begins or bool(found and found.values.get("owed")))
         if not processes.leads:
-            return cls(trainer, batches, checkpoints, None, pause, [], owed)
+            return cls(trainer, batches, checkpoints, None, pause, None, None, owed)
         validator = Validator.open(trainer.recipe, trainer.network, batches.drafts.reels.values())
         write_conditions(folder, recipe, processes.device)
-        listeners: list[Listener] = [Log(folder, trainer.step), *([listener] if listener else [])]
-        return cls(trainer, batches, checkpoints, validator, pause, listeners, owed)
+        return cls(trainer, batches, checkpoints, validator, pause, Log(folder, trainer.step), listener, owed)
 
     def go(self) -> Path | int | None:
         """Train until the last step, until a signal, or until validation has not improved for too long.
@@ -127,9 +128,12 @@ class Run:
         if self.owed:
             self.latest = self._validate()
             self.owed = self.latest is None
-            if self.owed or trainer.finished:
+            if self.log is not None and self.latest is not None:
+                self.log.validation(trainer.step, self.latest)
+            if self.owed or self._ended():
                 self._save()
-                return self.pause.stopped or self._recommended()
+        if self.owed or self._ended():
+            return self.pause.stopped or self._recommended()
         running = torch.zeros((), device=trainer.device)
         self.speed.begin()
         for number, batch in enumerate(self.batches.since(trainer.step), 1):
@@ -143,10 +147,11 @@ class Run:
             validation = self._validate() if due else None
             self.owed = bool(due) and validation is None
             report = self._report(batch, outcome, running, rate, validation)
-            for listener in self.listeners:
-                listener(report)
+            for listener in (self.log, self.listener):
+                if listener is not None:
+                    listener(report)
             resting, stopping = trainer.processes.agree(self.pause.wanted, self._stopped())
-            ending = stopping or self._out_of_patience() or trainer.finished
+            ending = stopping or self._ended()
             if resting or ending or trainer.step % recipe.training.save_every == 0:
                 self._save()
             if ending:
@@ -178,19 +183,23 @@ class Run:
         """Validate the averaged weights and share the scores with all processes; ``None`` if a signal asked to stop."""
         trainer = self.trainer
         found = self.validator.scores(trainer.average, self._stopped) if self.validator is not None else None
-        stopped, psnr, ssim = trainer.processes.from_leader((found is None, *(found or Scores(0.0, 0.0))))
+        psnr, ssim = found or Scores(0.0, None)
+        stopped, psnr, similarity = trainer.processes.from_leader((found is None, psnr, nan if ssim is None else ssim))
         if stopped:
             return None
         if trainer.note_validation(psnr) and trainer.processes.leads:
             self.checkpoints.write_best(trainer.average, trainer.about())
-        return Scores(psnr, ssim)
+        return Scores(psnr, None if isnan(similarity) else similarity)
 
     def _stopped(self) -> bool:
         return self.pause.stopped is not None
 
-    def _out_of_patience(self) -> bool:
-        validation = self.trainer.recipe.validation
-        return bool(validation and validation.patience and self.trainer.since_best >= validation.patience)
+    def _ended(self) -> bool:
+        """Whether the last step is done, the time is up, or validation has not improved for too long."""
+        trainer, validation = self.trainer, self.trainer.recipe.validation
+        if trainer.finished or validation is None or not validation.patience:
+            return trainer.finished
+        return trainer.step > 0 and trainer.since_best >= validation.patience  # weights to begin with have had no time
 
     def _save(self) -> None:
         if not self.trainer.processes.leads:

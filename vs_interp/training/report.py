@@ -20,10 +20,10 @@ RECENT = 20.0
 
 
 class Scores(NamedTuple):
-    """The result of a validation: mean PSNR in dB, and mean SSIM."""
+    """The result of a validation: mean PSNR in dB, and mean SSIM, which labels and small pictures do not have."""
 
     psnr: float
-    ssim: float
+    ssim: float | None
 
 
 @dataclass

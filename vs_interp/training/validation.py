@@ -62,7 +62,7 @@ class Validator:
         """Return the mean PSNR in dB and SSIM over all pictures made with ``weights``; ``None`` if ``stopped``.
 
         A picture with a value that is not finite has the worst scores, 0 dB and an SSIM of 0.  A wrong label counts as
-        an error of 1.  Labels, and pictures too small for it, have no SSIM: 0.
+        an error of 1.  Labels, and pictures smaller than 11 pixels have no SSIM: ``None``.
         """
         self.network.load_state_dict(weights)
         device = next(self.network.parameters()).device
@@ -81,7 +81,7 @@ class Validator:
                 psnrs += [decibels(max(float(judged(error, *both)), 1e-10)) for both in pictures]
                 if not labels and min(batch.truth.shape[2:]) >= SMALLEST["ssim"]:
                     ssims += [1 - float(judged(ssim_loss, *both)) for both in pictures]
-        return Scores(float(np.mean(psnrs)), float(np.mean(ssims)) if ssims else 0.0)
+        return Scores(float(np.mean(psnrs)), float(np.mean(ssims)) if ssims else None)
 
     def box(self, sequence: int) -> Box:
         """Return the largest box in the middle of a sequence's frames that the network takes: top, left, height, width.
