@@ -109,6 +109,35 @@ def test_options_for_the_file_and_the_other_streams_hold_as_in_one_piece(tmp_pat
         assert picture.codec_context.format.name == "yuv444p"
 
 
+@pytest.mark.parametrize(
+    ("suffix", "choice"),
+    [
+        (".mkv", Choice(codec="prores", preset="hq")),
+        (".mp4", Choice(codec="h264", arguments=("-preset", "ultrafast", "-profile:v", "high", "-level", "4.1"))),
+        (".mp4", Choice(codec="h264", arguments=("-preset", "ultrafast", "-profile", "high", "-level:v", "1b"))),
+    ],
+)
+def test_what_the_encoder_alone_understands_is_kept_from_the_join(tmp_path: Path, suffix: str, choice: Choice) -> None:
+    """ffmpeg parses named profiles and levels with the encoder, of which there is none where packets are copied."""
+    source = make_film(tmp_path / "in.mp4", seconds=2, size=SMALL)
+    conversion = replace(enlargement(source, tmp_path / f"out{suffix}"), choice=choice)
+    chunked, whole = both_ways(conversion, tmp_path)
+    assert chunked.times == whole.times
+
+
+def test_bitstream_filters_are_applied_once(tmp_path: Path) -> None:
+    """Where chunks are made, and not where they are joined."""
+    source = make_film(tmp_path / "in.mp4", seconds=2, size=SMALL)
+    noted = "086f3693-b7b3-4f2c-9653-21492feee5b8"
+    given = ("-preset", "ultrafast", "-bsf:v", f"h264_metadata=sei_user_data={noted}+once")
+    conversion = replace(enlargement(source, tmp_path / "out.mp4"), choice=Choice(codec="h264", arguments=given))
+    both_ways(conversion, tmp_path)
+    with av.open(str(conversion.output)) as joined:
+        packets = [bytes(packet) for packet in joined.demux(video=0) if packet.is_keyframe]
+    assert len(packets) >= 3
+    assert [packet.count(b"once") for packet in packets] == [1] * len(packets)
+
+
 @pytest.mark.parametrize("rate", [{"factor": Fraction(5, 2)}, {"fps": Fraction(60)}], ids=["5/2", "60"])
 def test_rates_that_do_not_divide_keep_their_stamps(tmp_path: Path, rate: dict[str, Fraction]) -> None:
     source = make_film(tmp_path / "in.mkv", "24000/1001", 1, SMALL)

@@ -15,7 +15,7 @@ from .alpha import format_with_alpha, with_alpha
 from .codecs import Choice, Chosen, choose_codec
 from .containers import Carried, carry, container_format
 from .ffmpeg import find_ffmpeg, keep_time_stamps, version
-from .picture_options import aspect, colour_tags, for_the_picture
+from .picture_options import aspect, colour_tags, for_a_copy, for_the_picture
 from .pixels import pixel_format
 from .source import Source, Stream
 from .stereo import TAG, has_packing, with_packing
@@ -123,12 +123,12 @@ class Encoding:
     def join_command(self, pipe_format: str, colours: Sequence[str], output: Path) -> list[str]:
         """Return the command that copies encoded video from its standard input, and the rest from the source.
 
-        ``colours`` are ffmpeg's options for the colours of the video, where its format in the pipe has none.  Options
-        for the encoder have no effect here; those for the file and the other streams do.
+        ``colours`` are ffmpeg's options for the colours of the video, where its format in the pipe has none.  The
+        user's options for the file and the other streams hold here, those for the encoder were for the chunks.
         """
         return [
             *self._head(), *_delay(self.source.start), "-f", pipe_format, "-i", "pipe:0",
-            *self._mapping(), *self._last_duration(), *self.arguments, "-c:v:0", "copy", *colours,
+            *self._mapping(), *self._last_duration(), *for_a_copy(self.arguments), "-c:v:0", "copy", *colours,
             *self._nominal_rate(), "-f", self.container, f"file:{output}",
             *carrying.unused_streams(self.source, self.others),
         ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""ffmpeg's options for the picture: its colours and aspect ratio, and which of the user's options are meant for it."""
+"""ffmpeg's options for the picture: its colours and aspect ratio, and which of the user's are for it, or for a copy."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ PROPERTIES = {"_Range": "-color_range", "_Matrix": "-colorspace", "_Primaries": 
 """Frame property → ffmpeg option.  Values are those of ITU-T H.273; VapourSynth counts range and location from 0."""
 
 UNSPECIFIED = 2
+
+OF_THE_ENCODER = ("-bsf", "-level", "-profile")
+"""Options whose values an encoder defines, and filters of what it writes: neither is for a picture that is copied."""
 
 
 def colour_tags(frame: vs.VideoFrame) -> list[str]:
@@ -45,3 +48,14 @@ def for_the_picture(arguments: Iterable[str]) -> Iterator[str]:
             yield "-filter:v:0"
         else:
             yield f"{word}:0" if word.startswith("-") and word.endswith(":v") else word
+
+
+def for_a_copy(arguments: Iterable[str]) -> Iterator[str]:
+    """Yield ffmpeg's options without the picture's :data:`OF_THE_ENCODER`, which a copy would refuse or do again."""
+    words = iter(arguments)
+    for word in words:
+        option, _, stream = word.partition(":")
+        if option in OF_THE_ENCODER and not stream.startswith(("a", "s")):
+            next(words, None)
+        else:
+            yield word
