@@ -26,8 +26,8 @@ def appearing_whole(path: Path) -> Iterator[Path]:
         unfinished.replace(path)
     except BaseException as error:
         unfinished.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in (None, str(unfinished)):
-            error.filename = str(path)
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, str(unfinished)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
