@@ -21,11 +21,12 @@ def shrunk(x: Tensor, factor: int) -> Tensor:
     if factor == 1:
         return x
     size = x.shape[2] // factor, x.shape[3] // factor
-    return functional.interpolate(read(read(x, factor, 2), factor, 3), size, mode="bilinear", align_corners=False)
+    few = middle_pairs(middle_pairs(x, factor, 2), factor, 3)
+    return functional.interpolate(few, size, mode="bilinear", align_corners=False)
 
 
-def read(x: Tensor, factor: int, axis: int) -> Tensor:
-    """Return the rows or columns that :func:`shrunk` reads along an axis: the middle two of every ``factor``."""
+def middle_pairs(x: Tensor, factor: int, axis: int) -> Tensor:
+    """Return the rows or columns that :func:`shrunk` needs along an axis: the middle two of every ``factor``."""
     if factor <= 2:
         return x
     groups = x.reshape(*x.shape[:axis], -1, factor, *x.shape[axis + 1 :])

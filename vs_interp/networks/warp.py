@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .resizing import read, shrunk
+from .resizing import middle_pairs, shrunk
 
 Padding = Literal["zeros", "border"]
 Sampling = Literal["bilinear", "bicubic"]
@@ -50,9 +50,9 @@ class Warp(nn.Module):
         shrinking reads.
         """
         height, width = picture.shape[-2:]
-        columns = read(torch.arange(width, device=flow.device, dtype=torch.float32), shrink, 0).view(1, 1, -1)
-        rows = read(torch.arange(height, device=flow.device, dtype=torch.float32), shrink, 0).view(1, -1, 1)
-        flow = read(read(flow.float(), shrink, 2), shrink, 3)
+        columns = middle_pairs(torch.arange(width, device=flow.device, dtype=torch.float32), shrink, 0).view(1, 1, -1)
+        rows = middle_pairs(torch.arange(height, device=flow.device, dtype=torch.float32), shrink, 0).view(1, -1, 1)
+        flow = middle_pairs(middle_pairs(flow.float(), shrink, 2), shrink, 3)
         x, y = columns + flow[:, 0], rows + flow[:, 1]
         if self.exact:
             offset, margin = (0.0, 1) if self.align_corners else (0.5, 0)
