@@ -1,4 +1,7 @@
-"""The convolutions at both ends of a graph, which read the frames and make the pictures."""
+"""The convolutions at both ends of a graph: those whose input is a frame itself, and those that make the pictures.
+
+Few graphs have the first: where a frame is padded, shifted or joined with another before, it is a node's output.
+"""
 
 from __future__ import annotations
 
