@@ -83,6 +83,12 @@ def split_arguments(arguments: str, option: str) -> tuple[str, ...]:
         raise ArgumentError(f"{option} {arguments!r} cannot be split into words: {error}") from error
 
 
+def option_value(arguments: Sequence[str], *options: str) -> str | None:
+    """Return the value of the last of these options; ``None`` if none is given."""
+    given = [value for option, value in pairwise(arguments) if option in options]
+    return given[-1] if given else None
+
+
 def choose_codec(ffmpeg: str, container: str, clip: vs.VideoNode, choice: Choice) -> Chosen:
     """Return how to encode a clip into a container (by libav's name).
 
@@ -92,7 +98,7 @@ def choose_codec(ffmpeg: str, container: str, clip: vs.VideoNode, choice: Choice
     """
     pixel_format(clip.format)
     first = clip.get_frame(0)
-    own = _option_value(choice.arguments, "-c:v", "-codec:v", "-vcodec", "-c:v:0")
+    own = option_value(choice.arguments, "-c:v", "-codec:v", "-vcodec", "-c:v:0")
     if own is not None and choice.codec is not None:
         raise ArgumentError(f"--codec {choice.codec} and {own} in --encoder-args are both given: give one of them")
     if own is None and not HOLDS.get(container, CODECS):
@@ -107,7 +113,7 @@ def choose_codec(ffmpeg: str, container: str, clip: vs.VideoNode, choice: Choice
         encoder, fitting = _for_codec(ffmpeg, container, clip, choice.codec)
     else:
         encoder, fitting = _for_players(ffmpeg, container, clip, hdr.is_high_dynamic_range(first))
-    asked = _option_value(choice.arguments, "-pix_fmt", "-pix_fmt:v")
+    asked = option_value(choice.arguments, "-pix_fmt", "-pix_fmt:v")
     if fitting is None or asked is not None:
         fitting = clip.format  # ffmpeg converts, or says why it cannot
     alpha = None
@@ -226,12 +232,6 @@ def _encoder_named(name: str) -> Encoder:
     """Return ffmpeg's encoder of that name, with our defaults if it is one of :data:`CODECS`."""
     known = (encoder for encoders in CODECS.values() for encoder in encoders)
     return next((encoder for encoder in known if encoder.name == name), Encoder(name=name))
-
-
-def _option_value(arguments: Sequence[str], *options: str) -> str | None:
-    """Return the value of the last of these options; ``None`` if none is given."""
-    given = [value for option, value in pairwise(arguments) if option in options]
-    return given[-1] if given else None
 
 
 def _format_note(before: vs.VideoFormat, after: vs.VideoFormat, asked: str | None) -> str:

@@ -10,6 +10,7 @@ import av
 
 from vs_interp.errors import ArgumentError
 
+from .codecs import option_value
 from .others import OtherStream
 
 ALIKE = {"ipod": "mp4"}
@@ -36,11 +37,11 @@ SOUND_ENCODER = {"webm": "libopus", "mp4": "aac", "mov": "aac", "mpegts": "aac"}
 
 KILOBITS_PER_CHANNEL = 96
 
-LAYOUTS = "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1"
-"""Channel layouts that sound is encoded in: those that Opus knows, which refuses the 5.1(side) of AC-3 and DTS."""
+OPUS_LAYOUTS = "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1"
+"""Channel layouts that Opus knows; it refuses others, such as the 5.1(side) of AC-3 and DTS."""
 
-MOST_CHANNELS = {"ac3": 6}
-"""Encoder → how many channels it has at most; others have the 8 of :data:`LAYOUTS`."""
+MOST_CHANNELS = {"aac": 8, "ac3": 6, "libopus": 8}
+"""Encoder → how many channels it has at most."""
 
 REPEATED_HEADERS = "mpegts"
 """The container whose AAC has a header in every packet (ADTS)."""
@@ -100,12 +101,12 @@ def carry(
 ) -> tuple[list[Carried], list[str]]:
     """Return the streams that go into the output, and a line on each that is left out or converted.
 
-    If there are ``sound_arguments`` (ffmpeg's options for sound), all sound is encoded again.
+    If there are ``sound_arguments`` (ffmpeg's options for sound), all sound is encoded again, as they say.
     """
     carried, notes = [], []
     for stream in streams:
         is_sound = stream.kind == "sound"
-        found = _sound(container, stream, bool(sound_arguments)) if is_sound else _other(container, stream)
+        found = _sound(container, stream, sound_arguments) if is_sound else _other(container, stream)
         if found is None:
             what = f"{stream.codec or 'unknown'} {'video' if stream.kind == 'picture' else stream.kind}"
             notes.append(f"{container} holds no {what}, stream {stream.index} is left out")
@@ -113,7 +114,7 @@ def carry(
         if stream.kind == "picture":
             notes.append(f"stream {stream.index}, a second video, is copied as it is")
         if found.encoder not in ("copy", ATTACH) and not (is_sound and sound_arguments):
-            most = MOST_CHANNELS.get(found.encoder, 8)
+            most = MOST_CHANNELS.get(found.encoder, stream.channels)
             mixed = f", its {stream.channels} channels are mixed down to {most}" if stream.channels > most else ""
             becomes = f"stream {stream.index} becomes {found.encoder}{mixed}"
             notes.append(f"{container} holds no {stream.codec} {stream.kind}, {becomes}")
@@ -121,19 +122,27 @@ def carry(
     return carried, notes
 
 
-def _sound(container: str, stream: OtherStream, encode: bool) -> Carried:
-    """Return a sound stream, copied unless ``encode`` is set or the container cannot hold its codec.
+def _sound(container: str, stream: OtherStream, arguments: Sequence[str]) -> Carried:
+    """Return a sound stream, copied unless there are ``arguments`` for it or the container cannot hold its codec.
 
     Where AAC loses the headers of its packets, ffmpeg ends at a damaged one, unless it was told to remove them.
     """
     family = "pcm" if stream.codec.startswith("pcm_") and stream.codec != "pcm_dvd" else stream.codec
-    if not encode and family in SOUND.get(container, {family}):
+    if not arguments and family in SOUND.get(container, {family}):
         loses_headers = stream.codec == "aac" and container != REPEATED_HEADERS
         return Carried(stream, options=("-bsf", "aac_adtstoasc") if loses_headers else ())
-    encoder = SOUND_ENCODER.get(container, "ac3")
-    channels = min(max(stream.channels, 1), MOST_CHANNELS.get(encoder, 8))
-    rate = f"{KILOBITS_PER_CHANNEL * channels}k"
-    return Carried(stream, encoder, ("-b", rate, "-filter", f"aformat=channel_layouts={LAYOUTS}"))
+    encoder = option_value(arguments, "-c:a", "-codec:a", "-acodec") or SOUND_ENCODER.get(container, "ac3")
+    asked = option_value(arguments, "-ac", "-ac:a") or ""
+    wanted = int(asked) if asked.isdecimal() else stream.channels
+    channels = min(max(wanted, 1), MOST_CHANNELS.get(encoder, wanted))
+    return Carried(stream, encoder, ("-b", f"{KILOBITS_PER_CHANNEL * channels}k", *_layout(encoder, stream.channels)))
+
+
+def _layout(encoder: str, channels: int) -> tuple[str, ...]:
+    """Return ffmpeg's options for the channels of an encoder that refuses some; for AC-3 ffmpeg mixes by itself."""
+    if channels > MOST_CHANNELS.get(encoder, channels) and encoder != "ac3":
+        return "-filter", "aformat=channel_layouts=7.1"
+    return ("-filter", f"aformat=channel_layouts={OPUS_LAYOUTS}") if encoder == "libopus" else ()
 
 
 def _other(container: str, stream: OtherStream) -> Carried | None:

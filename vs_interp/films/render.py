@@ -219,4 +219,6 @@ def _reason(code: int, log: str) -> str:
         return f"it was ended by {signal.Signals(-code).name}, run the command again"
     reason = error_in(log) or os.strerror(256 - code)  # ffmpeg's exit code is 256 minus the system's error number
     full = os.strerror(errno.ENOSPC) in reason
-    return f"{reason} ({'make room' if full else 'correct --encoder-args'}, or name another output file)"
+    return (
+        f"{reason} ({'make room' if full else 'correct --encoder-args or --audio-args'}, or name another output file)"
+    )
