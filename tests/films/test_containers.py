@@ -10,7 +10,8 @@ import pytest
 from tests.films.whole import convert
 from tests.video import SUBTITLES, ffmpeg, make_film
 from vs_interp.films.codecs import Choice
-from vs_interp.films.containers import OtherStream, carry
+from vs_interp.films.containers import carry
+from vs_interp.films.others import OtherStream
 from vs_interp.films.source import open_source
 
 

@@ -134,7 +134,7 @@ def test_damaged_sound_does_not_end_the_work(tmp_path: Path, capsys: pytest.Capt
     with av.open(str(output)) as container:
         packets = sum(1 for packet in container.demux(audio=0) if packet.size)
     assert len(headers) - 2 <= packets < len(headers)
-    assert "the sound is damaged: packets that ffmpeg cannot read are left out" in capsys.readouterr().err
+    assert "packets of sound or subtitles that ffmpeg cannot read are left out" in capsys.readouterr().err
 
 
 def test_lost_frames_are_counted_with_their_times(tmp_path: Path) -> None:

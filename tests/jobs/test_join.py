@@ -25,6 +25,7 @@ from vs_interp.jobs.here import make_chunks
 from vs_interp.jobs.join import TimeStamps, join
 from vs_interp.jobs.plan import plan
 from vs_interp.jobs.room import guess
+from vs_interp.jobs.run import wants_one_encoder
 from vs_interp.jobs.steps import Interpolation
 
 from .films import Decoded, decoded, enlargement, make_film, unheard
@@ -136,6 +137,26 @@ def test_bitstream_filters_are_applied_once(tmp_path: Path) -> None:
         packets = [bytes(packet) for packet in joined.demux(video=0) if packet.is_keyframe]
     assert len(packets) >= 3
     assert [packet.count(b"once") for packet in packets] == [1] * len(packets)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "whole"),
+    [
+        ("-b:v 2M", True), ("-b 2M", True), ("-filter:v:0 hflip", True), ("-vf hflip", True), ("-t 3", True),
+        ("-b:a 64k", False), ("-filter:a:0 volume=0.5", False), ("-frames:s 9", False), ("-crf 20", False),
+    ],
+)  # fmt: skip
+def test_options_of_the_other_streams_leave_the_film_in_chunks(arguments: str, whole: bool) -> None:
+    assert wants_one_encoder(arguments.split()) == whole
+
+
+def test_sound_is_filtered_in_a_job_as_in_one_piece(tmp_path: Path) -> None:
+    source = make_film(tmp_path / "in.mp4", seconds=2, size=SMALL)
+    given = ("-preset", "ultrafast", "-b:a", "64k", "-filter:a", "atrim=end=1")
+    choice = Choice(codec="h264", arguments=given, sound_arguments=("-c:a", "aac"))
+    chunked, whole = both_ways(replace(enlargement(source, tmp_path / "out.mp4"), choice=choice), tmp_path)
+    assert chunked.sound == whole.sound
+    assert chunked.sound[1] == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize("rate", [{"factor": Fraction(5, 2)}, {"fps": Fraction(60)}], ids=["5/2", "60"])

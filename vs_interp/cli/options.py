@@ -65,7 +65,7 @@ class Number(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{value!r} is not a number that can be used: give one such as 2.5", param, ctx)
+            self.fail(f"{value!r} is not a number that can be used: give a finite number", param, ctx)
         return number
 
 

@@ -184,7 +184,7 @@ def run_ffmpeg(command: list[str]) -> Iterator[Pipe]:
         if code:  # with -frames:v among its arguments, ffmpeg stops reading early without an error
             raise EncoderError(f"ffmpeg stopped: {_reason(code, messages)}")
         if SKIPPED in messages:
-            logger.warning("the sound is damaged: packets that ffmpeg cannot read are left out")
+            logger.warning("the film is damaged: packets of sound or subtitles that ffmpeg cannot read are left out")
 
 
 @contextmanager

@@ -18,10 +18,10 @@ from .room import check, guess, space_line
 from .status import Board, Listener
 
 WHOLE_OPTIONS = (
-    "-b:v", "-b", "-pass", "-passlogfile", "-maxrate", "-minrate", "-bufsize", "-fs", "-frames", "-vframes", "-t",
+    "-b", "-pass", "-passlogfile", "-maxrate", "-minrate", "-bufsize", "-fs", "-frames", "-vframes", "-t",
     "-to", "-ss", "-shortest", "-r", "-vf", "-filter", "-filter_complex", "-vsync", "-fps_mode", "-f",
 )  # fmt: skip
-"""Options of ffmpeg that make sense for a whole stream only, with or without a stream specifier such as ``:v``."""
+"""Options of ffmpeg that make sense for a whole film only, without a stream specifier or with one of the picture."""
 
 FEWEST_CHUNKS = 3
 """A film of fewer chunks is converted in one go."""
@@ -35,7 +35,8 @@ In this process (:mod:`~vs_interp.jobs.here`) or on workers (:mod:`~vs_interp.jo
 
 def wants_one_encoder(arguments: Iterable[str]) -> bool:
     """Whether ffmpeg's options need one encoder for the whole film: an average bit rate, two passes, filters, a cut."""
-    return any(argument.partition(":")[0] in WHOLE_OPTIONS or argument in WHOLE_OPTIONS for argument in arguments)
+    options = (argument.partition(":") for argument in arguments)
+    return any(option in WHOLE_OPTIONS and not stream.startswith(("a", "s")) for option, _, stream in options)
 
 
 def run(
