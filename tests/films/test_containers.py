@@ -9,6 +9,7 @@ import pytest
 
 from tests.films.whole import convert
 from tests.video import SUBTITLES, ffmpeg, make_film
+from vs_interp.errors import EncoderError
 from vs_interp.films.codecs import Choice
 from vs_interp.films.containers import carry
 from vs_interp.films.others import OtherStream
@@ -115,6 +116,12 @@ def test_sound_keeps_its_channels_where_the_encoder_has_as_many(
     notes = carry("webm" if suffix == "webm" else "mp4", open_source(source).others, tuple(arguments.split()))[1]
     assert all(note.endswith(f"becomes {'libopus' if suffix == 'webm' else 'aac'}{said}") for note in notes)
     assert len(notes) == (not arguments)
+
+
+def test_a_wrong_word_for_the_sound_is_sought_there_too(tmp_path: Path) -> None:
+    source, choice = make_film(tmp_path / "in.mkv"), Choice(sound_arguments=("-c:a", "libopus", "-b:a", "9000k"))
+    with pytest.raises(EncoderError, match=r"bit rate .* \(correct --encoder-args or --audio-args"):
+        convert(source, tmp_path / "out.mkv", [], choice=choice)
 
 
 def test_each_change_is_said() -> None:

@@ -61,8 +61,16 @@ def test_a_cache_that_cannot_be_used_is_told(frames: Path, tmp_path: Path, monke
     monkeypatch.setenv("VS_INTERP_CACHE", str(tmp_path / "file"))
     with pytest.raises(SourceError, match=f"^cannot write into {tmp_path}/file/links .*VS_INTERP_CACHE"):
         open_film(frames, fps=24)
-    assert len(open_film(make_video(tmp_path / "film.mkv", frames=5))) == 5
     assert len(open_film(frames / "shot5.png", fps=24)) == 1
+
+
+def test_an_index_that_cannot_be_kept_stops_no_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BestSource keeps that of a longer film; and the alpha of VP9 is kept as a film of its own."""
+    monkeypatch.setenv("VS_INTERP_CACHE", os.devnull)
+    assert len(open_film(make_video(tmp_path / "film.mkv", frames=240))) == 240
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=48x32:r=24:d=0.5,format=yuva420p", "-c:v", "libvpx-vp9",
+           tmp_path / "alpha.webm")  # fmt: skip
+    assert len(open_film(tmp_path / "alpha.webm")) == 12
 
 
 def test_what_a_killed_process_of_the_same_number_left_stops_no_other(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -87,7 +88,8 @@ def alpha_stream(path: Path, track: int) -> Path | None:
     except OSError:
         return None
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # also where there is no folder for it
+            unfinished.unlink()
     return kept
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,8 +34,8 @@ def decode(path: Path, track: int, pixels: int, progress: Progress | None = None
     try:
         with _messages_to(progress):
             found: Any = vs.core.bs.VideoSource(
-                str(path.absolute()), track=track, cachepath=str(index_folder(path)), showprogress=True,
-                exporttimestamps=True, cachesize=max(1, min(LARGEST_CACHE, CACHED * pixels * 3 >> 20)),
+                str(path.absolute()), track=track, showprogress=True, exporttimestamps=True,
+                cachesize=max(1, min(LARGEST_CACHE, CACHED * pixels * 3 >> 20)), **_kept_in(index_folder(path)),
             )  # fmt: skip
     except vs.Error as error:
         given = as_given(path)
@@ -46,6 +47,15 @@ def decode(path: Path, track: int, pixels: int, progress: Progress | None = None
             raise SourceError(unlike_the_first(path))
         raise SourceError(f"{as_given(path)} changes its size or format midway: cut it at the changes first")
     return clip, known_stamps(np.atleast_1d(found["timestamps"]).tolist())  # of one frame it is a number, not a list
+
+
+def _kept_in(folder: Path) -> dict[str, Any]:
+    """Return BestSource's options to keep its index in a folder; not to, if that cannot be written: it would refuse."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return {"cachemode": 0}
+    return {"cachepath": str(folder)} if os.access(folder, os.W_OK) else {"cachemode": 0}
 
 
 @contextmanager
