@@ -10,15 +10,18 @@ import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import click
 import pytest
 
 from tests.command_line import COMMAND, refused, run
+from tests.support import names
 from tests.video import time_stamps
 from vs_interp.cli.demo import write_png
 from vs_interp.cli.main import COMMANDS, group
+from vs_interp.errors import ArgumentError
 
 
 def test_help_is_quick_and_loads_nothing_heavy() -> None:
@@ -142,6 +145,19 @@ def test_pictures_are_written_bit_exact(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.png")) as container:
         read = next(container.decode(video=0)).to_ndarray(format="rgb24")
     assert np.array_equal(read, np.broadcast_to([255, 128, 3], (7, 33, 3)))
+
+
+def test_a_demo_that_fails_leaves_no_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a full disk; a folder that was there before stays, and so does what is in it."""
+
+    def fails(*args: Any, **options: Any) -> None:
+        raise ArgumentError("the disk is full")
+
+    monkeypatch.setattr("vs_interp.cli.running.convert", fails)
+    (tmp_path / "mine").mkdir()
+    for name in ("new", "mine"):
+        assert run("demo", "--output", tmp_path / name) == 2
+    assert names(tmp_path) == ["mine"]
 
 
 @pytest.mark.slow

@@ -100,3 +100,5 @@ def test_interlaced_frames_anywhere_stop_the_run_with_their_number(later: bool) 
 def test_a_missing_film_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="there is no such file"):
         open_film(tmp_path / "none.mkv")
+    with pytest.raises(SourceError, match=r"^cannot read /dev/null: it is neither a file nor a folder$"):
+        open_film(Path("/dev/null"))

@@ -74,6 +74,8 @@ def test_names_and_paths_are_resolved(cache: Path, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"^there is no model file two lines.onnx: give a file") as caught:
         resolve("two\nlines.onnx", network="flavr")
     assert "\n" not in str(caught.value)
+    with pytest.raises(ArgumentError, match=r"^there is no model file blargh: .* a name of `vs-interp weights list`$"):
+        load("blargh")  # of any network: no one's names are more likely
     with pytest.raises(ArgumentError, match=r"did you mean rife-4.0"):
         find("rife-40")
     with pytest.raises(ArgumentError, match=r"^there is no model file rife-4\.22: did you mean rife-4\.25\?$"):

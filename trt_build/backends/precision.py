@@ -94,9 +94,10 @@ def _judged(half: str, made: NDArray[np.float32], wanted: NDArray[np.float32]) -
     error = 255 * np.abs(made.clip(0, 1) - wanted.clip(0, 1))
     psnr = min(99.0, *(decibels(float((one.astype(np.float64) ** 2).mean()) / 255**2) for one in error))
     codes = float(np.quantile(error, 1 - OUTLIERS))
-    close = psnr >= LEAST_PSNR and codes <= MOST_CODES
     found = f"{half} reaches {psnr:.1f} dB against FP32, within {codes:.1f} 8-bit codes (at most {error.max():.1f})"
-    return Choice(half if close else "fp32", found)
+    limits = (psnr >= LEAST_PSNR, f"{LEAST_PSNR:g} dB"), (codes <= MOST_CODES, f"{MOST_CODES:g} codes")
+    missed = [limit for kept, limit in limits if not kept]  # also where an error is not a number
+    return Choice("fp32", f"{found}: {' and '.join(missed)} are asked for") if missed else Choice(half, found)
 
 
 def _strip(model: ModelFile, profile: Profile) -> Profile:

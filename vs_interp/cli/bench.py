@@ -89,7 +89,7 @@ def measure_subject(
     """Measure a model, or play a script."""
     if name is not None and name.endswith(SCRIPTS):
         return play_script(Path(name), seconds)
-    return measure(name, size, factor, backend, seconds)
+    return measure(name or "super-slomo", size, factor, backend, seconds)
 
 
 def _in_own_process(measure_one: partial[Report | ScriptReport], name: str | None) -> Report | ScriptReport:

@@ -100,7 +100,7 @@ def command(
         profile = _profile(size, dynamic, wanted, matrix=matrix, full_range=full_range, siting=siting or "left")
     if checkpoint is not None and like is not None:
         profile = replace(profile, planes=RGBS)
-    file = load(model, network="super-slomo")
+    file = load(model)
     if runtime == "openvino":
         rows = [_compile(file, profile)]
     else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from fractions import Fraction
 from importlib.resources import as_file, files
@@ -51,12 +53,8 @@ def command(*, output: Path, quiet: bool, as_json: bool) -> None:
     from .job_options import How
     from .running import convert
 
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ArgumentError(f"cannot make the folder {output}: {error.strerror}") from error
     video, picture = output / "bbb_2x.mp4", output / "frames.png"
-    with as_file(files("vs_interp") / "clips" / CLIP) as clip:
+    with _kept_unless_empty(output), as_file(files("vs_interp") / "clips" / CLIP) as clip:
         doubled = (Interpolation(network="super-slomo", factor=Fraction(2)),)
         conversion = Conversion(source=clip, output=video, steps=doubled, choice=Choice())
         summary = convert(conversion, How(whole=True), overwrite=True, quiet=quiet)
@@ -69,6 +67,23 @@ def command(*, output: Path, quiet: bool, as_json: bool) -> None:
     click.echo(f"{video}: {summary.frames} frames at twice the frame rate, made at {summary.fps:.1f} fps")
     click.echo(f"{picture}: source frames, interpolated frames, and plain blends for comparison")
     click.echo("Film: Big Buck Bunny, (c) copyright 2008, Blender Foundation | www.bigbuckbunny.org, CC-BY 3.0")
+
+
+@contextmanager
+def _kept_unless_empty(folder: Path) -> Iterator[None]:
+    """Make a folder where there is none; it is removed again if nothing is in it after an error."""
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArgumentError(f"cannot make the folder {folder}: {error.strerror}") from error
+    try:
+        yield
+    except BaseException:
+        if made:
+            with suppress(OSError):  # of a folder that is not empty
+                folder.rmdir()
+        raise
 
 
 def compare(clip: Path, doubled: Path, picture: Path) -> None:

@@ -111,7 +111,7 @@ def _model_files(entries: Iterable[Entry], given: Iterable[str]) -> dict[str, by
     from vs_interp.weights.carried import weights_of
     from vs_interp.weights.catalogue import resolve
 
-    paths = {ModelFile.load(path).identity: path for path in (resolve(name, network="super-slomo") for name in given)}
+    paths = {ModelFile.load(path).identity: path for path in (resolve(name) for name in given)}
     found = {}
     for key in {entry.key.model: entry.key for entry in entries if entry.key is not None}.values():
         weights = weights_of(key.model, key.network) if key.model not in paths else None

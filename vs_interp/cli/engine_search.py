@@ -57,7 +57,7 @@ def which(
     runtime = _runtime(backend, gpu)
     card = _gpu(runtime, gpu)
     profile = profile_like(clip, quiet=quiet)
-    keys = _keys(runtime, load(model, network="super-slomo"), profile, card)
+    keys = _keys(runtime, load(model or "super-slomo"), profile, card)
     found = candidates(open_cache(folder), keys)
     measured = bool(found) and str(card) in found[0].entry.about.get("verified_on", {})
     if as_json:

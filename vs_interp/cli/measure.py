@@ -70,7 +70,7 @@ class Report:
     recorded: bool | None
 
 
-def measure(model: str | None, size: Size, factor: int, backend: Backend | None, seconds: float) -> Report:
+def measure(model: str, size: Size, factor: int, backend: Backend | None, seconds: float) -> Report:
     """Measure the sessions alone, then the filter.
 
     Raises :class:`ArgumentError` if ``model`` is not a model, and any error of the backend.
@@ -87,8 +87,8 @@ def measure(model: str | None, size: Size, factor: int, backend: Backend | None,
 
     from .loops import endless_clip, feed, play
 
-    path = resolve(model, network="super-slomo")
-    file = load(model, network="super-slomo")
+    path = resolve(model)
+    file = load(model)
     if file.spec.updates:
         file = file.with_updates(min(UPDATES, file.spec.updates))
     spec, runtime = file.spec, choose(backend)

@@ -80,7 +80,7 @@ def evaluate(
     :class:`~vs_interp.errors.DatasetError` if a data set is missing or one of its frames is broken.
     """
     began, runtime = time.monotonic(), choose(backend)
-    file = load(model, network="super-slomo")
+    file = load(model)
     spec = _asked(file.spec, selection.ahead)
     task = task_of(spec)
     extrapolates = extrapolation if task is TO_COME else None
@@ -167,7 +167,7 @@ def _competitor(name: str, spec: NetworkSpec, runtime: Backend, extrapolation: E
             f"{task.name} cannot be compared with {name}: use {', '.join(known)}, a model file or a name from "
             "`vs-interp weights list`"
         )
-    return _of_model(name, load(name, network="super-slomo"), spec, runtime, extrapolation)
+    return _of_model(name, load(name), spec, runtime, extrapolation)
 
 
 def _of_model(

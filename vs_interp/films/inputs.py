@@ -56,14 +56,16 @@ def openable(path: Path) -> Path:
             fits = re.compile(NUMBER.sub(r"\\d+", fnmatch.translate(path.name)))
             found = [each for each in path.parent.iterdir() if fits.match(each.name)]
             return _sequence(path, found, "matches no pictures: correct the pattern")
-        piped = is_pipe(path)
+        piped, exists = is_pipe(path), path.exists()
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror}") from error
     if piped:
         raise SourceError(
             f"{path} is a pipe, which can be read only once: let vs-interp convert read it, or save it first"
         )
-    raise SourceError(f"cannot read {path}: there is no such file")
+    raise SourceError(
+        f"cannot read {path}: {'it is neither a file nor a folder' if exists else 'there is no such file'}"
+    )
 
 
 def is_pattern(path: Path) -> bool:

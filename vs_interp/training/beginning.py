@@ -111,7 +111,7 @@ def part(network: Network, name: str) -> nn.Module:
 
 def weights_file(start: Path) -> Path:
     """Return the file of start weights, which are given as a checkpoint, a model file, or a name in the catalogue."""
-    return resolve(str(start), network="") if str(start) in catalogue() else start
+    return resolve(str(start)) if str(start) in catalogue() else start
 
 
 def load_start(network: nn.Module, paths: Sequence[Path], name: str = "") -> None:

@@ -114,7 +114,7 @@ def find(name: str) -> Weights:
     raise ArgumentError(f"no weights are called {name!r}: {_alike(name) or '`vs-interp weights list` shows all'}")
 
 
-def resolve(model: str | os.PathLike[str] | None, *, network: str, **config: int | None) -> Path:
+def resolve(model: str | os.PathLike[str] | None, *, network: str = "", **config: int | None) -> Path:
     """Return the path of a model file, given a path, a name of the catalogue, or the name of a network for its default.
 
     With ``model=None`` it is the default of ``network``; ``config``, such as ``scale=2``, chooses among several

@@ -26,7 +26,7 @@ def silent(here: int, total: int) -> None:
     """Ignore the progress of a download."""
 
 
-def load(model: str | os.PathLike[str] | None, *, network: str, **config: int | None) -> ModelFile:
+def load(model: str | os.PathLike[str] | None, *, network: str = "", **config: int | None) -> ModelFile:
     """Return the model for a path, a name of the catalogue, or the default of a network.
 
     A damaged model file in the cache is made again if its checkpoint can be downloaded.  One made by another version of

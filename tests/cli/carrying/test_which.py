@@ -69,6 +69,12 @@ def test_which_says_that_an_engine_of_a_range_would_do(film: Path, tmp_path: Pat
     assert ask(*asked, "--backend", text).exit_code == 0
 
 
+@needs_rtx
+def test_which_without_a_model_means_the_bundled_one(film: Path, tmp_path: Path) -> None:
+    answer = ask("engines", "which", film, "--gpu", "ada", "--folder", tmp_path, "--quiet")
+    assert answer.exit_code == 1 and "there is no engine of tensorrt-rtx yet" in answer.stdout
+
+
 def test_which_where_no_engine_would_serve(film: Path) -> None:
     with pytest.raises(ArgumentError, match="openvino would be used here, which has no engines"):
         run("engines", "which", film, "fsrcnn-x2", "--backend", "openvino", "--quiet")

@@ -100,5 +100,24 @@ def test_fp32_says_why(runtime: OpenVINO, check: Any, why: str) -> None:
 
 @needs_bfloat
 @pytest.mark.has_bfloat
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (0.1, "bf16 reaches 68.1 dB against FP32, within 0.1 8-bit codes (at most 0.1)"),
+        (2.5, "bf16 reaches 40.2 dB against FP32, within 2.5 8-bit codes (at most 2.5): 55 dB are asked for"),
+        (
+            5.0,
+            "bf16 reaches 34.2 dB against FP32, within 5.0 8-bit codes (at most 5.0): 55 dB and 4 codes are asked for",
+        ),
+        (np.nan, "bf16 reaches 99.0 dB against FP32, within nan 8-bit codes (at most nan): 4 codes are asked for"),
+    ],
+)
+def test_what_bfloat_misses_is_said(error: float, told: str) -> None:
+    """Of pictures that are off by as many 8-bit codes everywhere: 20 log10(255 / error) dB."""
+    wanted = np.full((1, 3, 8, 8), 0.5, np.float32)
+    choice = precision._judged("bf16", wanted + np.float32(error / 255), wanted)
+    assert (choice.precision, choice.reason) == ("bf16" if error < 1 else "fp32", told)
+
+
 def test_sessions_that_nobody_checks_are_exact() -> None:
     assert OpenVINO().choose_precision(BUNDLED, SIZE, None).precision == "fp32"
