@@ -120,6 +120,7 @@ def test_what_could_not_be_decoded_is_reported_whoever_met_it(tmp_path: Path) ->
     source = flipped(film(tmp_path, "mkv"))
     conversion = enlargement(source, tmp_path / "out.mkv")
     there, here = conversion.open(), conversion.open()
+    there.source.damage.broken.add(20)  # by chance of its threads' order, BestSource may refuse no frame at all
     manifest, folder = plan(conversion, here, 1), tmp_path / "out.mkv.job"
 
     def others_make(chunks: ChunkFolder, numbers: list[int], board: Board) -> Iterator[tuple[int, Record]]:
@@ -127,4 +128,4 @@ def test_what_could_not_be_decoded_is_reported_whoever_met_it(tmp_path: Path) ->
 
     run(here, manifest, folder, others_make, overwrite=False, restart=False, maker=None, listener=Silent())
     assert here.source.damage.report() == there.source.damage.report()
-    assert there.source.damage.broken
+    assert 20 in here.source.damage.broken
