@@ -78,7 +78,7 @@ def test_a_film_smaller_than_the_crop_among_larger_ones_ends_the_run(tmp_path: P
         frames(folder / f"{number:02}", 3, *((96, 128) if number < 16 else (48, 48)))
     values = super_slomo_recipe(tmp_path)
     values["data"] |= {"workers": 1, "source": [{"footage": f"frames:{folder}", "part": [0.85, 1.0]}]}
-    assert_ends(values, lambda: None, r"48x48, and 64x64 at 0, 0 lies outside: choose a smaller crop")
+    assert_ends(values, lambda: None, r"in a row are smaller than 64x64: make data.crop smaller")
 
 
 @pytest.mark.timeout(60)
