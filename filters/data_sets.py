@@ -19,7 +19,7 @@ def sequence(address: str, number: int = 0, *, split: str = "test") -> vs.VideoN
     ``address`` is as for ``vs-interp train``: ``scenes:240x160``, ``moving-digits:FOLDER``, ``davis:FOLDER``, …
     """
     with speaking_as("sequence"):
-        footage = open_footage(address, split)
+        footage = open_footage(str(address), split)
         check_whole("number", number, least=0, most=len(footage.lengths) - 1)
         size = footage.frame_size(number)
     length = footage.lengths[number]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trt_build.backends import Backend
 from trt_build.graphs.flow import flow_alone
 from trt_build.model_file import ModelFile
-from vs_interp.arguments import check_whole
+from vs_interp.arguments import check_share, check_whole, is_real
 from vs_interp.errors import ArgumentError
 from vs_interp.flow_fields import coloured, sampled
 from vs_interp.weights.catalogue import resolve
@@ -85,9 +85,7 @@ def _scale(clip: vs.VideoNode, scale: float | None) -> float:
         scale = 1.0
         while clip.width * clip.height * scale**2 > LARGEST:
             scale /= 2
-    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale <= 1:
-        raise ArgumentError(f"scale is {scale!r}: it must lie in (0, 1], such as 0.5")
-    return scale
+    return check_share("scale", scale, "0.5")
 
 
 def _flow_model(clip: vs.VideoNode, model: Any, updates: int | None) -> ModelFile:
@@ -120,7 +118,7 @@ def flow_picture(flow: Flow, *, largest: float | None = None) -> vs.VideoNode:
     """
     with speaking_as("flow_picture"):
         right, down = _checked(flow)
-        if largest is not None and not (isinstance(largest, int | float) and largest > 0):
+        if largest is not None and not (is_real(largest) and largest > 0):
             raise ArgumentError(f"largest is {largest!r}: it must be a number of pixels above 0")
     blank = core.std.BlankClip(right, format=vs.RGB24, keep=True)
 

@@ -10,7 +10,7 @@ import numpy as np
 import vapoursynth as vs
 
 from trt_build.backends import Backend
-from vs_interp.arguments import check_choice, check_whole
+from vs_interp.arguments import check_choice, check_whole, is_real
 from vs_interp.errors import ArgumentError
 
 from .flow import Flow, optical_flow, warp
@@ -36,7 +36,7 @@ def nowcast(
     frames: int = 24,
     method: Literal["flow", "network", "mix"] = "flow",
     model: str | os.PathLike[str] | None = None,
-    flow_model: str | os.PathLike[str] = "raft-small",
+    flow_model: str | os.PathLike[str] | None = None,
     blur: float = 0.0,
     backend: Backend | str | None = None,
 ) -> vs.VideoNode:
@@ -53,7 +53,7 @@ def nowcast(
         parts that lie side by side, the clip's sides must be multiples of 64 from 128 up, and the result lacks 32
         pixels at each side.
     flow_model
-        What finds the flow, see :func:`optical_flow`.
+        What finds the flow, ``"raft-small"`` by default; see :func:`optical_flow`.
     blur
         σ in pixels of a Gaussian on the pictures made: scores of uncertain pictures rise with it, sharpness falls.
 
@@ -63,7 +63,11 @@ def nowcast(
     with speaking_as("nowcast"):
         check_choice("method", method, ("flow", "network", "mix"))
         check_whole("frames", frames, examples="24")
-        if isinstance(blur, bool) or not isinstance(blur, int | float) or not 0 <= blur <= 6:
+        if method == "flow" and model is not None:
+            raise ArgumentError(f"model is {model}, and method='flow' has none: give flow_model, or another method")
+        if method == "network" and flow_model is not None:
+            raise ArgumentError(f"flow_model is {flow_model}, and method='network' finds no flow: leave it out")
+        if not is_real(blur) or not 0 <= blur <= 6:
             raise ArgumentError(f"blur is {blur!r}: it must lie between 0 and 6 pixels")
         check_clip(clip)
         if len(clip) < LEAST:
@@ -72,7 +76,7 @@ def nowcast(
         if method != "flow":
             known, made = _by_network(clip, frames, model, backend)
         if method != "network":
-            moved = _by_flow(clip, frames, flow_model, backend)
+            moved = _by_flow(clip, frames, "raft-small" if flow_model is None else flow_model, backend)
             moved = _cropped(moved, (clip.width - known.width) // 2, (clip.height - known.height) // 2)
             made = core.std.Merge(made, moved) if method == "mix" else moved
         return core.std.SetFrameProps(known, **{PREDICTED: 0}) + following(_blurred(made, blur), known[-1])

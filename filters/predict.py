@@ -30,7 +30,7 @@ def predict(
     model: str | os.PathLike[str],
     frames: int | None = None,
     mode: Literal["extend", "aligned"] = "extend",
-    horizon: int = 1,
+    horizon: int | None = None,
     backend: Backend | str | None = None,
     scene_threshold: float | None = DEFAULT_THRESHOLD,
 ) -> vs.VideoNode:
@@ -48,7 +48,7 @@ def predict(
         ``"extend"``: the clip, then frames that follow its last.  ``"aligned"``: as many frames as the clip has, each
         as it was foreseen ``horizon`` frames before it: to be compared with the clip, or put where it is damaged.
     horizon
-        See ``mode``: 1 for the next frame, at most what the model makes at once.
+        See ``mode``, for ``"aligned"`` alone: 1, the default, for the next frame, at most what the model makes at once.
     backend, scene_threshold
         As for :func:`super_slomo`; a window never reaches across a cut.
 
@@ -58,6 +58,10 @@ def predict(
     with speaking_as("predict"):
         check_threshold(scene_threshold)
         check_choice("mode", mode, ("extend", "aligned"))
+        if mode == "aligned" and frames is not None:
+            raise ArgumentError(f"frames is {frames}, and mode='aligned' gives as many as the clip has: leave it out")
+        if mode == "extend" and horizon is not None:
+            raise ArgumentError(f"horizon is {horizon}, which is for mode='aligned': leave it out, or give that mode")
         colour = check_clip(clip)
         file = load_model(clip, model, "simvp", kinds=("frame", "labels"))
         spec = file.spec
@@ -70,7 +74,7 @@ def predict(
                 f"the clip is {clip.format.name}, and the model {model} foresees grey pictures: give a GRAY clip, such "
                 "as the luma of YUV, std.ShufflePlanes(clip, 0, vs.GRAY)"
             )
-        check_whole("horizon", horizon, most=spec.pictures)
+        ahead = 1 if horizon is None else check_whole("horizon", horizon, most=spec.pictures)
         count = spec.pictures if frames is None else check_whole("frames", frames, examples="11")
         served = Served(clip, colour, file, backend, alone=mode == "extend")
 
@@ -80,7 +84,7 @@ def predict(
 
         seen = len(spec.window.offsets)
         if mode == "aligned":
-            return _aligned(clip, made(clip)[horizon - 1], seen, horizon)
+            return _aligned(clip, made(clip)[ahead - 1], seen, ahead)
         longer = _marked(clip, 0)
         while len(longer) < len(clip) + count:
             block = [picture[-1] for picture in made(longer[-seen:])]

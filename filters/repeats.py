@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -17,13 +18,14 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vs_interp.arguments import check_share
+from vs_interp.arguments import check_share, is_real
 from vs_interp.errors import ArgumentError
 from vs_interp.files import write_whole
 from vs_interp.films.durations import check_durations, variable_durations
 from vs_interp.log import logger
 
 from .models import speaking_as
+from .planes import check_clip
 
 core = vs.core
 
@@ -45,7 +47,7 @@ GRAIN = 2.5
 
 
 def drop_repeats(
-    clip: vs.VideoNode, *, limit: float = LIMIT, longest: float = LONGEST, kept: str | Path | None = None
+    clip: vs.VideoNode, *, limit: float = LIMIT, longest: float = LONGEST, kept: str | os.PathLike[str] | None = None
 ) -> vs.VideoNode:
     """Return the clip with repeated drawings merged: each is one frame that lasts as long as all its repeats.
 
@@ -66,10 +68,11 @@ def drop_repeats(
     """
     with speaking_as("drop_repeats"):
         check_share("limit", limit, "0.012")
-        if isinstance(longest, bool) or not isinstance(longest, int | float) or longest <= 0:
+        if not is_real(longest) or longest <= 0:
             raise ArgumentError(f"longest is {longest!r}: it must be seconds above 0, such as 0.3")
-        if not isinstance(clip, vs.VideoNode) or clip.format is None or clip.width == 0:
-            raise ArgumentError("the first argument must be a clip of constant format and size")
+        if not isinstance(kept, str | os.PathLike | None):
+            raise ArgumentError(f"kept is {kept!r}: give a folder, or None to keep nothing")
+        check_clip(clip)
         if not clip.fps:
             check_durations(clip)
         durations = variable_durations(clip) or [1 / clip.fps] * len(clip)

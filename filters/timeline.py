@@ -16,7 +16,7 @@ from math import floor
 
 import numpy as np
 
-from vs_interp.arguments import as_fraction
+from vs_interp.arguments import as_fraction, is_real
 from vs_interp.errors import ArgumentError
 from vs_interp.films.times import USUAL_AROUND
 
@@ -120,7 +120,7 @@ def moving(durations: Sequence[Fraction], hold: float) -> Sequence[Fraction] | N
 
 def check_hold(hold: float | None) -> None:
     """Raise :class:`ArgumentError` unless it is a number from 1 up, or ``None``."""
-    if hold is not None and not (isinstance(hold, int | float) and hold >= 1):
+    if hold is not None and not (is_real(hold) and hold >= 1):
         raise ArgumentError(f"hold is {hold!r}: it must be 1 or more, or None to hold no frame still")
 
 

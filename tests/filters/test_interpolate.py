@@ -9,7 +9,7 @@ from math import floor
 
 import pytest
 import vapoursynth as vs
-from vs_interp.filters import interpolate, super_slomo
+from vs_interp.filters import between, super_slomo
 
 from tests.clips import CPU, Noting, clip_of, durations_of, lasting, moving, picture, pictures, same, wave, with_props
 from trt_build.backends import OpenVINO
@@ -155,7 +155,7 @@ def test_parts_and_slots_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     parts: dict[int, list[tuple[float, ...]]] = {1: [(0.25,), (0.5,), (0.75,)], 2: [(0.25, 0.5), (0.75,)]}
     for most, times in parts.items():
         noting = Noting()
-        monkeypatch.setattr(interpolate, "TALLEST", most * 96 * 64 * 3 * 4)
+        monkeypatch.setattr(between, "TALLEST", most * 96 * 64 * 3 * 4)
         assert all(map(same, pictures(super_slomo(clip, factor=4, backend=noting)), together))
         assert sorted(asked for _, asked in noting.runs) == sorted(times * 3)
 

@@ -150,7 +150,7 @@ def test_a_nowcast_by_the_network_works_in_parts_that_lie_side_by_side(tmp_path:
     [
         (lambda clip, model: predict(clip[:2], model=model), "looks at 3"),
         (lambda clip, model: predict(clip, model=model, mode="later"), "mode is 'later'"),
-        (lambda clip, model: predict(clip, model=model, horizon=3), "horizon is 3"),
+        (lambda clip, model: predict(clip, model=model, mode="aligned", horizon=3), "horizon is 3: it must be a whole"),
         (lambda clip, model: predict(clip, model=model, frames=0), "frames is 0"),
         (lambda clip, model: predict(clip, model="fsrcnn-x2"), "makes no frames"),
         (lambda clip, model: predict(clip, model="super-slomo-small"), "makes no frames to come"),
@@ -162,6 +162,11 @@ def test_a_nowcast_by_the_network_works_in_parts_that_lie_side_by_side(tmp_path:
         (lambda clip, model: nowcast(clip, flow_model=model), "^nowcast: the model .* makes frames, not flow"),
         (lambda clip, model: nowcast(clip, blur=-1), "blur is -1"),
         (lambda clip, model: nowcast(clip, method="guess"), "method is 'guess'"),
+        (lambda clip, model: predict(clip, model=model, mode="aligned", frames=3), "frames is 3, .* leave it out"),
+        (lambda clip, model: predict(clip, model=model, horizon=1), "horizon is 1, which is for mode='aligned'"),
+        (lambda clip, model: nowcast(clip, model=model), "model is .*drift.onnx, and method='flow' has none"),
+        (lambda clip, model: nowcast(clip, method="network", model=model, flow_model=model), "finds no flow: leave it"),
+        (lambda clip, model: nowcast(clip, blur=float("nan")), "blur is nan"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, call: Callable[..., object], message: str) -> None:

@@ -96,6 +96,7 @@ def test_a_clip_that_cannot_be_worked_on(make: Callable[[], Any], words: str) ->
         ({"backend": 1}, "backend is 1: give"),
         ({"backend": "openvino:streams=few"}, "cannot take 'streams=few': give streams=NUMBER or auto"),
         ({"model": 3}, "model is 3: give a path, or a name"),
+        ({"hold": True}, "hold is True: it must be 1 or more, or None"),
         ({"fps": 23.976}, "fps is 23.976, and the clip already has 24: ask for more"),
         ({"fps": 24}, "fps is 24, and the clip already has 24: ask for more"),
         ({"fps": 3073}, "fps is 3073, more than 128 times the 24 of the clip: ask for less"),

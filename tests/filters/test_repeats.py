@@ -149,5 +149,10 @@ def test_what_cannot_be_done_is_said() -> None:
         drop_repeats(untimed)
     with pytest.raises(vs.Error, match=r"drop_repeats: limit is 2: it must lie in \(0, 1\]"):
         drop_repeats(clip, limit=2)
-    with pytest.raises(vs.Error, match="drop_repeats: longest is 0: it must be seconds above 0"):
-        drop_repeats(clip, longest=0)
+    for longest in (0, True, float("inf"), float("nan")):
+        with pytest.raises(vs.Error, match=f"drop_repeats: longest is {longest}: it must be seconds above 0"):
+            drop_repeats(clip, longest=longest)
+    with pytest.raises(vs.Error, match="drop_repeats: kept is True: give a folder"):
+        drop_repeats(clip, kept=True)  # type: ignore[arg-type]
+    with pytest.raises(vs.Error, match="drop_repeats: the format Gray32 is not supported"):
+        drop_repeats(core.std.BlankClip(format=vs.GRAY32))

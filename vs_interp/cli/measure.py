@@ -135,7 +135,7 @@ def measure(model: str, size: Size, factor: int, backend: Backend | None, second
 def _filtered(clip: vs.VideoNode, spec: NetworkSpec, path: Path, factor: int, runtime: Backend) -> vs.VideoNode | None:
     """Return the output of the filter that runs the network on the clip; ``None`` if there is none."""
     from vs_interp import filters
-    from vs_interp.filters.interpolate import interpolate
+    from vs_interp.filters.between import interpolate
 
     given: dict[str, Any] = {"model": path, "backend": runtime}
     uncut = {**given, "scene_threshold": None}
