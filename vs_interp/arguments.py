@@ -21,10 +21,9 @@ def is_whole(value: object, least: int = 1, most: int | None = None) -> TypeGuar
     return whole and value >= least and (most is None or value <= most)  # type: ignore[operator]
 
 
-def is_real(value: object) -> TypeGuard[int | float | Fraction]:
+def is_real(value: object) -> TypeGuard[float]:
     """Whether a value is a finite number; ``True`` does not count as one."""
-    real = isinstance(value, int | float | Fraction) and not isinstance(value, bool)
-    return real and not (isinstance(value, float) and not isfinite(value))
+    return (isinstance(value, float) and isfinite(value)) or (isinstance(value, int) and not isinstance(value, bool))
 
 
 def check_whole(name: str, value: object, *, least: int = 1, most: int | None = None, examples: str = "") -> int:
@@ -38,7 +37,7 @@ def check_whole(name: str, value: object, *, least: int = 1, most: int | None = 
 def check_share(name: str, value: object, example: str) -> float:
     """Return a number in (0, 1].  Raises :class:`ArgumentError` that names the argument."""
     if is_real(value) and 0 < value <= 1:
-        return float(value)
+        return value
     raise ArgumentError(f"{name} is {value!r}: it must lie in (0, 1], such as {example}")
 
 

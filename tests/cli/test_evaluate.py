@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,11 @@ def test_an_enlarging_model_is_scored_in_luma_beside_bicubic(
         (["super-slomo-small", "middlebury:{}", "--sheet", "worst.gif"], "ends in .png or .jpg"),
         (["super-slomo-small", "middlebury:{}", "--against", "fsrcnn-x2"], "fsrcnn-x2 makes enlarged frames"),
         (["super-slomo-small", "middlebury:{}", "--ahead", "3"], "does not predict frames"),
+        (["flavr-small-2x", "middlebury:{}", "--gap", "4"], "--gap is 4, but flavr takes no time"),
+        (
+            ["unet49-scenes", "scenes:96x64", "--height", "32"],
+            "--height 32 would scale the frames but not their true lab",
+        ),
         (["fsrcnn-x2", "middlebury:{}", "--against", "fsrcnn-x3"], "upscales 3 times, but fsrcnn 2 times"),
         (["super-slomo-small", "middlebury:{}", "--report", "{}/none/scores.json"], "does not exist: make it first"),
         (["super-slomo-small", "middlebury:{}", "--limit", "0"], "--limit"),
@@ -143,6 +149,23 @@ def test_several_films_are_scored_one_by_one_too(
         (row,) = [line for line in shown if film in line]
         scores = [values["datasets"][film]["mean"]["psnr"] for values in methods.values()]
         assert re.findall(r"([\d.]+) dB", row) == [f"{score:.2f}" for score in scores]
+
+
+def test_two_models_of_one_name_are_two_methods(
+    middlebury: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Checkpoints of two runs are both called best.onnx: each is shown by its path, which rich takes for no mark-up."""
+    paths = []
+    for run_of, model in (("one", "fsrcnn-x2"), ("[/two]", "anime4k-s-x2")):
+        paths.append(str(tmp_path / run_of / "best.onnx"))
+        Path(paths[-1]).parent.mkdir(parents=True)
+        shutil.copy(resolve(model), paths[-1])
+    rivals = ["--against", f"{paths[1]},bicubic", "--report", tmp_path / "scores.json"]
+    assert run(paths[0], middlebury / "other-data" / "Walking", *rivals) == 0
+    methods = json.loads((tmp_path / "scores.json").read_text())["methods"]
+    assert list(methods) == [*paths, "bicubic"]
+    assert methods[paths[0]]["kmac"] != methods[paths[1]]["kmac"]
+    assert paths[1] in capsys.readouterr().out
 
 
 def test_a_damaged_frame_ends_the_evaluation_and_nothing_is_written(

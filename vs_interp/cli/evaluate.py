@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     type=Whole(1),
     help="Measure at most this many windows of each film: the first ones of each excerpt, in turn.",
 )
-@click.option("--gap", type=Whole(2), default=2, show_default=True,
-              help="Distance in frames between the inputs of an interpolation model.")  # fmt: skip
+@click.option("--gap", type=Whole(2),
+              help="Distance in frames between the inputs of an interpolation model, but of one for a fixed factor, "
+              "which has its own.  [default: 2]")  # fmt: skip
 @click.option("--ahead", type=Whole(1), metavar="N",
               help="Measure the prediction of N frames: of a prediction model its first N, of a flow model the motion "
               "extrapolated.")  # fmt: skip

@@ -14,7 +14,7 @@ from vs_interp.matrices import BT601
 from vs_interp.size import Size
 from vs_interp.spec import NetworkSpec
 
-from .tasks import FLOW, LABELS, Made, Picture, task_of
+from .tasks import FLOW, LABELS, LABELS_TO_COME, Made, Picture, task_of
 
 KEPT = 32
 """How many pictures are kept in memory, as several methods ask for the same ones."""
@@ -33,8 +33,9 @@ class Material:
         self.task, self.scale, self.crop = task_of(spec), spec.output.scale, spec.output.crop
         if height is not None and footage.small is not None and self.scale > 1:
             raise ArgumentError(f"{address} has small frames of its own, which would not fit --height {height}")
-        if height is not None and self.task is FLOW:
-            raise ArgumentError(f"--height {height} would scale the frames but not their true flow: leave it out")
+        if height is not None and self.task in (FLOW, LABELS, LABELS_TO_COME):
+            what = "flow" if self.task is FLOW else "labels"
+            raise ArgumentError(f"--height {height} would scale the frames but not their true {what}: leave it out")
         _check_scale(footage, spec)
         if self.task is FLOW and footage.flow(0, 0) is None:
             raise ArgumentError(f"{address} has no true flow, which {spec.name} makes: try scenes:320x240")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 import sys
 from collections.abc import Sequence
@@ -11,14 +10,15 @@ from typing import Any
 
 from trt_build.backends import Backend
 from trt_build.backends.machine import machine
+from trt_build.backends.versions import package_versions
 from vs_interp.errors import EncoderError
 from vs_interp.films.ffmpeg import find_ffmpeg, version
 
 from .compare import Row, by
 from .tasks import pooled
 
-PACKAGES = ("vs-interp", "numpy", "onnx", "openvino", "tensorrt", "tensorrt-rtx", "VapourSynth", "vapoursynth-mvtools")
-"""Packages whose version may change a score."""
+PACKAGES = ("numpy", "onnx", "pillow", "VapourSynth", "vapoursynth-mvtools", "opencv-python-headless", "opencv-python")
+"""Packages, besides the runtimes, whose version may change a score."""
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
@@ -59,10 +59,7 @@ def circumstances(backend: Backend) -> dict[str, Any]:
 
 def _versions() -> dict[str, str]:
     """Return the installed versions of everything that may change a score."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
+    found = {"python": platform.python_version(), **package_versions(*PACKAGES)}
     with suppress(EncoderError):
         found["ffmpeg"] = version(find_ffmpeg())
     return found

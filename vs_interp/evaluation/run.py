@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
@@ -36,6 +37,8 @@ SEEN = 12
 class Selection:
     """What is measured of each data set: the options of ``vs-interp evaluate``.
 
+    gap
+        The distance in frames between the inputs of a network that takes a time; 2 by default.
     ahead
         How many predicted pictures are measured; ``None`` for as many as the model makes.
     """
@@ -43,7 +46,7 @@ class Selection:
     split: str = "test"
     limit: int | None = None
     height: int | None = None
-    gap: int = 2
+    gap: int | None = None
     ahead: int | None = None
 
 
@@ -82,19 +85,21 @@ def evaluate(
     began, runtime = time.monotonic(), choose(backend)
     file = load(model)
     spec = _asked(file.spec, selection.ahead)
+    gap = _gap(spec, selection.gap)
     task = task_of(spec)
     extrapolates = extrapolation if task is TO_COME else None
     names = list(dict.fromkeys([*against] if against is not None else [next(iter(COMPARATORS[task.name]))]))
     left_out = _missing(spec, names)
     kept = [name for name in names if name not in left_out]
-    competitors = {_name(model): _of_model(model, file, spec, runtime, extrapolates)}
-    competitors |= {_name(name): _competitor(name, spec, runtime, extrapolates) for name in kept}
+    short = _short_names([model, *kept])
+    competitors = {short[model]: _of_model(model, file, spec, runtime, extrapolates)}
+    competitors |= {short[name]: _competitor(name, spec, runtime, extrapolates) for name in kept if name != model}
     models = [each.model for each in competitors.values() if each.model is not None]
     grey = all(each.spec.window.channels == 1 for each in models)
     film = [
         stretch
         for address in dict.fromkeys(addresses)
-        for stretch in _film(address, spec, selection, grey=grey)
+        for stretch in _film(address, spec, selection, gap, grey=grey)
     ]  # fmt: skip
     methods = {name: each.method for name, each in competitors.items()}
     border = spec.output.scale if spec.output.scale > 1 else 0
@@ -109,14 +114,15 @@ def evaluate(
         rows = compare(film, methods, border, see)
     found = summary(rows)
     for name, each in competitors.items():
-        found[name]["kmac"] = None if each.model is None else round(work_per_pixel(each.model, selection.gap - 1), 1)
+        found[name]["kmac"] = None if each.model is None else round(work_per_pixel(each.model, gap - 1), 1)
     figures = {
-        "model": _name(model),
+        "model": short[model],
         "network": file.spec.name,
         "sha256": file.digest,
         "task": task.name,
         "datasets": list(dict.fromkeys(addresses)),
         **asdict(selection),
+        "gap": gap if spec.takes_time else None,
         "methods": found,
         "left_out": left_out,
         "seconds": round(time.monotonic() - began, 1),
@@ -142,8 +148,18 @@ def _asked(spec: NetworkSpec, ahead: int | None) -> NetworkSpec:
     return replace(spec, output=replace(spec.output, times=times))
 
 
-def _name(model: str) -> str:
-    return model if not Path(model).suffix or model in catalogue() else Path(model).stem
+def _gap(spec: NetworkSpec, gap: int | None) -> int:
+    """Return the distance between the inputs.  Raises :class:`ArgumentError` for a network that has its own."""
+    if gap is not None and not spec.takes_time:
+        raise ArgumentError(f"--gap is {gap}, but {spec.name} takes no time, so that its own is used: leave it out")
+    return 2 if gap is None else gap
+
+
+def _short_names(given: Sequence[str]) -> dict[str, str]:
+    """Return a name for each method: of a model file its stem, or its whole path where another has the same name."""
+    short = {each: each if not Path(each).suffix or each in catalogue() else Path(each).stem for each in given}
+    count = Counter(short.values())
+    return {each: each if count[name] > 1 else name for each, name in short.items()}
 
 
 def _missing(spec: NetworkSpec, names: Sequence[str]) -> dict[str, str]:
@@ -201,8 +217,8 @@ def _cut(file: ModelFile) -> ModelFile:
     return file.with_updates(min(12, file.spec.updates)) if file.spec.updates else file
 
 
-def _film(address: str, spec: NetworkSpec, selection: Selection, *, grey: bool) -> Iterator[Stretch]:
+def _film(address: str, spec: NetworkSpec, selection: Selection, gap: int, *, grey: bool) -> Iterator[Stretch]:
     """Open a data set and cut it into stretches for a network."""
     footage = open_material(address, selection.split, stills=spec.window.offsets == (0,))
-    windows = chosen(cut_windows(footage, spec, (selection.gap,)), spec, selection.limit)
+    windows = chosen(cut_windows(footage, spec, (gap,)), spec, selection.limit)
     return stretches(Material(address, footage, spec, selection.height, grey=grey), spec, windows)

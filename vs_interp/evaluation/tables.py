@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as Terminal
 
 from .tasks import SCORES
@@ -28,10 +29,10 @@ class Table:
 
     def terminal(self) -> Terminal:
         """Return the table for rich's console."""
-        table = Terminal(title=self.title, title_justify="left")
+        table = Terminal(title=escape(self.title), title_justify="left")
         for column, heading in enumerate(self.headings):
-            table.add_column(heading, justify="right" if column else "left", no_wrap=True)
-        for row in self._marked("[bold]", "[/]", lambda cell: cell.replace("[", "\\[")):
+            table.add_column(escape(heading), justify="right" if column else "left", no_wrap=True)
+        for row in self._marked("[bold]", "[/]", escape):
             table.add_row(*row)
         return table
 

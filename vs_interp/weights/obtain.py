@@ -41,11 +41,7 @@ def load(model: str | os.PathLike[str] | None, *, network: str = "", **config: i
     try:
         file = checked(entry)
         if not is_current(entry):
-            logger.warning(
-                "%s was made by another version of vs-interp: `vs-interp weights get %s` makes it anew",
-                path.name,
-                entry.name,
-            )
+            logger.warning("%s was made by another version of vs-interp: %s makes it anew", path.name, entry.how_to_get)
         return file
     except ModelFileError as error:
         if not (entry.wheel or entry.url):
@@ -124,7 +120,7 @@ def checked(entry: Weights) -> ModelFile:
 
     Raises :class:`ModelFileError` if its file or its record is damaged or was changed.
     """
-    repair = "install vs-interp again" if entry.bundled else f"run `vs-interp weights get {entry.name}`"
+    repair = "install vs-interp again" if entry.bundled else f"run {entry.how_to_get}"
     try:
         model = ModelFile.load(entry.model_file)
     except ModelFileError as error:
