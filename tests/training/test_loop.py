@@ -45,12 +45,12 @@ class Stop:
             os.kill(os.getpid(), self.number)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(("precision", "threads"), [("fp32", 1), ("bf16", 1), ("bf16", 3)])
 def test_a_run_that_was_stopped_and_resumed_equals_the_unbroken_one_bit_for_bit(
-    pictures: Path, tmp_path: Path, precision: str
+    pictures: Path, tmp_path: Path, precision: str, threads: int
 ) -> None:
     """Weights, average, optimiser, schedule and data position: all of the state after 6 steps is the same."""
-    wanted = recipe(super_slomo_recipe(pictures, precision=precision, save_every=2))
+    wanted = recipe(super_slomo_recipe(pictures, precision=precision, threads=threads, save_every=2))
     train(wanted, tmp_path / "whole", device="cpu")
     assert train(wanted, tmp_path / "broken", device="cpu", listener=Stop(3, signal.SIGTERM)) == signal.SIGTERM
     assert Checkpoints(tmp_path / "broken", 3).steps() == [2, 3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from math import isnan, nan
 from pathlib import Path
@@ -182,7 +183,8 @@ class Run:
     def _validate(self) -> Scores | None:
         """Validate the averaged weights and share the scores with all processes; ``None`` if a signal asked to stop."""
         trainer = self.trainer
-        found = self.validator.scores(trainer.average, self._stopped) if self.validator is not None else None
+        with trainer.parts.joined() if trainer.parts else nullcontext():
+            found = self.validator.scores(trainer.average, self._stopped) if self.validator is not None else None
         psnr, ssim = found or Scores(0.0, None)
         stopped, psnr, similarity = trainer.processes.from_leader((found is None, psnr, nan if ssim is None else ssim))
         if stopped:

@@ -93,7 +93,8 @@ class Training(Table):
     frozen
         Parts of the network (module names) whose weights are not trained.
     threads
-        CPU threads of PyTorch; 0 leaves the choice to it.
+        Threads that train; 0 takes one for each core.  On a CPU each computes its part of a batch where the samples of
+        a batch do not affect each other, otherwise they share each operation.
     compile
         Compile network and losses with ``torch.compile``; docs/training.md says what that costs.
     save_every

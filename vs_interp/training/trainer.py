@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from vs_interp.host import cores
 from vs_interp.training.scenes.samples import Batch
 
 from .beginning import channels_last, first_network
 from .checkpoints import State, below, load_optimiser, optimiser_state, prefixed
 from .objectives import Objective, Outcome
+from .parts import Parts, parts_of
 from .processes import Processes
 from .recipe import Recipe
 from .schedules import Plateau, share
@@ -28,12 +30,12 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, processes: Processes) -> None:
         torch.manual_seed(recipe.training.seed)
-        if recipe.training.threads:
-            torch.set_num_threads(recipe.training.threads)
         self.recipe, self.processes, self.device = recipe, processes, processes.device
         self.network = channels_last(first_network(recipe).to(self.device))
         self.objective = Objective(self.network, recipe).to(self.device)
         self.model: torch.nn.Module = self.objective
+        self.learning = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        self.parts = self._parts()
         on_gpu = self.device.type == "cuda"
         if on_gpu:
             torch.backends.cudnn.allow_tf32 = True  # not in matrix products: SSIM's variances are small differences
@@ -45,9 +47,8 @@ class Trainer:
         training = recipe.training
         self.seconds, self.best, self.since_best = 0.0, 0.0, 0
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[training.optimiser]
-        learning = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self.optimiser = kind(
-            learning, lr=training.learning_rate, weight_decay=training.weight_decay,
+            self.learning, lr=training.learning_rate, weight_decay=training.weight_decay,
             fused=on_gpu,  # not on a CPU, where a resumed run would differ
         )  # fmt: skip
         by = recipe.schedule
@@ -71,11 +72,8 @@ class Trainer:
         training = self.recipe.training
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate
-        exact = training.precision == "fp32" or self.step >= training.steps - training.exact_steps
-        with torch.autocast(self.device.type, DTYPES[training.precision], enabled=not exact):
-            outcome: Outcome = self.model(batch)
         self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(outcome.total).backward()  # type: ignore[no-untyped-call]
+        outcome = self.parts.backward(batch, self._forward) if self.parts else self._backward(batch)
         self.scaler.unscale_(self.optimiser)
         self.norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), training.clip)
         good = torch.isfinite(self.norm) & torch.isfinite(outcome.total.detach())
@@ -90,6 +88,29 @@ class Trainer:
         self.step += 1
         if self.device.type == "cpu" or self.step % MOST_SKIPPED == 0:
             self.skips.check(self.step)
+        return outcome
+
+    def _parts(self) -> Parts | None:
+        """Return what computes batches in parts on a CPU; ``None`` if the network cannot be trained so."""
+        threads, alone = self.recipe.training.threads, self.device.type == "cpu" and self.processes.world == 1
+        count = parts_of(self.recipe, self.network) if alone else 1
+        if count > 1:
+            return Parts(count, self.learning, threads or cores())
+        if threads:
+            torch.set_num_threads(threads)
+        return None
+
+    def _forward(self, batch: Batch) -> Outcome:
+        training = self.recipe.training
+        exact = training.precision == "fp32" or self.step >= training.steps - training.exact_steps
+        with torch.autocast(self.device.type, DTYPES[training.precision], enabled=not exact):
+            outcome: Outcome = self.model(batch)
+        return outcome
+
+    def _backward(self, batch: Batch) -> Outcome:
+        """Run the objective on a batch, and leave the gradients in the parameters."""
+        outcome = self._forward(batch)
+        self.scaler.scale(outcome.total).backward()  # type: ignore[no-untyped-call]
         return outcome
 
     def _step_without_waiting(self, good: Tensor) -> None:
