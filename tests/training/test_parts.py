@@ -50,6 +50,8 @@ def test_parts_have_the_losses_and_gradients_of_the_whole(
     torch.testing.assert_close(found.losses, {name: loss.detach() for name, loss in expected.losses.items()})
     for mine, theirs in zip(shared.learning, whole.learning, strict=True):
         torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-3, atol=1e-6)
+        assert mine.grad is not None
+        assert mine.grad.stride() == mine.stride()  # a fused step takes them for granted
 
 
 @pytest.mark.parametrize("name", ["unet49", "slot-attention", "simvp", "flavr"])

@@ -60,7 +60,7 @@ class Parts:
             torch.set_num_threads(share)
 
     def backward(self, batch: Batch, forward: Callable[[Batch], Outcome]) -> Outcome:
-        """Return the outcome of a batch, and leave the gradients of its total loss in the parameters."""
+        """Return the outcome of a batch, and leave the gradients of its loss in the parameters, which had none."""
         parts = split(batch, self.count)
         shares = [len(part.time) / len(batch.time) for part in parts]
 
@@ -71,8 +71,11 @@ class Parts:
 
         outcomes, gradients = zip(*self._pool.map(one, parts, shares), strict=True)
         for parameter, *found in zip(self.parameters, *gradients, strict=True):
-            known = [gradient for gradient in found if gradient is not None]
-            parameter.grad = sum(known[1:], start=known[0]) if known else None
+            for gradient in (one for one in found if one is not None):
+                if parameter.grad is None:  # with the layout of the parameter: fused steps walk through both by address
+                    parameter.grad = torch.empty_like(parameter).copy_(gradient)
+                else:
+                    parameter.grad += gradient
         return _joined(outcomes, shares)
 
 

@@ -49,7 +49,7 @@ class Trainer:
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[training.optimiser]
         self.optimiser = kind(
             self.learning, lr=training.learning_rate, weight_decay=training.weight_decay,
-            fused=on_gpu,  # not on a CPU, where a resumed run would differ
+            fused=True,
         )  # fmt: skip
         by = recipe.schedule
         self.plateau = Plateau(by, training.learning_rate) if by.kind == "plateau" else None
