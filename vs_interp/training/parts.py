@@ -23,6 +23,9 @@ from vs_interp.training.scenes.samples import Batch
 from .objectives import Outcome
 from .recipe import Recipe
 
+MOST_PARTS = 16
+"""Limit on the threads: Python itself runs in one at a time, which takes some 5 % of the time of a small network."""
+
 
 def parts_of(recipe: Recipe, network: Network) -> int:
     """Return in how many parts a CPU computes a batch: 1 if the network's samples depend on each other.
@@ -34,7 +37,7 @@ def parts_of(recipe: Recipe, network: Network) -> int:
     joint = any(isinstance(layer, _BatchNorm | ObjectDiscovery) for layer in network.modules())
     if joint or training.compile or training.precision == "fp16":
         return 1
-    return min(training.threads or cores(), recipe.data.batch)
+    return min(training.threads or cores(), recipe.data.batch, MOST_PARTS)
 
 
 class Parts:
