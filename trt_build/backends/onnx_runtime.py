@@ -15,6 +15,7 @@ import onnx
 
 from trt_build.graphs.memory import streams_that_fit
 from trt_build.graphs.precision import to_half
+from trt_build.graphs.unread import without_unread
 from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, RGBS, Profile, made_profile
 from vs_interp.arguments import check_choice, check_whole
@@ -123,6 +124,7 @@ class OnnxRuntime(Backend):
         return choose_precision("fp16", model, profile, identity=identity, open_session=open_session)
 
     def _compile(self, model: ModelFile, profile: Profile, precision: str, streams: int) -> Sequence[Session]:
+        model = without_unread(model)
         if precision == "fp16":
             model = to_half(model)
         size = {"height": model.spec.padded(profile.height), "width": model.spec.padded(profile.width)}

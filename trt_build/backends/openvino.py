@@ -16,6 +16,7 @@ from typing import ClassVar, Literal
 from trt_build.graphs.colour.planes import with_planes
 from trt_build.graphs.memory import streams_that_fit
 from trt_build.graphs.precision import to_bfloat
+from trt_build.graphs.unread import without_unread
 from trt_build.model_file import ModelFile
 from trt_build.profile import GRAYS, RGBS, Profile
 from vs_interp.arguments import check_choice, check_whole, warn_renamed
@@ -133,6 +134,7 @@ class OpenVINO(Backend):
         return choose_precision(self._half, model, profile, identity=identity, open_session=open_session)
 
     def _compile(self, model: ModelFile, profile: Profile, precision: str, streams: int) -> Sequence[Session]:
+        model = without_unread(model)
         if self.native_planes:
             model = with_planes(model, profile)
         if precision == "bf16":

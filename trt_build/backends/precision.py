@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trt_build.engines.key import GRAPH_VERSION
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import BackendError
@@ -60,7 +61,7 @@ def choose_precision(
     if output.kind != "frame" or output.crop is not None:
         return Choice("fp32", f"{model.spec.name} makes {output.kind}, for which there is no test of half precision")
     strip = _strip(model, profile)
-    key = f"{half} {model.digest} {strip} {identity} {LEAST_PSNR} {MOST_CODES}"
+    key = f"{half} {GRAPH_VERSION} {model.digest} {strip} {identity} {LEAST_PSNR} {MOST_CODES}"
     path = cache_folder("precision") / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
     kept = _read(path)
     if kept is not None:

@@ -18,6 +18,7 @@ from trt_build.graphs.colour.planes import with_planes
 from trt_build.graphs.dynamic import Shapes, check_range, input_shapes, with_free_sizes
 from trt_build.graphs.precision import to_half
 from trt_build.graphs.state_casts import move_casts_to_state
+from trt_build.graphs.unread import without_unread
 from trt_build.model_file import ModelFile
 from trt_build.profile import Profile
 from vs_interp.errors import ArgumentError
@@ -91,7 +92,7 @@ def engine_graphs(model: ModelFile, profile: Profile, options: BuildOptions) -> 
     They are FP16 with FP32 islands, and their inputs and outputs are the profile's planes (see :func:`with_planes`), of
     any size if the options say ``dynamic``.  Raises :class:`ArgumentError` if the sizes do not suit the network.
     """
-    half = with_planes(to_half(model), profile)
+    half = with_planes(to_half(without_unread(model)), profile)
     if options.dynamic is not None:
         check_range(model, profile, options.dynamic)
         half = with_free_sizes(half)

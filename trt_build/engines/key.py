@@ -10,8 +10,8 @@ from typing import Any
 
 from trt_build.profile import PlaneFormat, Profile
 
-GRAPH_VERSION = 5
-"""Raise this with every change to the FP16 pass, the colour graph or the split that changes the graphs they write.
+GRAPH_VERSION = 6
+"""Raise this with every change to the half precision, the colour graph or the split that changes the graphs they write.
 
 tests/trt_build/engines/test_graph_version.py fails if that is forgotten.
 """

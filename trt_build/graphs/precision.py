@@ -8,7 +8,6 @@ spec's FP32 islands, and whatever is computed from sizes alone (coordinates, ran
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,8 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from trt_build.model_file import ModelFile
 from vs_interp.errors import ModelFileError
 
-from .ends import head, tail
+from .ends import coarse_flow, head, tail
+from .islands import exact_tensors
 
 HALF, BFLOAT, FLOAT = int(TensorProto.FLOAT16), int(TensorProto.BFLOAT16), int(TensorProto.FLOAT)
 _SUFFIXES = {HALF: "_half", BFLOAT: "_bfloat", FLOAT: "_float"}
@@ -53,14 +53,15 @@ def to_half(model: ModelFile) -> ModelFile:
 
 
 def to_bfloat(model: ModelFile) -> ModelFile:
-    """Return the model with a bfloat16 graph, for CPUs: like :func:`to_half`, but with its head and tail in FP32 too.
+    """Return the model with a bfloat16 graph, for CPUs: like :func:`to_half`, but with more in FP32.
 
-    The head is the convolutions that read a frame itself; the tail is the last convolutions and all that follows them.
-    A picture rounded to bfloat16, which has 8 significant bits, would be off by half an 8-bit code.  The graph is not
-    checked: ONNX's checker knows no bfloat16 convolutions.
+    With 8 significant bits, a picture would be off by half an 8-bit code: convolutions that read frames or make
+    pictures stay FP32.  So does a coarse flow, whose error grows as it is enlarged (see :mod:`.ends`).  The graph is
+    not checked: ONNX's checker knows no bfloat16 convolutions.
     """
     graph = _copy(model)
-    _Halving(graph, model.spec.fp32_islands, BFLOAT, head(graph.graph) | tail(graph.graph)).run()
+    exact = head(graph.graph) | tail(graph.graph) | coarse_flow(graph.graph)
+    _Halving(graph, model.spec.fp32_islands, BFLOAT, exact).run()
     return ModelFile(graph, model.spec, model.digest)
 
 
@@ -79,16 +80,15 @@ class _Halving:
     """One pass over the nodes.
 
     A tensor has the precision of the node that computes it, and at most one Cast to the other precision.  Nodes named
-    by ``islands`` and those that compute a tensor of ``exact`` stay FP32.
+    by ``islands`` and those that compute a tensor of ``exact`` stay FP32 (see :func:`.islands.exact_tensors`).
     """
 
     def __init__(
         self, model: ModelProto, islands: tuple[str, ...], half: int, exact: frozenset[str] = frozenset()
     ) -> None:
-        self.graph = model.graph
-        self.islands, self.half, self.exact = islands, half, exact
+        self.graph, self.half = model.graph, half
+        self.exact = exact_tensors(self.graph, islands, exact)
         self.types = element_types(model)
-        self.pictures = _picture_values(self.graph)
         self.weights = {tensor.name: tensor for tensor in self.graph.initializer}
         self.outputs = {value.name for value in self.graph.output}
         self.nodes: list[NodeProto] = []
@@ -102,7 +102,7 @@ class _Halving:
     def run(self) -> None:
         """Rewrite the graph in place."""
         for node in list(self.graph.node):
-            self._take(node, self.half if self._is_half(node) else FLOAT)
+            self._take(node, self.half if self.exact.isdisjoint(node.output) else FLOAT)
         if self.wrong:
             names = ", ".join(self.wrong[:3]) + (f" and {len(self.wrong) - 3} more" if len(self.wrong) > 3 else "")
             raise ModelFileError(
@@ -115,16 +115,6 @@ class _Halving:
         set_repeated(self.graph.initializer, weights)
         for value in self.graph.value_info:
             value.type.tensor_type.elem_type = self.types[value.name]
-
-    def _is_half(self, node: NodeProto) -> bool:
-        """Return whether a node computes pictures and is not to stay FP32.
-
-        Matrix products become half precision even if they depend on weights alone: TensorRT-RTX has none in FP32 for
-        Turing GPUs.
-        """
-        on_island = any(fnmatchcase(node.name, p) or fnmatchcase(node.op_type, p) for p in self.islands)
-        works = not self.pictures.isdisjoint(node.output) or node.op_type in ("Gemm", "MatMul")
-        return not on_island and self.exact.isdisjoint(node.output) and works
 
     def _take(self, node: NodeProto, precision: int) -> None:
         """Append a copy of the node with its float tensors in the given precision, after the Casts that it needs."""
@@ -211,15 +201,6 @@ def element_types(model: ModelProto) -> dict[str, int]:
     if unknown:
         raise ModelFileError(f"the types of {', '.join(unknown[:3])} cannot be inferred: export the model again")
     return types
-
-
-def _picture_values(graph: GraphProto) -> set[str]:
-    """Return the tensors that depend on the values of the inputs, not on their sizes alone."""
-    found = {value.name for value in graph.input}
-    for node in graph.node:
-        if node.op_type not in ("Shape", "Size") and not found.isdisjoint(node.input):
-            found.update(node.output)
-    return found
 
 
 def _cast(source: str, target: str, precision: int) -> NodeProto:

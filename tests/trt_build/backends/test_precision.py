@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from tests.colour import as_model
 from tests.support import ROOT
@@ -57,6 +57,72 @@ def test_weights_are_rounded_but_for_islands_and_both_ends() -> None:
     casts = [(node.input[0], helper.get_attribute_value(node.attribute[0]))
              for node in graph.node if node.op_type == "Cast"]  # fmt: skip
     assert casts == [("b", TensorProto.BFLOAT16), ("c", TensorProto.FLOAT)]
+
+
+def in_bfloat(nodes: list[NodeProto], islands: tuple[str, ...] = ("GridSample",)) -> set[str]:
+    """Return the names of the nodes that have a bfloat16 input; weights are ``w``, to 3 channels, and ``v``, to 2."""
+    spec = NetworkSpec(name="small", window=Window(offsets=(0,)), output=Output(times=(0.0,)), fp32_islands=islands)
+    sizes = {"w": 3, "v": 2}
+    weights = [numpy_helper.from_array(np.ones((size, 3, 1, 1), np.float32), name) for name, size in sizes.items()]
+    graph = to_bfloat(as_model(nodes, spec, weights)).graph.graph
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for node in graph.node:
+        to = [attribute.i for attribute in node.attribute if node.op_type == "Cast" and attribute.name == "to"]
+        types |= dict.fromkeys(node.output, to[0] if to else max(types.get(name, 1) for name in node.input))
+    return {
+        node.name
+        for node in graph.node
+        if node.op_type != "Cast" and TensorProto.BFLOAT16 in [types.get(name) for name in node.input]
+    }
+
+
+def test_what_makes_flows_and_masks_is_rounded_and_what_makes_pictures_is_not() -> None:
+    """The last convolution before a warp's grid, and before a sigmoid, beside those whose output is seen."""
+    nodes = [
+        helper.make_node("Neg", ["frame0"], ["a"], name="/Neg"),
+        helper.make_node("Conv", ["a", "v"], ["flow"], name="/flow/Conv"),
+        helper.make_node("Conv", ["a", "w"], ["logit"], name="/mask/Conv"),
+        helper.make_node("Conv", ["a", "w"], ["picture"], name="/picture/Conv"),
+        helper.make_node("Transpose", ["flow"], ["grid"], name="/Transpose", perm=[0, 2, 3, 1]),
+        helper.make_node("GridSample", ["picture", "grid"], ["warped"], name="/GridSample"),
+        helper.make_node("Sigmoid", ["logit"], ["mask"], name="/Sigmoid"),
+        helper.make_node("Mul", ["warped", "mask"], ["output"], name="/Mul"),
+    ]
+    assert in_bfloat(nodes) == {"/Neg", "/flow/Conv", "/mask/Conv", "/Transpose"}
+
+
+@pytest.mark.parametrize(("first", "exact"), [("AveragePool", True), ("MaxPool", False)])
+def test_a_flow_from_averaged_frames_is_exact(first: str, exact: bool) -> None:
+    """That is Super-SloMo's at a quarter of the size; a second flow, refined from it, is rounded."""
+    nodes = [
+        helper.make_node(first, ["frame0"], ["small"], name="/Pool", kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Conv", ["small", "v"], ["coarse"], name="/coarse/Conv"),
+        helper.make_node("Transpose", ["coarse"], ["grid0"], name="/coarse/Transpose", perm=[0, 2, 3, 1]),
+        helper.make_node("GridSample", ["frame0", "grid0"], ["warped"], name="/first/GridSample"),
+        helper.make_node("Conv", ["warped", "v"], ["fine"], name="/fine/Conv"),
+        helper.make_node("Transpose", ["fine"], ["grid1"], name="/fine/Transpose", perm=[0, 2, 3, 1]),
+        helper.make_node("GridSample", ["frame0", "grid1"], ["output"], name="/last/GridSample"),
+    ]
+    rounded = in_bfloat(nodes)
+    assert {"/fine/Conv", "/fine/Transpose"} <= rounded
+    assert ("/coarse/Conv" in rounded) == ("/coarse/Transpose" in rounded) == (not exact)
+
+
+def test_values_that_only_move_from_island_to_island_are_not_rounded() -> None:
+    """What makes the flow is an island here, and so is the warp: a slice on the way must not round coordinates."""
+    nodes = [
+        helper.make_node("Neg", ["frame0"], ["a"], name="/Neg"),
+        helper.make_node("Conv", ["a", "v"], ["flow"], name="/island/Conv"),
+        helper.make_node("Transpose", ["flow"], ["turned"], name="/Transpose_0", perm=[0, 2, 3, 1]),
+        helper.make_node("Identity", ["turned"], ["grid"], name="/Identity_1"),
+        helper.make_node("Identity", ["flow"], ["too"], name="/Identity_2"),
+        helper.make_node("GridSample", ["frame0", "grid"], ["warped"], name="/GridSample"),
+        helper.make_node("ReduceMean", ["too"], ["mean"], name="/Mean_4"),
+        helper.make_node("Sigmoid", ["mean"], ["mask"], name="/Sigmoid"),
+        helper.make_node("Mul", ["warped", "mask"], ["output"], name="/Mul"),
+    ]
+    rounded = in_bfloat(nodes, ("GridSample", "/island/*"))
+    assert rounded == {"/Neg", "/Identity_2", "/Mean_4"}
 
 
 @needs_bfloat

@@ -1,4 +1,4 @@
-"""What engines are built from is what it was when GRAPH_VERSION was last raised: else old engines would be served."""
+"""Graphs are what they were when GRAPH_VERSION was last raised: else old engines and old choices would be served."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from tests.support import ROOT
 from trt_build.engines.build import BuildOptions, engine_graphs
 from trt_build.engines.key import GRAPH_VERSION
+from trt_build.graphs.precision import to_bfloat
 from trt_build.model_file import ModelFile, graph_digest, to_bytes
 from trt_build.profile import PlaneFormat, Profile
 from vs_interp.size import Size
@@ -26,6 +27,7 @@ def digests() -> dict[str, str]:
     found = {}
     for name in ("super-slomo-small", "flavr-small-2x", "fsrcnn-x2"):
         model = ModelFile.load(MODELS / f"{name}.onnx")
+        found[f"{name} in bfloat16"] = graph_digest(to_bfloat(model).graph)
         for kind, planes in (("YUV420P8", P8), ("YUV420P10", P10), ("RGB24", RGB24)):
             profile = Profile(width=250, height=130, planes=planes)
             for part, graph in engine_graphs(model, profile, BuildOptions()).items():
