@@ -23,7 +23,7 @@ class Layers:
         Channels of the head's features, and of those that a block passes on; 0 if the version has none.
     exact
         How many of the coarse blocks stay FP32 in engines, since in FP16 grain changes their flow.  PSNR on strong
-        grain is then 52 dB or more for 4.6 (49.9 without, at 2160p), and 55 dB or more for 4.25 (53).
+        grain is then 54 dB or more for 4.6 (49 without, at 2160p), and 57 dB or more for 4.25 (52.5).
     """
 
     widths: tuple[int, ...]
