@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from .support import ROOT
 
@@ -48,12 +45,6 @@ GUARDED = {
     "vs_interp/training/pause.py": {"signal.SIGUSR1"},
 }
 """File → what it uses where the system has it, and does without elsewhere."""
-
-FILES = [
-    file
-    for folder in ("vs_interp", "trt_build", "filters", "benchmarks")
-    for file in sorted((ROOT / folder).rglob("*.py"))
-]
 
 
 def used(tree: ast.AST) -> Iterator[str]:
@@ -96,11 +87,12 @@ def _is_text(node: ast.Call) -> bool:
     return isinstance(mode, str) and set(mode) <= set("rwxat+") and len(mode) <= 3
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_nothing_needs_one_system(file: Path) -> None:
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    assert set(used(tree)) <= GUARDED.get(file.relative_to(ROOT).as_posix(), set())
-    assert list(opened_without_encoding(tree)) == [], "give encoding='utf-8'"
+def test_nothing_needs_one_system() -> None:
+    for folder in ("vs_interp", "trt_build", "filters", "benchmarks"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            tree, name = ast.parse(file.read_text(encoding="utf-8")), file.relative_to(ROOT).as_posix()
+            assert set(used(tree)) <= GUARDED.get(name, set()), name
+            assert list(opened_without_encoding(tree)) == [], f"{name}: give encoding='utf-8'"
 
 
 def test_the_check_sees_what_it_forbids() -> None:

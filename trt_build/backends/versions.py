@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from .onnx_runtime import PACKAGES
@@ -13,7 +15,8 @@ RUNTIMES = (
 """The packages of all runtimes, whose modules some of them share."""
 
 
-def package_versions(*others: str) -> dict[str, str]:
+@cache
+def package_versions(*others: str) -> Mapping[str, str]:
     """Return the installed versions of vs-interp, of the runtimes and of other packages."""
     found = {}
     for package in ("vs-interp", *RUNTIMES, *others):

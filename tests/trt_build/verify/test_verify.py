@@ -141,10 +141,10 @@ def test_an_engine_that_is_wrong_by_its_own_fault_is_refused(small: ModelFile) -
         verify_session(GraphSession(small, profile, fault=2), small, profile)
 
 
-def test_the_reference_and_the_session_on_the_cpu_agree() -> None:
+def test_the_reference_and_the_session_on_the_cpu_agree(small: ModelFile) -> None:
     smallest = Profile(width=128, height=64)
-    (session,) = OpenVINO(streams=1).open(BUNDLED, smallest)
-    assert min(verify_session(session, BUNDLED, smallest).values()) > 90
+    (session,) = OpenVINO(streams=1).open(small, smallest)
+    assert min(verify_session(session, small, smallest).values()) > 90
 
 
 def test_the_probe_fills_every_size_and_shows_motion() -> None:
