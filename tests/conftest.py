@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import imageio_ffmpeg
 import pytest
 
+from vs_interp.films.ffmpeg import find_ffmpeg
 from vs_interp.host import cores
 
 from .made_once import keep_in, made_once
@@ -161,13 +163,13 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["found", "imageio"])
+FFMPEGS = {str(imageio_ffmpeg.get_ffmpeg_exe()): "imageio", find_ffmpeg(): "found"}
+"""The ffmpeg that pip installs, and that of this machine, which may be the same."""
+
+
+@pytest.fixture(params=FFMPEGS, ids=FFMPEGS.get)
 def each_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run with the ffmpeg of this machine, and with the one that pip installs."""
-    import imageio_ffmpeg
-
-    from vs_interp.films.ffmpeg import find_ffmpeg
-
-    binary = find_ffmpeg() if request.param == "found" else str(imageio_ffmpeg.get_ffmpeg_exe())
+    """Run with every ffmpeg that is here."""
+    binary: str = request.param
     monkeypatch.setenv("VS_INTERP_FFMPEG", binary)
     return binary

@@ -19,7 +19,7 @@ from vs_interp.size import Size
 
 def test_a_benchmark_prints_and_writes_figures_that_add_up(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
-    small = ["--size", "64x64", "--factor", "3", "--seconds", "0.5", "--backend", "openvino:streams=2"]
+    small = ["--size", "64x64", "--factor", "3", "--seconds", "0.2", "--backend", "openvino:streams=2"]
     result = CliRunner().invoke(command, [*small, "--report", str(file)], catch_exceptions=False)
     assert result.exit_code == 0
     figures = json.loads(file.read_text())
@@ -131,10 +131,9 @@ def test_several_models_are_one_table_and_a_script_is_played(tmp_path: Path) -> 
     script.write_text(
         "import vapoursynth as vs\nvs.core.std.BlankClip(width=64, height=48, length=30, keep=True).set_output()\n"
     )
-    figures = json.loads(bench(script))
-    assert (figures["size"], figures["frames"]) == ("64x48", 29)
-    assert figures["fps"] > 0 and figures["host_ms"] >= 0
     both = json.loads(bench(script, "fsrcnn-x2"))
+    assert (both[0]["size"], both[0]["frames"]) == ("64x48", 29)
+    assert both[0]["fps"] > 0 and both[0]["host_ms"] >= 0
     assert [each.get("script", each.get("model")) for each in both] == ["script.vpy", "fsrcnn-x2.onnx"]
     assert "all frames of scripts" in bench(script, "fsrcnn-x2", shown="--markdown")
     script.write_text("1 / 0\n")

@@ -28,7 +28,7 @@ def make_film(path: Path, rate: str = "25", seconds: float = SECONDS, size: str 
 
 def enlargement(source: Path, output: Path, codec: str = "ffv1") -> Conversion:
     """Return a conversion whose frames cost next to nothing, and are still made by a network."""
-    steps = (Upscaling(scale=2, model="fsrcnn-x2", backend="openvino:threads=1"),)
+    steps = (Upscaling(scale=2, model="anime4k-s-x2", backend="openvino:threads=1"),)
     return Conversion(source=source, output=output, steps=steps, choice=Choice(codec=codec))
 
 

@@ -33,7 +33,7 @@ def test_chunks_of_small_frames_are_longer_in_a_long_film(size: tuple[int, int],
 
 
 def test_the_length_that_is_given_holds_for_small_frames_too(tmp_path: Path) -> None:
-    job = enlargement(make_film(tmp_path / "in.mkv", "2", 160), tmp_path / "out.mkv").open()
+    job = enlargement(make_film(tmp_path / "in.mkv", "2", 160, "48x32"), tmp_path / "out.mkv").open()
     assert 7 <= len(list(borders(job))) - 1 <= 9
     assert 14 <= len(list(borders(job, 10))) - 1 <= 18
 

@@ -200,7 +200,7 @@ def test_the_reason_is_told_where_ffmpeg_ends_while_chunks_are_joined(
 ) -> None:
     """A disk that is full, say; PyAV has a word of its own for a pipe that nobody reads."""
     source = tmp_path / "in.mkv"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1.2,noise=alls=100:allf=t",
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1.4,noise=alls=100:allf=t",
            "-c:v", "libx264", "-preset", "ultrafast", source)  # fmt: skip
     lossless = Choice(arguments=("-c:v", "libx264", "-preset", "ultrafast", "-qp", "0"))
     conversion = replace(enlargement(source, tmp_path / f"out{suffix}"), choice=lossless)

@@ -20,7 +20,7 @@ from .films import enlargement, make_film
 
 def by(conversion: Conversion, backend: str) -> Conversion:
     """Return the conversion with its step on another backend."""
-    return replace(conversion, steps=(Upscaling(scale=2, model="fsrcnn-x2", backend=backend),))
+    return replace(conversion, steps=(Upscaling(scale=2, model="anime4k-s-x2", backend=backend),))
 
 
 def test_the_number_of_threads_is_not_compared_and_the_precision_is(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_worker_without_the_source_or_of_another_version_refuses(tmp_path: Pat
     made = make(replace(order, paths=elsewhere), unheard)
     assert made.content is not None and made.record.frames == manifest.borders[2] - manifest.borders[1]
     other = replace(manifest, identity={**manifest.identity, "steps": {"upscale": {"model": "another digest"}}})
-    with pytest.raises(RefusedError, match="has another model under the name fsrcnn-x2"):
+    with pytest.raises(RefusedError, match="has another model under the name anime4k-s-x2"):
         make(replace(order, manifest=other.to_json(), paths=elsewhere), unheard)
     with pytest.raises(RefusedError, match="leave out --exact"):
         make(replace(order, paths=elsewhere, maker="another processor"), unheard)

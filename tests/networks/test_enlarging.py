@@ -58,9 +58,7 @@ def test_the_numbers_of_parameters_are_those_of_the_published_files(network: Net
     assert sum(parameter.numel() for parameter in network.parameters()) == count
 
 
-@pytest.mark.parametrize(
-    "name", ["real-cugan-x2", "real-cugan-pro-x2", "real-cugan-x3", "real-cugan-x4", "waifu2x-upconv7-anime-x2"]
-)
+@pytest.mark.parametrize("name", ["real-cugan-pro-x2", "real-cugan-x3", "real-cugan-x4", "waifu2x-upconv7-anime-x2"])
 def test_the_graph_that_is_served_is_the_network_at_any_size(name: str, tmp_path: Path) -> None:
     """Skeletons are the networks' exports, as tests/weights/test_skeletons.py holds: here they are given weights."""
     entry, skeleton, random = find(name), read_skeleton(name), np.random.default_rng(1)
