@@ -31,7 +31,7 @@ from types import CodeType, FunctionType
 import numpy as np
 import vapoursynth as vs
 from vs_interp.filters import layout
-from vs_interp.filters.scenes import DEFAULT_THRESHOLD, difference, is_repeat
+from vs_interp.filters.scenes import DEFAULT_THRESHOLD, is_cut, is_repeat
 from vs_interp.filters.timeline import by_factor
 
 from tests.null_device import NullBackend
@@ -39,6 +39,7 @@ from trt_build.model_file import ModelFile
 from trt_build.profile import PlaneFormat, Profile
 from vs_interp import super_slomo
 from vs_interp.cli.loops import feed
+from vs_interp.host import cores
 from vs_interp.memory import restart_with_tuned_malloc
 from vs_interp.weights.catalogue import resolve
 
@@ -121,6 +122,7 @@ def counted(calls: Counter[str]) -> Iterator[None]:
 
 def row(size: tuple[int, int], name: str, factor: Fraction, sessions: int, seconds: float) -> str:
     """Measure one clip, and return its row of the table."""
+    core.num_threads = cores()  # a filter with several sessions raises it, for all clips that follow
     path = resolve(None, network="super-slomo")
     model, backend, (form, planes) = ModelFile.load(path), NullBackend(streams=sessions), FORMATS[name]
     profile = Profile(width=size[0], height=size[1], planes=planes)
@@ -153,9 +155,9 @@ def row(size: tuple[int, int], name: str, factor: Fraction, sessions: int, secon
     )
 
 
-def parts(size: tuple[int, int], seconds: float) -> Iterator[tuple[str, float]]:
-    """Yield the parts of the work for a made frame in 8-bit YUV 4:2:0, and the processor time of each in ms."""
-    clip = source(size, vs.YUV420P8)
+def parts(size: tuple[int, int], name: str, seconds: float) -> Iterator[tuple[str, float]]:
+    """Yield the parts of the work for a made frame, and the processor time of each in ms."""
+    clip = source(size, FORMATS[name][0])
     blank, following, form = core.std.BlankClip(clip, keep=True), clip[1:], clip.format
     first, second = clip.get_frame(0), clip.get_frame(1)
 
@@ -170,7 +172,7 @@ def parts(size: tuple[int, int], seconds: float) -> Iterator[tuple[str, float]]:
     yield "two frames on the time line, source and made", 2 * played(laid, seconds)[1]
     yield "a callback that gets two frames", played(blank.std.ModifyFrame([clip, following], _pass), seconds)[1]
     yield "a callback that allocates and fills a frame", played(blank.std.ModifyFrame(clip, write), seconds)[1]
-    yield "cut detection", called(lambda: difference(first, second), seconds)
+    yield "cut detection", called(lambda: is_cut(first, second, DEFAULT_THRESHOLD), seconds)
     yield "detection of a repeated frame", called(lambda: is_repeat(first, second), seconds)
 
 
@@ -199,9 +201,9 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes = [(int(width), int(height)) for width, height in (size.split("x") for size in arguments.sizes.split(","))]
     if arguments.parts:
-        for size in sizes:
-            for what, milliseconds in parts(size, arguments.seconds):
-                print(f"{size[0]}x{size[1]}: {what}: {milliseconds:.3f} ms", flush=True)
+        for size, form in product(sizes, arguments.formats.split(",")):
+            for what, milliseconds in parts(size, form, arguments.seconds):
+                print(f"{size[0]}x{size[1]} {form}: {what}: {milliseconds:.3f} ms", flush=True)
         return
     print(
         "| size | format | factor | sessions | made a second | ms each | without detector | bare sessions | "

@@ -17,11 +17,19 @@ DEFAULT_THRESHOLD = 0.1
 MARKS = ("_SceneChangeNext", "_SceneChangePrev")
 """Properties that scene detectors set on the last frame of a scene and on the first of the next."""
 
-LINES, SAMPLES = 64, 256
+GRID = 64, 256
 """The detector looks at about so many lines, and so many samples of each: what costs time is to fetch the lines."""
 
-FIRST_LINES = 128
-"""Two frames that differ mostly do so in every 128th line: those are compared first."""
+COARSE_GRID = 20, 22
+"""Where the detector looks first.  For up to 500 samples NumPy keeps the interpreter's lock; wherever it gives it away,
+another of VapourSynth's threads takes it, and to get it back costs more than the work."""
+
+CLEAR = 2
+"""A coarse look is enough where it differs from the threshold by this factor."""
+
+FIRST_LINES, FIRST_SAMPLES = 128, 160
+"""Two frames that differ mostly do so in every 128th line, and most of these in every 160th sample of such lines: of
+these even a 2160p picture has fewer than 500."""
 
 
 def check_threshold(threshold: float | None) -> None:
@@ -38,7 +46,7 @@ def is_cut(first: vs.VideoFrame, second: vs.VideoFrame, threshold: float | None)
     marks = first.props.get(MARKS[0]), second.props.get(MARKS[1])
     if marks != (None, None):
         return any(marks)
-    return threshold is not None and difference(first, second) >= threshold
+    return threshold is not None and _differ(first, second, threshold)
 
 
 def with_cuts_of(clip: vs.VideoNode, other: vs.VideoNode, threshold: float | None) -> vs.VideoNode:
@@ -53,11 +61,22 @@ def with_cuts_of(clip: vs.VideoNode, other: vs.VideoNode, threshold: float | Non
     return other.std.ModifyFrame([other, shift(clip, -1), clip, shift(clip, 1)], mark)
 
 
-def difference(first: vs.VideoFrame, second: vs.VideoFrame) -> float:
-    """Return the mean absolute difference of luma (RGB: green) of two frames, of a range of 1, on a grid of samples."""
+def _differ(first: vs.VideoFrame, second: vs.VideoFrame, threshold: float) -> bool:
+    """Return whether the difference of two frames reaches the threshold; most often a coarse look tells."""
+    found = difference(first, second, COARSE_GRID)
+    if threshold / CLEAR <= found < threshold * CLEAR:
+        found = difference(first, second)
+    return found >= threshold
+
+
+def difference(first: vs.VideoFrame, second: vs.VideoFrame, grid: tuple[int, int] = GRID) -> float:
+    """Return the mean absolute difference of luma (RGB: green) of two frames, of a range of 1, on a grid of samples.
+
+    ``grid`` is the number of lines, and of samples in each; there may be up to twice as many of both.
+    """
     form = first.format
     plane = 1 if form.color_family == vs.RGB else 0
-    rows, columns = max(1, first.height // LINES), max(1, first.width // SAMPLES)
+    rows, columns = max(1, first.height // grid[0]), max(1, first.width // grid[1])
     samples = [np.asarray(frame[plane])[::rows, ::columns].astype(np.float32) for frame in (first, second)]
     if form.sample_type == vs.FLOAT:
         samples = [sample.clip(0, 1) for sample in samples]
@@ -68,5 +87,6 @@ def difference(first: vs.VideoFrame, second: vs.VideoFrame) -> float:
 def is_repeat(first: vs.VideoFrame, second: vs.VideoFrame) -> bool:
     """Return whether two frames are equal, bit for bit."""
     planes = [(np.asarray(first[plane]), np.asarray(second[plane])) for plane in range(first.format.num_planes)]
-    few = [(a[::FIRST_LINES], b[::FIRST_LINES]) for a, b in planes]
-    return all(np.array_equal(a, b) for a, b in (*few, *planes))
+    lines = [(a[::FIRST_LINES], b[::FIRST_LINES]) for a, b in planes]
+    few = [(a[:, ::FIRST_SAMPLES], b[:, ::FIRST_SAMPLES]) for a, b in lines]
+    return all(np.array_equal(a, b) for a, b in (*few, *lines, *planes))
