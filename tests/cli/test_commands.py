@@ -18,7 +18,8 @@ import pytest
 
 from tests.command_line import COMMAND, refused, run
 from tests.support import names
-from tests.video import time_stamps
+from tests.video import make_video, time_stamps
+from vs_interp.cli import demo
 from vs_interp.cli.demo import write_png
 from vs_interp.cli.main import COMMANDS, group
 from vs_interp.errors import ArgumentError
@@ -161,9 +162,14 @@ def test_a_demo_that_fails_leaves_no_empty_folder(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.slow
-def test_the_demo_leaves_a_video_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_leaves_a_video_and_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a film of nine frames in place of its own clip, which ``make smoke`` has."""
+    monkeypatch.setattr(demo, "CLIP", make_video(tmp_path / "film.mp4", rate="24", frames=9, size="320x240"))
+    monkeypatch.setattr(demo, "PAIRS", (0, 3, 7))
     assert run("demo", "--output", tmp_path / "demo", "--json") == 0
     result = json.loads(capsys.readouterr().out)
-    assert (result["frames"], result["picture"]) == (192, str(tmp_path / "demo" / "frames.png"))
-    assert time_stamps(tmp_path / "demo" / "bbb_2x.mp4") == [Fraction(n, 48) for n in range(192)]
+    assert (result["frames"], result["picture"]) == (18, str(tmp_path / "demo" / "frames.png"))
+    assert time_stamps(tmp_path / "demo" / "bbb_2x.mp4") == [Fraction(n, 48) for n in range(18)]
     assert (tmp_path / "demo" / "frames.png").read_bytes().startswith(b"\x89PNG")
