@@ -18,7 +18,6 @@ CONFIGURATIONS: Mapping[str, Mapping[str, Any]] = {
     "super-slomo": {"width": 8},
     "rife": {"version": "4.25"},
     "fsrcnn": {"scale": 3},
-    "fsrcnn+five-parallel": {"scale": 4},
 }
 """What differs from a network's own defaults."""
 

@@ -159,9 +159,7 @@ def test_the_commands_run_from_the_root(root: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("VS_INTERP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), str(programs), os.environ["PATH"]]))
     monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
-    for page, command in commands():
-        if not is_run(command):
-            continue
+    for command, page in {command: page for page, command in commands() if is_run(command)}.items():
         for name in ("out.mkv", "with-sound.mkv", "large.mkv"):
             (root / name).unlink(missing_ok=True)
         words = [
