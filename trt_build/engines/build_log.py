@@ -66,7 +66,9 @@ class BuildLog:
         return max(named, key=lambda node: len(node.name), default=None)
 
     def keep(self, path: Path) -> Path | None:
-        """Write all lines to a file and return its path, or ``None`` if it cannot be written."""
+        """Write all lines to a file and return its path, or ``None`` if there are none or it cannot be written."""
+        if not self.lines:
+            return None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, ("\n".join(self.lines) + "\n").encode())

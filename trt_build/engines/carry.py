@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vs_interp.errors import ArgumentError, BackendError
-from vs_interp.files import appearing_whole, write_whole
+from vs_interp.files import appearing_whole, folder_appearing_whole, write_whole
 
 from .cache import EngineCache, Entry
 from .engine import Engine
@@ -47,21 +47,20 @@ def pack(entries: Iterable[Entry], models: Mapping[str, bytes], target: Path) ->
     odd = [name for name in models if not _NAME.fullmatch(name)]
     if odd:
         raise ArgumentError(f"the model {odd[0]!r} cannot be packed under that name: use letters, digits, and . _ + -")
-    if target.suffix != ".zip":
-        target.mkdir(parents=True, exist_ok=True)
-        sums = []
-        for name, content in _contents(entries, models):
-            write_whole(target / name, content)
-            sums.append(_sum(name, content))
-        write_whole(target / SUMS, "".join(sums).encode())
-        return
     target.parent.mkdir(parents=True, exist_ok=True)
-    with appearing_whole(target) as unfinished, zipfile.ZipFile(unfinished, "w") as file:
-        sums = []
+    sums = []
+    if target.suffix == ".zip":
+        with appearing_whole(target) as unfinished, zipfile.ZipFile(unfinished, "w") as file:
+            for name, content in _contents(entries, models):
+                file.writestr(name, content)
+                sums.append(_sum(name, content))
+            file.writestr(SUMS, "".join(sums))
+        return
+    with folder_appearing_whole(target) as folder:
         for name, content in _contents(entries, models):
-            file.writestr(name, content)
+            write_whole(folder / name, content)
             sums.append(_sum(name, content))
-        file.writestr(SUMS, "".join(sums))
+        write_whole(folder / SUMS, "".join(sums).encode())
 
 
 def unverified(about: Mapping[str, Any]) -> str | None:

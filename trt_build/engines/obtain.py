@@ -76,9 +76,11 @@ def obtain_engine(
     cache = cache or EngineCache()
     key = engine_key(model, profile, options, target, device)
     where = str(device) if device is not None else None
+    is_new = False
 
     def build() -> Built:
-        log = BuildLog()
+        nonlocal is_new
+        is_new, log = True, BuildLog()
         timing = TimingCache(cache.folder / "timing" / f"{_file_name(key)}.timing")
         try:
             engine = (
@@ -92,7 +94,7 @@ def obtain_engine(
             raise BackendError(f"{error} (the whole log: {kept})" if kept else str(error)) from error
 
     engine = cache.get_or_build(key, build)
-    if verify is not None and where is not None and where not in cache.verified_on(key):
+    if verify is not None and where is not None and not is_new and where not in cache.verified_on(key):
         cache.note_verified(key, where, verify(engine))
     return engine
 

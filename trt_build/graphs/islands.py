@@ -8,10 +8,11 @@ from fnmatch import fnmatchcase
 
 from onnx import GraphProto, NodeProto
 
-MOVERS = frozenset(
-    ("Concat", "Expand", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze")
-)  # fmt: skip
-"""Operators that copy values and compute none."""
+MOVERS = {
+    "Concat", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose",
+    "Unsqueeze",
+}  # fmt: skip
+"""Operators that only move values."""
 
 
 def exact_tensors(graph: GraphProto, islands: Sequence[str], exact: frozenset[str] = frozenset()) -> frozenset[str]:

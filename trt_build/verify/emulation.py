@@ -6,11 +6,9 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from trt_build.graphs.islands import MOVERS
 from trt_build.graphs.precision import FLOAT, HALF, LARGEST_HALF, element_types, set_repeated
 from trt_build.model_file import ModelFile
-
-_MOVES = {"Concat", "Expand", "Flatten", "Gather", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"}
-"""Operators that only move values, which need no rounding after them."""
 
 _ROUNDING_CONSTANTS = [
     numpy_helper.from_array(np.array(8193, np.float32), "/half/splitter"),
@@ -36,7 +34,9 @@ def emulate_half(model: ModelFile) -> ModelFile:
         for attribute in copy.attribute:
             if node.op_type == "Cast" and attribute.name == "to" and attribute.i == HALF:
                 attribute.i = FLOAT
-        halves = [name for name in node.output if types.get(name) == HALF and node.op_type not in _MOVES]
+        halves = [
+            name for name in node.output if types.get(name) == HALF and node.op_type not in MOVERS
+        ]  # they round nothing
         for name in halves:
             copy.output[list(node.output).index(name)] = f"{name}/exact"
         nodes += [copy, *(step for name in halves for step in _rounding(f"{name}/exact", name))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,18 @@ def test_an_engine_that_was_never_measured_is_not_carried(made: Path, elsewhere:
     with pytest.raises(BackendError, match="1 of 3 files were not imported: it was never measured against FP32"):
         run("engines", "import", parcel)
     assert entry.digest not in {each.digest for each in EngineCache(elsewhere / "engines").entries()}
+
+
+@needs_rtx
+@pytest.mark.parametrize("target", ["parcel", "parcel.zip"])
+def test_a_damaged_engine_leaves_no_half_parcel(target: str, made: Path, tmp_path: Path) -> None:
+    """Else the next export, without that engine, would be refused because something is there."""
+    cache = EngineCache(Path(shutil.copytree(made, tmp_path / "made")))
+    last = list(cache.entries())[-1]
+    last.path.write_bytes(last.path.read_bytes()[:-1])
+    with pytest.raises(BackendError, match="checksum does not match"):
+        run("engines", "export", tmp_path / target, "--folder", cache.folder, "--model", made / "mine.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
 
 
 def flip(parcel: Path, digest: str) -> None:

@@ -21,6 +21,7 @@ from trt_build.backends.slots import Executors
 from trt_build.engines import targets
 from trt_build.engines.build import BuildOptions, engine_graphs
 from trt_build.engines.cache import EngineCache
+from trt_build.engines.engine import Engine
 from trt_build.engines.obtain import obtain_engine
 from trt_build.engines.targets import EVERY, Gpu, Target, check_supported
 from trt_build.model_file import ModelFile
@@ -176,6 +177,32 @@ def test_an_engine_built_elsewhere_is_measured_once_on_the_gpu_that_serves_it(
     (sidecar,) = [json.loads(path.read_text()) for path in tmp_path.rglob("*.json")]
     assert sidecar["psnr"] == {"film": 70.0}
     assert sidecar["verified_on"] == {"Simulated GPU, CUDA 13.0": {"film": 61.0}}
+
+
+def test_an_engine_that_cannot_be_stored_is_verified_once(model: ModelFile, rtx: Profile, tmp_path: Path) -> None:
+    """The scores are not stored either; a second run of the FP32 graph would only take time and memory."""
+    (tmp_path / "file").touch()
+    checked: list[Engine] = []
+
+    def check(engine: Engine) -> dict[str, float]:
+        checked.append(engine)
+        return {"film": 61.0}
+
+    options, cache = TensorRTRTX().build_options(), EngineCache(tmp_path / "file" / "engines")
+    gpu = Gpu(0, "Simulated GPU", Target(8, 6), "13.0")
+    engine = obtain_engine(model, rtx, options, gpu.target, device=gpu, cache=cache, verify=check)
+    assert checked == [engine]
+
+
+def test_a_log_is_named_only_where_there_is_one(model: ModelFile, rtx: Profile, tmp_path: Path) -> None:
+    """torch-tensorrt builds without our log."""
+
+    def fail() -> Engine:
+        raise BackendError("torch-tensorrt cannot convert the network")
+
+    with pytest.raises(BackendError, match=r"cannot convert the network$"):
+        obtain_engine(model, rtx, TensorRTRTX().build_options(), Target(8, 6), construct=fail)
+    assert not list(tmp_path.rglob("*.log"))
 
 
 def test_an_engine_that_fails_where_it_serves_is_not_served(model: ModelFile, rtx: Profile) -> None:
