@@ -26,7 +26,7 @@ from .scenes import check_threshold
 from .serve import serve
 from .timeline import HIGHEST_FACTOR, Timeline, as_factor, by_factor, by_rate, check_hold, moving
 
-TALLEST = 256 << 20
+MEMORY = 256 << 20
 """Bytes that one window's pictures may take together; where they need more, they are made in several runs."""
 
 
@@ -136,7 +136,7 @@ def _made(
     """
     served, most = route.served, timeline.most_made
     picture = served.width * served.height * served.format.bytes_per_sample * served.format.num_planes
-    together = min(most, max(1, TALLEST // picture)) if spec.takes_time else most
+    together = min(most, max(1, MEMORY // picture)) if spec.takes_time else most
     times = [[float(time) for time in times if time > 0] for times in timeline.cycle]
     made: list[vs.VideoNode] = []
     for first in range(0, most, together):

@@ -155,7 +155,7 @@ def test_parts_and_slots_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     parts: dict[int, list[tuple[float, ...]]] = {1: [(0.25,), (0.5,), (0.75,)], 2: [(0.25, 0.5), (0.75,)]}
     for most, times in parts.items():
         noting = Noting()
-        monkeypatch.setattr(between, "TALLEST", most * 96 * 64 * 3 * 4)
+        monkeypatch.setattr(between, "MEMORY", most * 96 * 64 * 3 * 4)
         assert all(map(same, pictures(super_slomo(clip, factor=4, backend=noting)), together))
         assert sorted(asked for _, asked in noting.runs) == sorted(times * 3)
 

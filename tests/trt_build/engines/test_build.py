@@ -42,17 +42,12 @@ def tensors(graph: onnx.ModelProto) -> tuple[list[str], list[str]]:
     return [value.name for value in graph.graph.input], [value.name for value in graph.graph.output]
 
 
-@pytest.mark.parametrize(
-    ("target", "bits"),
-    [(ADA, 10), *(pytest.param(target, 8, marks=pytest.mark.slow) for target in TARGETS if target != ADA)],
-    ids=str,
-)
-def test_the_bundled_model_builds_for_every_gpu(target: Target, bits: int) -> None:
+def test_the_bundled_model_builds() -> None:
     """Two plans: all that a window needs once, and all that each time needs; both come back whole from a file."""
-    profile = replace(SMALL, planes=replace(YUV420P8, bits=bits))
+    profile = replace(SMALL, planes=replace(YUV420P8, bits=10))
     seen: list[tuple[str, float]] = []
     engine = build_engine(
-        BUNDLED, profile, RTX, target, about={"target": str(target)}, progress=lambda *step: seen.append(step)
+        BUNDLED, profile, RTX, ADA, about={"target": str(ADA)}, progress=lambda *step: seen.append(step)
     )
     assert set(engine.plans) == {"state", "synthesis"}
     assert Engine.from_bytes(engine.to_bytes()) == engine
