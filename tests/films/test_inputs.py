@@ -167,7 +167,7 @@ def test_a_named_pipe_is_read_and_nothing_is_left(tmp_path: Path) -> None:
 
 def test_an_interrupted_pipe_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the process has to end by force, in the middle of the frames."""
-    source = make_video(tmp_path / "in.ts", frames=150, size="320x180")
+    source = make_video(tmp_path / "in.ts", frames=240)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     command = [
         *COMMAND,

@@ -19,6 +19,7 @@ from vs_interp.errors import CheckpointError
 from vs_interp.networks.rife import Rife, RifeConfig
 from vs_interp.spec import NetworkSpec
 from vs_interp.weights.catalogue import catalogue, find
+from vs_interp.weights.checkpoint import load_checkpoint
 from vs_interp.weights.skeletons import filled, layout_of, read_skeleton, skeleton_file, weights_digest, with_norm
 
 NAMES = list(dict.fromkeys(e.skeleton for e in catalogue().values() if skeleton_file(e.skeleton).is_file()))
@@ -57,8 +58,13 @@ def published(tmp_path: Path, seed: int = 0) -> tuple[Rife, Path]:
 
 @pytest.mark.slow
 def test_a_filled_skeleton_is_the_network_s_export(tmp_path: Path) -> None:
-    network, path = published(tmp_path)
-    graph, wanted = filled(read_skeleton("rife-4.25"), path), to_model(network)
+    name = "waifu2x-upconv7-anime-x2"
+    path, random = tmp_path / "weights.pth", np.random.default_rng(1)
+    tensors = {tensor: torch.from_numpy(random.normal(0, 0.05, shape).astype(np.float32))
+               for tensor, shape in layout_of(read_skeleton(name)).items()}  # fmt: skip
+    torch.save(tensors, path)
+    network = load_checkpoint(path, find(name).settings)
+    graph, wanted = filled(read_skeleton(name), path), to_model(network)
     assert weights_digest(graph) == weights_digest(wanted)
     assert_equal(graph, wanted)
     assert ModelFile.from_bytes(graph.SerializeToString()).spec == network.spec
