@@ -85,10 +85,12 @@ class Phases:
 def deferred_interrupts() -> Iterator[threading.Event]:
     """Set the event on Ctrl-C, and raise :class:`KeyboardInterrupt` only at the end.
 
-    An exception in a callback of the runtime would abort the process.
+    An exception in a callback of the runtime would abort the process.  A program that runs scripts and handles Ctrl-C
+    itself, as mpv and ffmpeg do, goes on doing so.
     """
     pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    foreign = signal.getsignal(signal.SIGINT) is None  # not set by Python, which could not set it again
+    if foreign or threading.current_thread() is not threading.main_thread():
         yield pressed
         return
     previous = signal.signal(signal.SIGINT, lambda *_: pressed.set())

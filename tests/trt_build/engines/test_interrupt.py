@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+import sysconfig
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +45,38 @@ def test_ctrl_c_stops_a_build_and_the_process_goes_on() -> None:
     script = SCRIPT.format(root=str(ROOT))
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "4 2\n"), done.stderr
+
+
+PLAYER = """
+#include <Python.h>
+#include <signal.h>
+static void own(int number) {}
+int main(int count, char **words) {
+    PyConfig config;
+    struct sigaction action;
+    signal(SIGINT, own);
+    PyConfig_InitPythonConfig(&config);
+    config.install_signal_handlers = 0;
+    PyConfig_SetBytesString(&config, &config.program_name, words[1]);
+    Py_InitializeFromConfig(&config);
+    if (PyRun_SimpleString(words[2])) return 2;
+    sigaction(SIGINT, 0, &action);
+    return action.sa_handler != own;
+}
+"""
+
+
+def test_a_program_that_handles_ctrl_c_itself_goes_on_doing_so(tmp_path: Path) -> None:
+    """A program in C that runs scripts, as mpv and ffmpeg do: Python could not give its handler back to it."""
+    (tmp_path / "player.c").write_text(PLAYER)
+    player, folder = tmp_path / "player", sysconfig.get_config_var("LIBDIR")
+    library = f"-lpython{sysconfig.get_config_var('LDVERSION')}"
+    compiler = shutil.which("cc")
+    command = [compiler or "", str(tmp_path / "player.c"), f"-I{sysconfig.get_path('include')}", f"-L{folder}", library,
+               f"-Wl,-rpath,{folder}", "-o", str(player)]  # fmt: skip
+    if compiler is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("there is no C compiler, or no Python to link with")
+    script = "from trt_build.engines.progress import deferred_interrupts\nwith deferred_interrupts(): pass"
+    path = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([player, sys.executable, script], env=path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
