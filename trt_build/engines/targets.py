@@ -1,6 +1,6 @@
 """The GPUs that engines are built for: names, compute capabilities, and which runtime builds for which.
 
-Compute capabilities as listed by NVIDIA (developer.nvidia.com/cuda-gpus).
+Compute capabilities as listed by NVIDIA (developer.nvidia.com/cuda-gpus), or those of the chip.
 """
 
 from __future__ import annotations
@@ -51,19 +51,20 @@ ARCHITECTURES = {
 """Architecture → compute capability of its graphics cards; the A100 (8.0) and the B200 (10.0) differ from them."""
 
 _CARDS = {
-    Target(7, 5): "GTX 1630, GTX 1650, GTX 1660, RTX 2060, RTX 2070, RTX 2080, Titan RTX, T4, T400, T600, T1000,"
-    " RTX 3000, RTX 4000, RTX 5000, RTX 6000, RTX 8000",
+    Target(7, 5): "GTX 1630, GTX 1650, GTX 1660, RTX 2060, RTX 2070, RTX 2080, Titan RTX, MX450, MX550,"
+    " T4, T400, T500, T600, T1000, T1200, RTX 3000, RTX 4000, RTX 5000, RTX 6000, RTX 8000",
     Target(8, 0): "A100, A30, A800",
-    Target(8, 6): "RTX 3050, RTX 3060, RTX 3070, RTX 3080, RTX 3090, A2, A10, A10G, A16, A40,"
-    " RTX A2000, RTX A3000, RTX A4000, RTX A4500, RTX A5000, RTX A5500, RTX A6000",
+    Target(8, 6): "RTX 2050, RTX 3050, RTX 3060, RTX 3070, RTX 3080, RTX 3090, MX570, A2, A10, A10G, A16, A40,"
+    " RTX A400, RTX A500, RTX A1000, RTX A2000, RTX A3000, RTX A4000, RTX A4500, RTX A5000, RTX A5500, RTX A6000",
     Target(8, 7): "Orin",
-    Target(8, 9): "RTX 4050, RTX 4060, RTX 4070, RTX 4080, RTX 4090, L4, L40, L40S,"
-    " RTX 2000 Ada, RTX 4000 Ada, RTX 4500 Ada, RTX 5000 Ada, RTX 6000 Ada",
-    Target(9, 0): "H100, H200, H800, GH200",
+    Target(8, 9): "RTX 4050, RTX 4060, RTX 4070, RTX 4080, RTX 4090, L2, L4, L20, L40, L40S,"
+    " RTX 500 Ada, RTX 1000 Ada, RTX 2000 Ada, RTX 3000 Ada, RTX 3500 Ada, RTX 4000 Ada, RTX 4500 Ada,"
+    " RTX 5000 Ada, RTX 6000 Ada",
+    Target(9, 0): "H20, H100, H200, H800, GH200",
     Target(10, 0): "B100, B200, GB200",
     Target(10, 3): "B300, GB300",
     Target(12, 0): "RTX 5050, RTX 5060, RTX 5070, RTX 5080, RTX 5090,"
-    " RTX PRO 2000, RTX PRO 4000, RTX PRO 4500, RTX PRO 5000, RTX PRO 6000",
+    " RTX PRO 500, RTX PRO 1000, RTX PRO 2000, RTX PRO 3000, RTX PRO 4000, RTX PRO 4500, RTX PRO 5000, RTX PRO 6000",
     Target(12, 1): "GB10, DGX Spark",
 }
 
@@ -77,7 +78,7 @@ EVERY_FROM = Target(8, 0)
 """The lowest compute capability that engines for :data:`EVERY` serve."""
 
 _SUFFIXES = re.compile(
-    r"(ti|super|laptop|mobile|maxq|maxp|gpu|generation|blackwell|server|workstation|edition|pcie|sxm\d?|nvl|tensorcore)+$"
+    r"(ti|super|d|laptop|mobile|maxq|maxp|design|gpu|generation|blackwell|server|workstation|edition|pcie|sxm\d?|nvl|tensorcore)+$"
 )
 
 
@@ -189,8 +190,8 @@ def present_gpus() -> Iterable[Gpu]:
 
 
 def _plain(name: str) -> str:
-    """Return a card's name in lower case, without maker, series, memory size and punctuation."""
-    plain = re.sub(r"\b\d+\s?gb\b", "", name.lower())
+    """Return a card's name in lower case, without maker, series, memory, form and punctuation."""
+    plain = re.sub(r"\b(\d+\s?gb|hbm\de?|sff|with)\b", "", name.lower())
     plain = re.sub(r"[\s_\-()]+", "", plain)
     return re.sub(r"^(nvidia|geforce|quadro|tesla)+", "", plain)
 
