@@ -71,7 +71,10 @@ def score(file: Path, model: str) -> None:
     found: dict[str, list[list[float]]] = {}
     for window in windows(meteosat(file)):
         clip = as_clip(window[:SEEN])
-        made = {name: pictures(nowcast(clip, frames=MADE, model=model, method=name)) for name in METHODS}
+        made = {
+            name: pictures(nowcast(clip, frames=MADE, model=None if name == "flow" else model, method=name))
+            for name in METHODS
+        }
         made["last"] = [window[SEEN - 1]] * MADE
         made["last, blurred"] = [gaussian_filter(window[SEEN - 1], 3)] * MADE
         for name, foreseen in made.items():
