@@ -7,6 +7,7 @@ output without a use.  Runtimes leave out layers that nobody reads, but no part 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
@@ -27,7 +28,7 @@ def without_unread(model: ModelFile) -> ModelFile:
     """
     changed = ModelProto()
     changed.CopyFrom(model.graph)
-    reading, stale = _Reading(changed.graph), set[str]()
+    reading, stale = _Reading(changed.graph, model.spec.state), set[str]()
     for node in changed.graph.node:
         shuffle = reading.shuffle_after(node)
         if shuffle is None:
@@ -45,9 +46,9 @@ def without_unread(model: ModelFile) -> ModelFile:
 class _Reading:
     """Which channels of a graph's tensors are read."""
 
-    def __init__(self, graph: GraphProto) -> None:
+    def __init__(self, graph: GraphProto, state: Sequence[str]) -> None:
         self.weights = {value.name: value for value in graph.initializer}
-        self.outputs = {value.name for value in graph.output}
+        self.outputs = {*state, *(value.name for value in graph.output)}
         self.readers = defaultdict[str, list[NodeProto]](list)
         for node in graph.node:
             for name in node.input:

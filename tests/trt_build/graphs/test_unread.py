@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -17,7 +19,7 @@ SPEC = NetworkSpec(name="small", window=Window(offsets=(0,)), output=Output(time
 INPUTS = {"frame0": np.random.default_rng(3).random((1, 3, 6, 8), np.float32)}
 
 
-def model(*tail: NodeProto, mode: str = "CRD") -> ModelFile:
+def model(*tail: NodeProto, mode: str = "CRD", state: tuple[str, ...] = ()) -> ModelFile:
     """A transposed convolution to 32 channels, which become eight of twice the size, and what reads these."""
     weights = np.random.default_rng(4).uniform(-1, 1, (3, 32, 4, 4)).astype(np.float32)
     constants = {"weights": weights, "bias": weights[0, :, 0, 0], **{f"n{n}": np.array([n]) for n in range(6)}}
@@ -26,7 +28,11 @@ def model(*tail: NodeProto, mode: str = "CRD") -> ModelFile:
                          pads=[1, 1, 1, 1]),
         helper.make_node("DepthToSpace", ["made"], ["pixels"], name="/shuffle", blocksize=2, mode=mode),
     ]  # fmt: skip
-    return as_model([*nodes, *tail], SPEC, [numpy_helper.from_array(value, name) for name, value in constants.items()])
+    return as_model(
+        [*nodes, *tail],
+        replace(SPEC, state=state),
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
 
 
 def cut(source: str, start: str, end: str, target: str, axis: str = "n1") -> NodeProto:
@@ -54,13 +60,14 @@ def test_the_rest_is_the_same_bit_for_bit() -> None:
     "whole",
     [
         model(*NESTED, mode="DCR"),
+        model(*NESTED, state=("pixels",)),
         model(cut("pixels", "n0", "n3", "a"), cut("pixels", "n5", "n4", "b", axis="n2"),
               helper.make_node("ReduceSum", ["b"], ["c"], name="/sum"),
               helper.make_node("Add", ["a", "c"], ["output"], name="/add")),
         model(cut("pixels", "n0", "n3", "a"), helper.make_node("ReduceSum", ["made"], ["b"], name="/sum"),
               helper.make_node("Add", ["a", "b"], ["output"], name="/add")),
     ],
-    ids=["another order", "rows are sliced", "read before the shuffle"],
+    ids=["another order", "it is a state", "rows are sliced", "read before the shuffle"],
 )  # fmt: skip
 def test_what_may_be_read_stays(whole: ModelFile) -> None:
     assert without_unread(whole) is whole
