@@ -13,7 +13,8 @@ import torch
 from tests.training_data import frames, fsrcnn_recipe, recipe, super_slomo_recipe
 from vs_interp.registry import network_class
 from vs_interp.training.batches import Batches
-from vs_interp.training.parts import parts_of
+from vs_interp.training.loop import train
+from vs_interp.training.parts import parts_of, threads_kept
 from vs_interp.training.processes import Processes
 from vs_interp.training.trainer import Trainer
 
@@ -79,3 +80,11 @@ def test_a_trainer_that_is_gone_leaves_no_threads(pictures: Path) -> None:
     for thread in working:
         thread.join(10)
     assert not any(thread.is_alive() for thread in working)
+
+
+def test_a_run_leaves_pytorch_as_many_threads_as_it_found(pictures: Path, tmp_path: Path) -> None:
+    """Each part has one, which the next run in this process, of a network that is not divided, should not inherit."""
+    with threads_kept():
+        torch.set_num_threads(2)
+        train(recipe(super_slomo_recipe(pictures, steps=1, threads=0)), tmp_path / "run", device="cpu")
+        assert torch.get_num_threads() == 2

@@ -21,6 +21,7 @@ from .failures import explained_failures
 from .log import Log
 from .losses import judged, mse
 from .objectives import Outcome
+from .parts import threads_kept
 from .pause import Pause
 from .processes import Processes
 from .recipe import Recipe
@@ -40,15 +41,16 @@ def train(
     run, its number.
 
     ``resume`` continues from the last readable checkpoint, and finds the same weights as an uninterrupted run (bit for
-    bit on a CPU).  Processes started by ``torchrun`` share every batch.  Raises :class:`DatasetError` for missing data,
-    :class:`CheckpointError` for a folder that holds another run or cannot be written, :class:`ArgumentError` if another
-    process is training there, and :class:`BackendError` if memory runs out.
+    bit on a CPU with as many threads).  Processes started by ``torchrun`` share every batch.  Raises
+    :class:`DatasetError` for missing data, :class:`CheckpointError` for a folder that holds another run or cannot be
+    written, :class:`ArgumentError` if another process is training there, and :class:`BackendError` if memory runs out.
     """
     with Processes.join(device) as processes, locked(folder, processes), Pause(folder) as pause:
 
         def run(resume: bool) -> Path | int | None:
             # In one expression: a name for the run would keep it, and the group of processes, alive during a pause.
-            return Run.begin(recipe, folder, processes, pause, resume=resume, listener=listener).go()
+            with threads_kept():
+                return Run.begin(recipe, folder, processes, pause, resume=resume, listener=listener).go()
 
         result = run(resume)
         while result is None:  # a pause, in which nothing of the run is left but its checkpoint

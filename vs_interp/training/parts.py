@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from vs_interp.host import cores
 from vs_interp.networks.base import Network
 from vs_interp.networks.slot_attention import ObjectDiscovery
 from vs_interp.training.scenes.samples import Batch
@@ -37,7 +36,7 @@ def parts_of(recipe: Recipe, network: Network) -> int:
     joint = any(isinstance(layer, _BatchNorm | ObjectDiscovery) for layer in network.modules())
     if joint or training.compile or training.precision == "fp16":
         return 1
-    return min(training.threads or cores(), recipe.data.batch, MOST_PARTS)
+    return min(training.threads or torch.get_num_threads(), recipe.data.batch, MOST_PARTS)
 
 
 class Parts:
@@ -55,29 +54,26 @@ class Parts:
     @contextmanager
     def joined(self) -> Iterator[None]:
         """Give all threads to each operation during the context."""
-        share = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
+        with threads_kept():
+            torch.set_num_threads(self.threads)
             yield
-        finally:
-            torch.set_num_threads(share)
 
     def backward(self, batch: Batch, forward: Callable[[Batch], Outcome]) -> Outcome:
         """Return the outcome of a batch, and leave the gradients of its loss in the parameters, which had none."""
         parts = split(batch, self.count)
         shares = [len(part.time) / len(batch.time) for part in parts]
 
-        def one(part: Batch, share: float) -> tuple[Outcome, tuple[Tensor | None, ...]]:
+        def run(part: Batch, share: float) -> tuple[Outcome, tuple[Tensor | None, ...]]:
             outcome = forward(part)
             gradients = torch.autograd.grad(share * outcome.total, self.parameters, allow_unused=True)
             return outcome.detached(), gradients
 
-        outcomes, gradients = zip(*self._pool.map(one, parts, shares), strict=True)
-        for parameter, *found in zip(self.parameters, *gradients, strict=True):
-            for gradient in (one for one in found if one is not None):
-                if parameter.grad is None:  # with the layout of the parameter: fused steps walk through both by address
-                    parameter.grad = torch.empty_like(parameter).copy_(gradient)
-                else:
+        outcomes, gradients = zip(*self._pool.map(run, parts, shares), strict=True)
+        for parameter, *theirs in zip(self.parameters, *gradients, strict=True):
+            known = [gradient for gradient in theirs if gradient is not None]
+            if known:  # with the layout of the parameter: fused steps walk through both by address
+                parameter.grad = torch.empty_like(parameter).copy_(known[0])
+                for gradient in known[1:]:
                     parameter.grad += gradient
         return _joined(outcomes, shares)
 
@@ -108,3 +104,13 @@ def _joined(outcomes: tuple[Outcome, ...], shares: list[float]) -> Outcome:
         torch.cat([outcome.made for outcome in outcomes]), losses, mean([outcome.total for outcome in outcomes]),
         torch.cat(flows) if flows else None,
     )  # fmt: skip
+
+
+@contextmanager
+def threads_kept() -> Iterator[None]:
+    """Give PyTorch as many threads after the context as before it."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -93,8 +93,9 @@ class Training(Table):
     frozen
         Parts of the network (module names) whose weights are not trained.
     threads
-        Threads that train; 0 takes one for each core.  On a CPU each computes its part of a batch where the samples of
-        a batch do not affect each other, otherwise they share each operation.
+        Threads that train; 0 leaves their number to PyTorch: one for each core, or ``OMP_NUM_THREADS``.  On a CPU up
+        to 16 of them each compute a part of the batch, if its samples do not affect each other; otherwise, or in
+        several processes, they share each operation.
     compile
         Compile network and losses with ``torch.compile``; docs/training.md says what that costs.
     save_every

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from vs_interp.host import cores
 from vs_interp.training.scenes.samples import Batch
 
 from .beginning import channels_last, first_network
@@ -95,7 +94,7 @@ class Trainer:
         threads, alone = self.recipe.training.threads, self.device.type == "cpu" and self.processes.world == 1
         count = parts_of(self.recipe, self.network) if alone else 1
         if count > 1:
-            return Parts(count, self.learning, threads or cores())
+            return Parts(count, self.learning, threads or torch.get_num_threads())
         if threads:
             torch.set_num_threads(threads)
         return None
