@@ -69,7 +69,9 @@ def documented() -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)  # an export of RIFE: half a minute, and ten times that beside other work
-@pytest.mark.parametrize("start", ["flavr-small-2x", pytest.param("rife-4.25", marks=pytest.mark.published)])
+@pytest.mark.parametrize(
+    "start", ["super-slomo-small", "flavr-small-2x", pytest.param("rife-4.25", marks=pytest.mark.published)]
+)
 def test_the_documented_commands_make_a_model_of_ones_own_film(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str
 ) -> None:
