@@ -1,16 +1,17 @@
-"""Transposed convolutions without the channels that nobody reads: the same results for less work.
+"""Transposed convolutions without the last channels that nobody reads: the same results for less work.
 
-The last block of RIFE 4.25 makes eight features for a next block, of which there is none, and the blocks of 4.6 have an
+So end RIFE's blocks: a transposed convolution, whose pixels are shuffled and then sliced into flow, mask and features.
+The last block of 4.25 makes eight features for a next block, of which there is none, and the blocks of 4.6 have an
 output without a use.  Runtimes leave out layers that nobody reads, but no part of a layer.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 
 from trt_build.model_file import ModelFile
 
@@ -24,23 +25,23 @@ ALL = 2**62
 def without_unread(model: ModelFile) -> ModelFile:
     """Return the model with smaller transposed convolutions, where pixels are shuffled from them and then sliced.
 
-    What they make after the last channel that a slice reads is left out.
+    What they make after the last channel that a slice reads is left out.  Returns a graph with branches or loops as it
+    is: these may read any tensor of it.
     """
-    changed = ModelProto()
-    changed.CopyFrom(model.graph)
-    reading, stale = _Reading(changed.graph, model.spec.state), set[str]()
-    for node in changed.graph.node:
+    graph = model.graph.graph
+    if any(attribute.HasField("g") or attribute.graphs for node in graph.node for attribute in node.attribute):
+        return model
+    reading, counts, stale = _Reading(graph, model.spec.state), dict[int, int](), set[str]()
+    for index, node in enumerate(graph.node):
         shuffle = reading.shuffle_after(node)
         if shuffle is None:
             continue
         sliced: list[str] = []
         count = reading.channels(shuffle.output[0], sliced) * helper.get_node_attr_value(shuffle, "blocksize") ** 2
         if 0 < count < reading.weights[node.input[1]].dims[AXIS]:
-            _cut(changed.graph, node, reading.weights, count)
+            counts[index] = count
             stale |= {node.output[0], *sliced}
-    for value in [value for value in changed.graph.value_info if value.name in stale]:
-        changed.graph.value_info.remove(value)  # it has the former number of channels
-    return ModelFile(changed, model.spec, model.digest) if stale else model
+    return ModelFile(_cut(model.graph, counts, stale), model.spec, model.digest) if counts else model
 
 
 class _Reading:
@@ -61,7 +62,7 @@ class _Reading:
             return None
         grouped = any(each.name == "group" and each.i != 1 for each in node.attribute)
         constant = all(name in self.weights for name in node.input[1:])
-        in_order = helper.get_node_attr_value(readers[0], "mode") == b"CRD"
+        in_order = any(each.name == "mode" and each.s == b"CRD" for each in readers[0].attribute)
         return readers[0] if constant and in_order and not grouped else None
 
     def channels(self, name: str, sliced: list[str]) -> int:
@@ -90,14 +91,26 @@ class _Reading:
         return starts[0], min(ends[0], ALL)
 
 
-def _cut(graph: GraphProto, node: NodeProto, weights: dict[str, TensorProto], count: int) -> None:
-    """Keep the first ``count`` output channels of a transposed convolution."""
-    for index, name in enumerate(node.input[1:], 1):
-        values = numpy_helper.to_array(weights[name])
-        kept = values[:count] if index == 2 else values[:, :count]
-        node.input[index] = f"{node.output[0]}/read{index}"
-        graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(kept), node.input[index]))
-    read = {name for each in graph.node for name in each.input}
-    for value in [weights[name] for name in weights if name not in read]:
-        graph.initializer.remove(value)
-        del weights[value.name]
+def _cut(model: ModelProto, counts: Mapping[int, int], stale: set[str]) -> ModelProto:
+    """Return a copy whose transposed convolutions, given by their places, make only so many channels.
+
+    ``stale`` are the tensors that have another number of channels then.
+    """
+    changed = ModelProto()
+    changed.CopyFrom(model)
+    graph = changed.graph
+    weights, replaced = {value.name: value for value in graph.initializer}, set[str]()
+    for place, count in counts.items():
+        node = graph.node[place]
+        for index, name in enumerate(node.input[1:], 1):
+            values = numpy_helper.to_array(weights[name])
+            kept = values[:count] if index == 2 else values[:, :count]
+            node.input[index] = f"{node.output[0]}/read{index}"
+            graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(kept), node.input[index]))
+            replaced.add(name)
+    read = {name for node in graph.node for name in node.input}
+    for name in replaced - read:
+        graph.initializer.remove(weights[name])
+    for value in [value for value in graph.value_info if value.name in stale]:
+        graph.value_info.remove(value)
+    return changed

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-from onnx import NodeProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from tests.colour import as_model
 from trt_build.graphs.unread import without_unread
@@ -19,10 +19,14 @@ SPEC = NetworkSpec(name="small", window=Window(offsets=(0,)), output=Output(time
 INPUTS = {"frame0": np.random.default_rng(3).random((1, 3, 6, 8), np.float32)}
 
 
-def model(*tail: NodeProto, mode: str = "CRD", state: tuple[str, ...] = ()) -> ModelFile:
-    """A transposed convolution to 32 channels, which become eight of twice the size, and what reads these."""
+def model(*tail: NodeProto, mode: str | None = "CRD", state: tuple[str, ...] = ()) -> ModelFile:
+    """A transposed convolution to 32 channels, which become eight of twice the size, and what reads these.
+
+    Without a ``mode``, an optional attribute, the shuffle takes channels in the other order.
+    """
     weights = np.random.default_rng(4).uniform(-1, 1, (3, 32, 4, 4)).astype(np.float32)
-    constants = {"weights": weights, "bias": weights[0, :, 0, 0], **{f"n{n}": np.array([n]) for n in range(6)}}
+    constants = {"weights": weights, "bias": weights[0, :, 0, 0], **{f"n{n}": np.array([n]) for n in range(9)}}
+    constants["yes"] = np.array(True)
     nodes = [
         helper.make_node("ConvTranspose", ["frame0", "weights", "bias"], ["made"], name="/last", strides=[2, 2],
                          pads=[1, 1, 1, 1]),
@@ -37,6 +41,17 @@ def model(*tail: NodeProto, mode: str = "CRD", state: tuple[str, ...] = ()) -> M
 
 def cut(source: str, start: str, end: str, target: str, axis: str = "n1") -> NodeProto:
     return helper.make_node("Slice", [source, start, end, axis], [target], name=f"/cut_{target}")
+
+
+def choice(*taken: NodeProto) -> NodeProto:
+    """Nodes that end in the tensor ``chosen``, in one branch of two."""
+    other = helper.make_node("Identity", ["pixels"], ["chosen"], name="/other")
+    return helper.make_node("If", ["yes"], ["b"], name="/if", then_branch=branch(*taken), else_branch=branch(other))
+
+
+def branch(*nodes: NodeProto) -> GraphProto:
+    made = helper.make_tensor_value_info("chosen", TensorProto.FLOAT, None)
+    return helper.make_graph(nodes, "branch", [], [made])
 
 
 NESTED = (cut("pixels", "n1", "n5", "some"), cut("some", "n0", "n3", "output"))
@@ -60,14 +75,17 @@ def test_the_rest_is_the_same_bit_for_bit() -> None:
     "whole",
     [
         model(*NESTED, mode="DCR"),
+        model(*NESTED, mode=None),
         model(*NESTED, state=("pixels",)),
+        model(cut("pixels", "n0", "n3", "output"), choice(cut("pixels", "n5", "n8", "chosen"))),
         model(cut("pixels", "n0", "n3", "a"), cut("pixels", "n5", "n4", "b", axis="n2"),
               helper.make_node("ReduceSum", ["b"], ["c"], name="/sum"),
               helper.make_node("Add", ["a", "c"], ["output"], name="/add")),
         model(cut("pixels", "n0", "n3", "a"), helper.make_node("ReduceSum", ["made"], ["b"], name="/sum"),
               helper.make_node("Add", ["a", "b"], ["output"], name="/add")),
     ],
-    ids=["another order", "it is a state", "rows are sliced", "read before the shuffle"],
+    ids=["another order", "the usual order", "it is a state", "read in a branch", "rows are sliced",
+         "read before the shuffle"],
 )  # fmt: skip
 def test_what_may_be_read_stays(whole: ModelFile) -> None:
     assert without_unread(whole) is whole
