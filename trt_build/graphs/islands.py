@@ -29,7 +29,7 @@ def exact_tensors(graph: GraphProto, islands: Sequence[str], exact: frozenset[st
     kept = {
         name
         for node in graph.node
-        for name in node.output
+        for name in _made_by(node)
         if any(fnmatchcase(node.name, pattern) or fnmatchcase(node.op_type, pattern) for pattern in islands)
         or not exact.isdisjoint(node.output)
         or (pictures.isdisjoint(node.output) and node.op_type not in ("Gemm", "MatMul"))
@@ -60,5 +60,10 @@ def _picture_values(graph: GraphProto) -> set[str]:
     found = {value.name for value in graph.input}
     for node in graph.node:
         if node.op_type not in ("Shape", "Size") and not found.isdisjoint(node.input):
-            found.update(node.output)
+            found.update(_made_by(node))
     return found
+
+
+def _made_by(node: NodeProto) -> list[str]:
+    """Return a node's outputs but for optional ones that it does not make, whose names are empty."""
+    return [name for name in node.output if name]

@@ -4,22 +4,51 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 
+from tests.colour import as_model
 from tests.support import ROOT
 from trt_build.engines.build import BuildOptions, engine_graphs
 from trt_build.engines.key import GRAPH_VERSION
 from trt_build.graphs.precision import to_bfloat
+from trt_build.graphs.unread import without_unread
 from trt_build.model_file import ModelFile, graph_digest, to_bytes
 from trt_build.profile import PlaneFormat, Profile
 from vs_interp.size import Size
+from vs_interp.spec import NetworkSpec, Output, Window
 
 P8 = PlaneFormat(family="yuv", bits=8, floating=False, subsampling=(1, 1), full_range=False)
 P10 = PlaneFormat(family="yuv", bits=10, floating=False, subsampling=(1, 1), full_range=False)
 RGB24 = PlaneFormat(family="rgb", bits=8, floating=False)
 RECORDED = ROOT / "tests" / "data" / "graphs.json"
 MODELS = ROOT / "vs_interp" / "models"
+
+
+def shuffling_model() -> ModelFile:
+    """What the bundled networks lack: channels that nobody reads, and values that only move from island to island."""
+    constants = {
+        "weights": np.linspace(-1, 1, 3 * 32 * 9, dtype=np.float16).astype(np.float32).reshape(3, 32, 3, 3),
+        "bias": np.ones(32, np.float32),
+        **{name: np.array([value]) for name, value in (("zero", 0), ("one", 1), ("three", 3))},
+        "turned": np.array([2, 1, 0]),
+    }
+    nodes = [
+        helper.make_node("ConvTranspose", ["frame0", "weights", "bias"], ["made"], name="/last", pads=[1, 1, 1, 1]),
+        helper.make_node("DepthToSpace", ["made"], ["pixels"], name="/shuffle", blocksize=2, mode="CRD"),
+        helper.make_node("Slice", ["pixels", "zero", "three", "one"], ["cut"], name="/cut"),
+        helper.make_node("Tanh", ["cut"], ["first"], name="/island/first"),
+        helper.make_node("Gather", ["first", "turned"], ["gathered"], name="/gather", axis=1),
+        helper.make_node("Flatten", ["gathered"], ["flat"], name="/flatten"),
+        helper.make_node("Shape", ["first"], ["shape"], name="/shape"),
+        helper.make_node("Reshape", ["flat", "shape"], ["moved"], name="/reshape"),
+        helper.make_node("Tanh", ["moved"], ["output"], name="/island/second"),
+    ]
+    window, output = Window(offsets=(0,)), Output(times=(0.0,), scale=2)
+    spec = NetworkSpec(name="shuffling", window=window, output=output, fp32_islands=("/island/*",))
+    return as_model(nodes, spec, [numpy_helper.from_array(value, name) for name, value in constants.items()])
 
 
 def digests() -> dict[str, str]:
@@ -32,6 +61,9 @@ def digests() -> dict[str, str]:
             profile = Profile(width=250, height=130, planes=planes)
             for part, graph in engine_graphs(model, profile, BuildOptions()).items():
                 found[f"{name} {kind} {part}"] = graph_digest(graph)
+    shuffling, profile = shuffling_model(), Profile(width=48, height=32, planes=RGB24)
+    found["shuffling in bfloat16"] = graph_digest(to_bfloat(without_unread(shuffling)).graph)
+    found["shuffling RGB24"] = graph_digest(engine_graphs(shuffling, profile, BuildOptions())["synthesis"])
     ranged = BuildOptions(dynamic=(Size(128, 128), Size(512, 256)))
     model = ModelFile.load(MODELS / "super-slomo-small.onnx")
     for part, graph in engine_graphs(model, Profile(width=256, height=128, planes=P8), ranged).items():
