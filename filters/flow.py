@@ -124,7 +124,7 @@ def flow_picture(flow: Flow, *, largest: float | None = None) -> vs.VideoNode:
 
     def paint(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
         picture = f[0].copy()
-        colours = coloured(np.asarray(f[1][0]), np.asarray(f[2][0]), largest)
+        colours = coloured(np.asarray(f[1][0]), np.asarray(f[2][0]), None if largest is None else float(largest))
         for plane in range(3):
             np.copyto(np.asarray(picture[plane]), colours[..., plane])
         return picture

@@ -79,7 +79,7 @@ def nowcast(
             moved = _by_flow(clip, frames, "raft-small" if flow_model is None else flow_model, backend)
             moved = _cropped(moved, (clip.width - known.width) // 2, (clip.height - known.height) // 2)
             made = core.std.Merge(made, moved) if method == "mix" else moved
-        return core.std.SetFrameProps(known, **{PREDICTED: 0}) + following(_blurred(made, blur), known[-1])
+        return core.std.SetFrameProps(known, **{PREDICTED: 0}) + following(_blurred(made, float(blur)), known[-1])
 
 
 def _by_flow(clip: vs.VideoNode, frames: int, model: Any, backend: Any) -> vs.VideoNode:

@@ -77,7 +77,7 @@ def drop_repeats(
             check_durations(clip)
         durations = variable_durations(clip) or [1 / clip.fps] * len(clip)
         firsts = _remembered(clip, limit, None if kept is None else Path(kept))
-        drawings = split_pauses(firsts, durations, Fraction(longest).limit_denominator(1000))
+        drawings = split_pauses(firsts, durations, Fraction(float(longest)).limit_denominator(1000))
     return _merged(clip, drawings, durations)
 
 

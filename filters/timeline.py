@@ -112,7 +112,7 @@ def moving(durations: Sequence[Fraction], hold: float) -> Sequence[Fraction] | N
     places = np.argsort(windows, axis=1, kind="stable")[:, around // 2]
     first = np.clip(np.arange(len(seconds)) - around // 2, 0, len(windows) - 1)
     usual = first + places[first]
-    held = seconds > hold * seconds[usual]
+    held = seconds > float(hold) * seconds[usual]
     if not held.any():
         return None
     return [durations[int(usual[n])] if held[n] else lasts for n, lasts in enumerate(durations)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import isfinite
+from numbers import Rational, Real
 from typing import TypeGuard
 
 from .errors import ArgumentError
@@ -22,8 +23,10 @@ def is_whole(value: object, least: int = 1, most: int | None = None) -> TypeGuar
 
 
 def is_real(value: object) -> TypeGuard[float]:
-    """Whether a value is a finite number; ``True`` does not count as one."""
-    return (isinstance(value, float) and isfinite(value)) or (isinstance(value, int) and not isinstance(value, bool))
+    """Whether a value is a finite number, of Python, NumPy or ``fractions``; ``True`` does not count as one."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return isinstance(value, Rational) or isfinite(value)
 
 
 def check_whole(name: str, value: object, *, least: int = 1, most: int | None = None, examples: str = "") -> int:
@@ -37,7 +40,7 @@ def check_whole(name: str, value: object, *, least: int = 1, most: int | None = 
 def check_share(name: str, value: object, example: str) -> float:
     """Return a number in (0, 1].  Raises :class:`ArgumentError` that names the argument."""
     if is_real(value) and 0 < value <= 1:
-        return value
+        return float(value)
     raise ArgumentError(f"{name} is {value!r}: it must lie in (0, 1], such as {example}")
 
 

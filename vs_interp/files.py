@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PARTIAL = ".partial"
@@ -49,6 +49,8 @@ def folder_appearing_whole(folder: Path) -> Iterator[Path]:
     try:
         unfinished.mkdir(parents=True)
         yield unfinished
+        with suppress(FileNotFoundError):
+            folder.rmdir()  # an empty one: Windows renames nothing onto it
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

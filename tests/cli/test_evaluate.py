@@ -118,7 +118,12 @@ def test_an_enlarging_model_is_scored_in_luma_beside_bicubic(
         (["super-slomo-small", "middlebury:{}", "--sheet", "worst.gif"], "ends in .png or .jpg"),
         (["super-slomo-small", "middlebury:{}", "--against", "fsrcnn-x2"], "fsrcnn-x2 makes enlarged frames"),
         (["super-slomo-small", "middlebury:{}", "--ahead", "3"], "does not predict frames"),
-        (["flavr-small-2x", "middlebury:{}", "--gap", "4"], "--gap is 4, but flavr takes no time"),
+        (
+            ["flavr-small-2x", "middlebury:{}", "--gap", "4"],
+            "--gap is 4, but flavr makes frames at fixed times: leave it out, or give 2",
+        ),
+        (["flavr-small-2x", "middlebury:{}", "--gap", "2"], "no window of flavr fits"),
+        (["fsrcnn-x2", "middlebury:{}", "--gap", "2"], "--gap is 2, but fsrcnn makes no frames between frames"),
         (
             ["unet49-scenes", "scenes:96x64", "--height", "32"],
             "--height 32 would scale the frames but not their true lab",

@@ -28,7 +28,8 @@ def tail(graph: GraphProto) -> frozenset[str]:
     """Return the tensors of the last convolutions that make pictures, and of what follows them.
 
     Convolutions that make flows and masks are not among them: how a picture is sampled or blended need not be as exact
-    as the picture.
+    as the picture.  A picture that itself comes out of a sigmoid is taken for a mask, so that its last convolution is
+    rounded: ``precision="auto"`` measures whether that is near enough.
     """
     return _before(graph, [value.name for value in graph.output], last=(*HEAVY, "Sigmoid"))
 

@@ -98,10 +98,9 @@ def patterns(spec: NetworkSpec, gaps: Sequence[int] = (2,), times: Sequence[Frac
 
     Raises :class:`DatasetError` if no frame lies at the given gaps and times.
     """
-    offsets, fixed = spec.window.offsets, spec.output.times
-    if fixed is not None:
-        exact = [Fraction(time).limit_denominator(FINEST) for time in fixed]
-        step = math.lcm(*(time.denominator for time in exact))
+    offsets, exact = spec.window.offsets, _exact_times(spec)
+    if exact:
+        step = own_gap(spec)
         return [Pattern(tuple(step * offset for offset in offsets), tuple(int(step * time) for time in exact), None)]
     found = [
         Pattern(tuple(gap * offset for offset in offsets), (between,), Fraction(between, gap))
@@ -113,6 +112,16 @@ def patterns(spec: NetworkSpec, gaps: Sequence[int] = (2,), times: Sequence[Frac
         wanted = "" if times is None else f" and the times {', '.join(map(str, times))}"
         raise DatasetError(f"the gaps {list(gaps)}{wanted} leave no frame to make: give a gap of 2 or more")
     return found
+
+
+def own_gap(spec: NetworkSpec) -> int:
+    """Return how many frames apart a network with fixed times gets its frames, so that each of these is a frame."""
+    return math.lcm(*(time.denominator for time in _exact_times(spec)))
+
+
+def _exact_times(spec: NetworkSpec) -> list[Fraction]:
+    """Return a network's fixed times; none of one that takes a time."""
+    return [Fraction(time).limit_denominator(FINEST) for time in spec.output.times or ()]
 
 
 def cut_windows(

@@ -15,7 +15,7 @@ from trt_build.backends.work import work_per_pixel
 from trt_build.graphs.flow import flow_alone
 from trt_build.model_file import ModelFile
 from vs_interp.datasets.plain import open_material
-from vs_interp.datasets.windows import cut_windows
+from vs_interp.datasets.windows import cut_windows, own_gap
 from vs_interp.errors import ArgumentError
 from vs_interp.log import logger
 from vs_interp.spec import NetworkSpec
@@ -149,10 +149,15 @@ def _asked(spec: NetworkSpec, ahead: int | None) -> NetworkSpec:
 
 
 def _gap(spec: NetworkSpec, gap: int | None) -> int:
-    """Return the distance between the inputs.  Raises :class:`ArgumentError` for a network that has its own."""
-    if gap is not None and not spec.takes_time:
-        raise ArgumentError(f"--gap is {gap}, but {spec.name} takes no time, so that its own is used: leave it out")
-    return 2 if gap is None else gap
+    """Return the distance between the inputs.  Raises :class:`ArgumentError` for a network that has another."""
+    if spec.takes_time:
+        return 2 if gap is None else gap
+    own = own_gap(spec)
+    if gap is not None and not spec.between:
+        raise ArgumentError(f"--gap is {gap}, but {spec.name} makes no frames between frames: leave it out")
+    if gap not in (None, own):
+        raise ArgumentError(f"--gap is {gap}, but {spec.name} makes frames at fixed times: leave it out, or give {own}")
+    return own
 
 
 def _short_names(given: Sequence[str]) -> dict[str, str]:
