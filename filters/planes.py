@@ -40,13 +40,7 @@ class Colour:
 
 def check_clip(clip: vs.VideoNode) -> Colour:
     """Look at the clip and its first frame.  Raises :class:`ArgumentError` where it cannot be worked on."""
-    if not isinstance(clip, vs.VideoNode):
-        raise ArgumentError(f"the first argument is {type(clip).__name__}, not a clip")
-    if clip.format is None or clip.format.id == 0 or clip.width == 0:
-        raise ArgumentError("the clip's format or size varies: make it constant first, e.g. with core.resize.Bicubic")
-    depth, floating = clip.format.bits_per_sample, clip.format.sample_type == vs.FLOAT
-    if depth not in ((16, 32) if floating else range(8, 17)):
-        raise ArgumentError(f"the format {clip.format.name} is not supported: convert to 8-16 bits, half or float")
+    check_samples(clip)
     if clip.format.subsampling_w > 1 or clip.format.subsampling_h > clip.format.subsampling_w:
         raise ArgumentError(f"the format {clip.format.name} is not supported: convert to 4:2:0, 4:2:2 or 4:4:4")
     if min(clip.width, clip.height) < SMALLEST:
@@ -56,6 +50,17 @@ def check_clip(clip: vs.VideoNode) -> Colour:
     if props.get("_FieldBased", 0):
         raise ArgumentError(f"frame 0 {INTERLACED}")
     return _colour(clip, props)
+
+
+def check_samples(clip: vs.VideoNode) -> None:
+    """Raise :class:`ArgumentError` unless it is a clip of one size and format, of samples that can be read."""
+    if not isinstance(clip, vs.VideoNode):
+        raise ArgumentError(f"the first argument is {type(clip).__name__}, not a clip")
+    if clip.format is None or clip.format.id == 0 or clip.width == 0:
+        raise ArgumentError("the clip's format or size varies: make it constant first, e.g. with core.resize.Bicubic")
+    depth, floating = clip.format.bits_per_sample, clip.format.sample_type == vs.FLOAT
+    if depth not in ((16, 32) if floating else range(8, 17)):
+        raise ArgumentError(f"the format {clip.format.name} is not supported: convert to 8-16 bits, half or float")
 
 
 def _colour(clip: vs.VideoNode, props: dict[str, object]) -> Colour:

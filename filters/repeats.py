@@ -25,7 +25,7 @@ from vs_interp.films.durations import check_durations, variable_durations
 from vs_interp.log import logger
 
 from .models import speaking_as
-from .planes import check_clip
+from .planes import check_samples
 
 core = vs.core
 
@@ -72,7 +72,7 @@ def drop_repeats(
             raise ArgumentError(f"longest is {longest!r}: it must be seconds above 0, such as 0.3")
         if not isinstance(kept, str | os.PathLike | None):
             raise ArgumentError(f"kept is {kept!r}: give a folder, or None to keep nothing")
-        check_clip(clip)
+        check_samples(clip)
         if not clip.fps:
             check_durations(clip)
         durations = variable_durations(clip) or [1 / clip.fps] * len(clip)

@@ -141,6 +141,24 @@ def test_a_folder_that_cannot_be_written_costs_another_look_alone(
     assert "the drawings found cannot be kept in" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("form", "size", "props"),
+    [
+        *((form, SIZE, {}) for form in (vs.YUV411P8, vs.YUV410P8, vs.YUV440P8, vs.GRAYH)),
+        *((vs.YUV444P8, SIZE, {"_Matrix": matrix}) for matrix in (0, 10, 14)),
+        (vs.YUV420P8, SIZE, {"_FieldBased": 2}),
+        (vs.GRAY8, (10, 6), {}),
+    ],
+)
+def test_luma_is_enough(form: int, size: tuple[int, int], props: dict[str, int]) -> None:
+    """Formats, sizes and matrices that no network takes: three drawings on twos, of another grey each."""
+    blank = core.std.BlankClip(format=form, width=size[0], height=size[1], length=2, fpsnum=24, fpsden=1)
+    greys = (0.2, 0.5, 0.8) if blank.format.sample_type == vs.FLOAT else (50, 120, 200)
+    others = [blank.format.sample_type == vs.INTEGER and 128] * (blank.format.num_planes - 1)
+    clip = core.std.Splice([blank.std.BlankClip(color=[grey, *others], keep=True) for grey in greys])
+    assert lengths(drop_repeats(clip.std.SetFrameProps(**props))) == [2, 2, 2]
+
+
 def test_what_cannot_be_done_is_said() -> None:
     clip = film([drawing(0)] * 3)
     untimed = clip.std.RemoveFrameProps(["_DurationNum", "_DurationDen"]).std.BlankClip(fpsnum=0, fpsden=1, keep=True)
