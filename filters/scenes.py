@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import gcd
 
 import numpy as np
 import vapoursynth as vs
@@ -72,16 +73,28 @@ def _differ(first: vs.VideoFrame, second: vs.VideoFrame, threshold: float) -> bo
 def difference(first: vs.VideoFrame, second: vs.VideoFrame, grid: tuple[int, int] = GRID) -> float:
     """Return the mean absolute difference of luma (RGB: green) of two frames, of a range of 1, on a grid of samples.
 
-    ``grid`` is the number of lines, and of samples in each; there may be up to twice as many of both.
+    ``grid`` is about the number of lines, and of samples in each.
     """
     form = first.format
     plane = 1 if form.color_family == vs.RGB else 0
-    rows, columns = max(1, first.height // grid[0]), max(1, first.width // grid[1])
+    rows, columns = apart(first.height, grid[0]), apart(first.width, grid[1])
     samples = [np.asarray(frame[plane])[::rows, ::columns].astype(np.float32) for frame in (first, second)]
     if form.sample_type == vs.FLOAT:
         samples = [sample.clip(0, 1) for sample in samples]
     top = 1 if form.sample_type == vs.FLOAT else 2**form.bits_per_sample - 1
     return float(np.abs(samples[0] - samples[1]).mean()) / top
+
+
+def apart(length: int, count: int) -> int:
+    """Return how far apart to take about ``count`` samples of a line or column.
+
+    No multiple of 2 or 3: these would see one field of an interlaced flash alone, or the same line of every thin
+    pattern.
+    """
+    step = max(1, length // count)
+    while gcd(step, 6) > 1:
+        step += 1
+    return step
 
 
 def is_repeat(first: vs.VideoFrame, second: vs.VideoFrame) -> bool:

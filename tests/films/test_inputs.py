@@ -10,6 +10,8 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -142,12 +144,20 @@ def test_a_name_that_is_no_text_is_opened(tmp_path: Path) -> None:
     assert len(shown(output)) == 5
 
 
+@contextmanager
+def piped(source: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a pipe, in which nobody can seek, be the standard input."""
+    with subprocess.Popen(["cat", source], stdout=subprocess.PIPE, text=True) as process:
+        monkeypatch.setattr("sys.stdin", process.stdout)
+        yield
+
+
 @pytest.mark.parametrize("suffix", ["y4m", "nut", "ts"])
 def test_a_pipe_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
     source, output = make_video(tmp_path / "in.mkv", frames=6), tmp_path / "out.mkv"
     ffmpeg("-i", source, *(["-c", "copy"] if suffix != "y4m" else []), tmp_path / f"piped.{suffix}")
-    monkeypatch.setattr("sys.stdin", (tmp_path / f"piped.{suffix}").open())
-    assert run("convert", "-", output, "--scale", "2", "--quiet") == 0
+    with piped(tmp_path / f"piped.{suffix}", monkeypatch):
+        assert run("convert", "-", output, "--scale", "2", "--quiet") == 0
     assert len(shown(output)) == 6
 
 
@@ -227,7 +237,7 @@ def _must_not_be_called(*_: object, **__: object) -> None:
 
 def test_the_sound_of_a_pipe_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, output = film(tmp_path / "in.ts", late_sound=0.7), tmp_path / "out.mkv"
-    monkeypatch.setattr("sys.stdin", source.open())
-    assert run("convert", "-", output, "--scale", "2", "--scale-model", "anime4k-s-x2", "--quiet") == 0
+    with piped(source, monkeypatch):
+        assert run("convert", "-", output, "--scale", "2", "--scale-model", "anime4k-s-x2", "--quiet") == 0
     with av.open(str(output)) as container:
         assert len(container.streams.audio) == 1

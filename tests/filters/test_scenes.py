@@ -40,6 +40,34 @@ def test_the_mean_of_all_samples_decides(form: int, share: float, threshold: flo
         assert is_cut(frame(form, first), frame(form, second), threshold) == wanted, part
 
 
+@pytest.mark.parametrize("height", [480, 1080])
+@pytest.mark.parametrize("period", [2, 3, 12, 54])
+def test_thin_patterns_that_flash_are_seen_as_they_are(period: int, height: int) -> None:
+    """An interlaced flash, and other changes of one line or column in ``period``, or of all but one."""
+    shape = height, 16 * height // 9
+    black = frame(vs.GRAY8, np.zeros(shape))
+    for places in np.mgrid[: shape[0], : shape[1]]:
+        for phase in {0, 1, period - 1}:
+            line = places % period == phase
+            for changed, value in ((~line, 0.15), (line, 0.9)):
+                share = value * changed.mean()
+                if not 0.085 < share < 0.115:
+                    found = is_cut(black, frame(vs.GRAY8, value * changed), 0.1)
+                    assert found == (share >= 0.1), (phase, share)
+
+
+def test_subtitles_that_appear_are_no_cut() -> None:
+    """Three lines of large white text over a dark picture: they change a tenth of the picture, half of it inked."""
+    random, first = np.random.default_rng(7), np.full((1080, 1920), 0.1)
+    for top in (800, 803, 811, 829):
+        second = first.copy()
+        for line in range(3):
+            text = second[top + 90 * line : top + 90 * line + 64, 300:1620]
+            text[random.random(text.shape) < 0.5] = 0.95
+        assert abs(second - first).mean() < 0.06
+        assert not is_cut(frame(vs.GRAY8, first), frame(vs.GRAY8, second), 0.1)
+
+
 @pytest.mark.parametrize("place", [None, (0, 0), (128, 160), (128, 161), (129, 160), (359, 639)])
 def test_a_single_sample_is_no_repeat(place: tuple[int, int] | None) -> None:
     """Wherever it lies: on the few samples that are compared first, on the lines that are next, or anywhere."""
