@@ -58,15 +58,15 @@ def test_parts_have_the_losses_and_gradients_of_the_whole(
 @pytest.mark.parametrize("name", ["unet49", "slot-attention", "simvp", "flavr"])
 def test_a_batch_whose_samples_depend_on_each_other_is_not_divided(pictures: Path, name: str) -> None:
     """U-Net and SimVP take statistics of a batch; new noise for slots comes from one generator, in order."""
-    asked = recipe(fsrcnn_recipe(pictures, threads=2))
-    assert parts_of(asked, network_class(name)()) == (2 if name == "flavr" else 1)
+    asked = recipe(fsrcnn_recipe(pictures))
+    assert parts_of(asked, network_class(name)(), threads=2) == (2 if name == "flavr" else 1)
 
 
 @pytest.mark.parametrize("training", [{"precision": "fp16"}, {"compile": True}])
 def test_compiled_code_and_scaled_gradients_are_not_divided(pictures: Path, training: dict[str, Any]) -> None:
     """Neither is made for threads."""
-    asked = recipe(fsrcnn_recipe(pictures, threads=2, **training))
-    assert parts_of(asked, network_class("fsrcnn")()) == 1
+    asked = recipe(fsrcnn_recipe(pictures, **training))
+    assert parts_of(asked, network_class("fsrcnn")(), threads=2) == 1
 
 
 def test_a_trainer_that_is_gone_leaves_no_threads(pictures: Path) -> None:

@@ -34,9 +34,8 @@ def emulate_half(model: ModelFile) -> ModelFile:
         for attribute in copy.attribute:
             if node.op_type == "Cast" and attribute.name == "to" and attribute.i == HALF:
                 attribute.i = FLOAT
-        halves = [
-            name for name in node.output if types.get(name) == HALF and node.op_type not in MOVERS
-        ]  # they round nothing
+        computes = node.op_type not in MOVERS  # others round nothing
+        halves = [name for name in node.output if computes and types.get(name) == HALF]
         for name in halves:
             copy.output[list(node.output).index(name)] = f"{name}/exact"
         nodes += [copy, *(step for name in halves for step in _rounding(f"{name}/exact", name))]

@@ -26,8 +26,8 @@ MOST_PARTS = 16
 """Limit on the threads: Python itself runs in one at a time, which takes some 5 % of the time of a small network."""
 
 
-def parts_of(recipe: Recipe, network: Network) -> int:
-    """Return in how many parts a CPU computes a batch: 1 if the network's samples depend on each other.
+def parts_of(recipe: Recipe, network: Network, threads: int) -> int:
+    """Return in how many parts so many threads compute a batch: 1 if the network's samples depend on each other.
 
     They do where a layer takes statistics of the batch or draws random numbers; compiled code and gradient scaling are
     not made for threads.
@@ -36,7 +36,7 @@ def parts_of(recipe: Recipe, network: Network) -> int:
     joint = any(isinstance(layer, _BatchNorm | ObjectDiscovery) for layer in network.modules())
     if joint or training.compile or training.precision == "fp16":
         return 1
-    return min(training.threads or torch.get_num_threads(), recipe.data.batch, MOST_PARTS)
+    return min(threads, recipe.data.batch, MOST_PARTS)
 
 
 class Parts:

@@ -46,10 +46,7 @@ class Trainer:
         training = recipe.training
         self.seconds, self.best, self.since_best = 0.0, 0.0, 0
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[training.optimiser]
-        self.optimiser = kind(
-            self.learning, lr=training.learning_rate, weight_decay=training.weight_decay,
-            fused=True,
-        )  # fmt: skip
+        self.optimiser = kind(self.learning, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
         by = recipe.schedule
         self.plateau = Plateau(by, training.learning_rate) if by.kind == "plateau" else None
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=training.precision == "fp16")
@@ -91,12 +88,12 @@ class Trainer:
 
     def _parts(self) -> Parts | None:
         """Return what computes batches in parts on a CPU; ``None`` if the network cannot be trained so."""
-        threads, alone = self.recipe.training.threads, self.device.type == "cpu" and self.processes.world == 1
-        count = parts_of(self.recipe, self.network) if alone else 1
+        threads = self.recipe.training.threads or torch.get_num_threads()
+        alone = self.device.type == "cpu" and self.processes.world == 1
+        count = parts_of(self.recipe, self.network, threads) if alone else 1
         if count > 1:
-            return Parts(count, self.learning, threads or torch.get_num_threads())
-        if threads:
-            torch.set_num_threads(threads)
+            return Parts(count, self.learning, threads)
+        torch.set_num_threads(threads)
         return None
 
     def _forward(self, batch: Batch) -> Outcome:
